@@ -1,0 +1,236 @@
+"""Corpus: the base of every LightningDataModule here; where files lie, who gets which rows."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pooch
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from datamodules.download import RemoteFile, adopt, fetch
+from datamodules.errors import CorpusError
+from datamodules.in_memory import InMemory
+from datamodules.samplers import EvaluationBatches, TrainBatches
+
+# Rows are gathered from memory in the main process and the sampler resumes by key.
+warnings.filterwarnings("ignore", ".*does not have many workers.*")
+warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+class Corpus(LightningDataModule):
+    """Finds, or fetches, or stands in for a corpus, and hands out its batches.
+
+    A corpus says where its files come from (`files`), writes its stand-in
+    (`write_stand_in`) and reads its splits (`read`); facts about it (`num_classes` ...)
+    are cached properties, which the command links to the arguments of models.
+
+    Args:
+        root: Folder of the corpora; by default $ZOO_DATA, else `data`.
+        batch_size: Rows a batch and process.
+        synthetic: Read a small generated stand-in instead of the corpus.
+        validation_fraction: Part of the training rows held out, by `split_seed`, to choose by.
+        split_seed: Of the division into training and validation rows.
+        num_workers: Processes that gather batches; rows in memory need none.
+        on_device: Keep all rows on the accelerator.
+    """
+
+    title: str
+    files: tuple[RemoteFile, ...] = ()
+    stand_in_version = 1
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        batch_size: int = 256,
+        synthetic: bool = False,
+        validation_fraction: float = 0.1,
+        split_seed: int = 0,
+        num_workers: int = 0,
+        on_device: bool = False,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise CorpusError(f"batch_size must be at least 1, not {batch_size}")
+        if not 0 <= validation_fraction < 1:
+            raise CorpusError(f"validation_fraction must be in [0, 1), not {validation_fraction}")
+        self.root = Path(root or os.environ.get("ZOO_DATA") or "data").expanduser()
+        self.batch_size = batch_size
+        self.synthetic = synthetic
+        self.validation_fraction = validation_fraction
+        self.split_seed = split_seed
+        self.num_workers = num_workers
+        self.on_device = on_device
+        self.data: dict[str, InMemory] = {}
+
+    # What a corpus writes
+
+    def write_stand_in(self, folder: Path) -> None:
+        """Writes the synthetic stand-in as `folder`, whole or not at all."""
+        raise CorpusError(f"{self.title} has no synthetic stand-in")
+
+    def read(self, split: str) -> InMemory:
+        """Reads the rows of a split: train, val or test."""
+        raise TypeError(f"{type(self).__name__} does not say how it is read")
+
+    @property
+    def found(self) -> bool:
+        """Whether the files lie under the root already, in whatever form the corpus accepts."""
+        return all((self.root / file.name).is_file() for file in self.files)
+
+    # Where the files are
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the files: the root, or the stand-in's in the cache."""
+        if not self.synthetic:
+            return self.root
+        cache = Path(os.environ.get("ZOO_CACHE") or pooch.os_cache("zoo"))
+        return cache / "synthetic" / f"{type(self).__name__}-{self.stand_in_version}"
+
+    def prepare_data(self) -> None:
+        """Finds the files, or downloads them, or writes the stand-in.
+
+        Raises:
+            CorpusError: They are not there and cannot be fetched; names them and the ways out.
+        """
+        if self.synthetic:
+            try:
+                self.write_stand_in(self.folder)
+            except OSError as error:
+                raise CorpusError(
+                    f"the stand-in cannot be written under {self.folder.parent} "
+                    f"({error.strerror}): set ZOO_CACHE to a folder that can be"
+                ) from error
+        elif not self.found:
+            self.download()
+
+    def download(self) -> None:
+        """Fetches the missing files from the first mirror that works.
+
+        Raises:
+            CorpusError: No mirror gave a whole file.
+        """
+        for file in self.files:
+            try:
+                fetch(file, self.root, progress=True)
+            except (CorpusError, OSError) as error:
+                names = ", ".join(Path(file.name).name for file in self.files)
+                name = type(self).__name__
+                raise CorpusError(
+                    f"{self.title} is not under {self.root} and could not be downloaded "
+                    f"({error}). Wanted in {self.root / Path(file.name).parent}: {names}. "
+                    f"Fetch them elsewhere and run `zoo prepare {name} --from FOLDER`, "
+                    f"or try the generated stand-in: --data.synthetic true"
+                ) from error
+
+    def adopt(self, source: Path) -> list[Path]:
+        """Takes over files fetched by hand: `source` is one of them or a folder that holds them.
+
+        Raises:
+            CorpusError: There is no such file, or it is not the right one.
+        """
+        names = {Path(file.name).name: file for file in self.files}
+        candidates = [source / name for name in names] if source.is_dir() else [source]
+        present = [path for path in candidates if path.is_file() and path.name in names]
+        if not present:
+            raise CorpusError(f"{source} holds none of {', '.join(names)}")
+        return [adopt(names[path.name], path, self.root) for path in present]
+
+    # Who gets which rows
+
+    def setup(self, stage: str) -> None:
+        splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+        for split in splits.get(stage, ()):
+            if split not in self.data:
+                rows = self.read(split)
+                if self.on_device and self.trainer:
+                    rows = rows.to(self.trainer.strategy.root_device)
+                self.data[split] = rows
+
+    def train_dataloader(self) -> DataLoader:
+        rows = self.data["train"]
+        if self.trainer and self.trainer.overfit_batches:
+            return self._evaluation_loader("train")
+        sampler = TrainBatches(
+            rows,
+            self.batch_size,
+            seed=self.seed,
+            position=self._position,
+            **self._ranks,
+        )
+        if len(sampler) == 0:
+            raise CorpusError(f"{self.title}: {len(rows)} training rows are too few to train on")
+        return self._loader(rows, sampler)
+
+    def val_dataloader(self) -> DataLoader | list:
+        """The held-out rows; nothing where `validation_fraction` is 0."""
+        return self._evaluation_loader("val") if len(self.data["val"]) else []
+
+    def test_dataloader(self) -> DataLoader:
+        return self._evaluation_loader("test")
+
+    def _evaluation_loader(self, split: str) -> DataLoader:
+        rows = self.data[split]
+        return self._loader(rows, EvaluationBatches(rows, self.batch_size, **self._ranks))
+
+    def _loader(self, rows: InMemory, sampler: TrainBatches | EvaluationBatches) -> DataLoader:
+        on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return DataLoader(
+            dataset=rows,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=on_cuda and not self.on_device,
+            collate_fn=_as_it_is,
+        )
+
+    @property
+    def _ranks(self) -> dict[str, int]:
+        if self.trainer is None:
+            return {"rank": 0, "num_replicas": 1}
+        return {"rank": self.trainer.global_rank, "num_replicas": self.trainer.world_size}
+
+    def _position(self, num_batches: int) -> tuple[int, int]:
+        """The epoch, and the batches of it that are done, counted from the batches ever done."""
+        if self.trainer is None:
+            return 0, 0
+        limit = self.trainer.limit_train_batches
+        if limit is not None:
+            limited = int(limit) if isinstance(limit, int) else int(num_batches * limit)
+            num_batches = max(1, min(num_batches, limited))
+        return divmod(self.trainer.fit_loop.epoch_loop.batch_progress.total.ready, num_batches)
+
+    @property
+    def seed(self) -> int:
+        """Of `seed_everything`; 0 where it was not called."""
+        return int(os.environ.get("PL_GLOBAL_SEED", "0"))
+
+    def divide(self, num_rows: int) -> tuple[Tensor, Tensor]:
+        """The rows to train on and the rows held out, disjoint, in ascending order."""
+        order = torch.randperm(num_rows, generator=torch.Generator().manual_seed(self.split_seed))
+        held_out = round(num_rows * self.validation_fraction)
+        return order[held_out:].sort().values, order[:held_out].sort().values
+
+    @property
+    def described(self) -> str:
+        """What was read, for logs and results: "Fashion-MNIST, 55,000 train + 5,000 val rows"."""
+        rows = " + ".join(f"{len(rows):,} {split}" for split, rows in self.data.items())
+        kind = ", synthetic stand-in" if self.synthetic else ""
+        return f"{self.title}{kind}, {rows} rows"
+
+    # What a checkpoint keeps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the files: class, arguments (never `root`) and facts."""
+        cls = type(self)
+        arguments = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
+        return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "arguments": arguments}

@@ -1,0 +1,42 @@
+"""Corpora that live as tensors and hand out whole batches."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+class Rows(NamedTuple):
+    """The rows of one batch, and the epoch that draws them."""
+
+    epoch: int
+    indices: Tensor
+
+
+class InMemory(Dataset):
+    """Tensors with one row an example; an index of `Rows` gives a whole batch in one gather.
+
+    Args:
+        tensors: Tensors of equal length along the first dimension.
+        keyed: Whether each batch ends with one int64 key a row, f(epoch, row), from which
+            augmentation draws: the same after a resume and for any number of workers.
+    """
+
+    def __init__(self, *tensors: Tensor, keyed: bool = False) -> None:
+        self.tensors = tensors
+        self.keyed = keyed
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitem__(self, rows: "Rows | int") -> tuple[Tensor, ...]:
+        if isinstance(rows, int):
+            return tuple(tensor[rows] for tensor in self.tensors)
+        indices = rows.indices.to(self.tensors[0].device)
+        batch = tuple(tensor.index_select(0, indices) for tensor in self.tensors)
+        return (*batch, (rows.epoch << 32) + indices) if self.keyed else batch
+
+    def to(self, device: torch.device | str) -> "InMemory":
+        """The same rows on `device`."""
+        return InMemory(*(tensor.to(device) for tensor in self.tensors), keyed=self.keyed)

@@ -1,0 +1,48 @@
+"""What the tests share: discovery by walking, a cache of stand-ins, the real corpora if present."""
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.catalogue import Definition, architectures
+from zoo.cli.names import Recipe, recipes
+
+REAL = os.environ.pop("ZOO_DATA", None)
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stand_ins(tmp_path_factory):
+    """Stand-ins are written once for all tests; nothing of the user's is read or written."""
+    os.environ["ZOO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.setdefault("WANDB_MODE", "disabled")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("PL_GLOBAL_SEED", "ZOO_RUN", "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def real_data():
+    if REAL is None:
+        pytest.skip("the real corpora are not here: set ZOO_DATA to their folder")
+    return Path(REAL)
+
+
+def all_architectures() -> list[Definition]:
+    return list(architectures().values())
+
+
+def all_recipes() -> list[Recipe]:
+    return list(recipes().values())
+
+
+def imported(class_path: str) -> Any:
+    module, _, name = class_path.rpartition(".")
+    return getattr(import_module(module), name)

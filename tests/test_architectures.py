@@ -1,0 +1,152 @@
+"""Every architecture: its header is true, every parameter learns, a checkpoint round-trips."""
+
+import math
+import re
+
+import pytest
+import torch
+from conftest import all_architectures, imported
+from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader
+
+import zoo
+from zoo.catalogue import arguments, scan
+from zoo.image_classification.lenet import LeNet
+from zoo.image_classification.mlp import MLP
+
+IMAGES = [d for d in all_architectures() if d.family == "image_classification"]
+
+
+def shapes(definition):
+    """`(batch, 1, 28, 28) -> (batch, 10)` -> ([1, 28, 28], [10])."""
+    sides = re.findall(r"\(batch, ([\d, ]+)\)", definition.header["Shapes"])
+    return [[int(size) for size in side.split(",")] for side in sides]
+
+
+def build(definition, **options):
+    """The architecture with the sizes that its header gives."""
+    (channels, height, width), (classes,) = shapes(definition)
+    sizes = {
+        "in_channels": channels,
+        "num_classes": classes,
+        "in_features": channels * height * width,
+        "image_size": height,
+    }
+    known = arguments(definition, scan("zoo", definition.path.parents[1]))
+    return imported(definition.class_path)(
+        **{name: size for name, size in sizes.items() if name in known}, **options
+    )
+
+
+def batch(definition, rows=4):
+    inputs, (classes,) = shapes(definition)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(rows, *inputs, generator=generator)
+    return images, torch.randint(classes, (rows,), generator=generator)
+
+
+@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+def test_header_is_true(definition):
+    with torch.device("meta"):
+        size = sum(p.numel() for p in build(definition).parameters())
+    assert definition.header["Size"] == f"{size:,} parameters"
+    images, _ = batch(definition)
+    assert list(build(definition)(images).shape) == [4, *shapes(definition)[1]]
+
+
+@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+def test_every_parameter_gets_a_finite_gradient(definition):
+    model = build(definition)
+    step = model.step(batch(definition))
+    step.loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+def test_output_is_a_function_of_each_picture_alone(definition):
+    model = build(definition).eval()
+    images, _ = batch(definition)
+    torch.testing.assert_close(model(images)[1:3], model(images[1:3]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+def test_overfits_one_batch(definition):
+    torch.manual_seed(0)
+    model = build(definition)
+    images, labels = batch(definition, rows=16)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(400):
+        step = model.step((images, labels))
+        optimizer.zero_grad()
+        step.loss.backward()
+        optimizer.step()
+        if step.loss < 0.01:
+            break
+    assert step.loss < 0.05
+    assert model.step((images, labels)).sums["accuracy"] == 16
+
+
+@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
+    model = build(definition, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1))
+    images, labels = batch(definition)
+    trainer = Trainer(
+        max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        accelerator="cpu", enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(model, DataLoader([(i, lb) for i, lb in zip(images, labels, strict=True)], 4))
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    checkpoint = torch.load(tmp_path / "model.ckpt", weights_only=True)
+    assert "optimizer" not in checkpoint["hyper_parameters"]
+    assert "lambda" in checkpoint["zoo"]["optimizer"]
+    loaded = zoo.load(tmp_path / "model.ckpt")
+    assert type(loaded) is type(model)
+    assert not loaded.training
+    torch.testing.assert_close(loaded(images), model.eval()(images), rtol=0, atol=0)
+    again = type(model).load_from_checkpoint(tmp_path / "model.ckpt")
+    torch.testing.assert_close(again.eval()(images), model(images), rtol=0, atol=0)
+
+
+def test_initial_loss_is_that_of_a_guess():
+    for definition in IMAGES:
+        torch.manual_seed(0)
+        loss = build(definition).step(batch(definition, rows=64)).loss
+        assert math.log(10) * 0.7 < loss < math.log(10) * 1.6, definition.name
+
+
+def test_lenet_shapes_are_the_courses():
+    model = LeNet(in_channels=1, num_classes=10)
+    x, seen = torch.zeros(1, 1, 28, 28), []
+    for layer in [*model.features, *model.head]:
+        x = layer(x)
+        seen.append(list(x.shape[1:]))
+    assert [seen[i] for i in (0, 2, 3, 5, 6, 7, 9, 11)] == [
+        *([6, 28, 28], [6, 14, 14], [16, 10, 10], [16, 5, 5], [400], [120], [84], [10]),
+    ]
+
+
+def test_lenet_takes_other_sizes_and_refuses_tiny_pictures():
+    assert LeNet(in_channels=3, num_classes=5, image_size=32)(torch.zeros(2, 3, 32, 32)).shape == (
+        2,
+        5,
+    )
+    with pytest.raises(ValueError, match="at least 12"):
+        LeNet(in_channels=1, num_classes=10, image_size=11)
+
+
+def test_the_courses_mlp_has_65_million_parameters():
+    # d2l's count of a large MLP: topic 3 of the course works it out by hand
+    with torch.device("meta"):
+        model = MLP(in_features=256 * 256, num_classes=10, hidden_sizes=(1000,))
+    weights = sum(p.numel() for p in model.parameters())
+    assert weights == 256 * 256 * 1000 + 1000 + 1000 * 10 + 10
+
+
+def test_dropout_rates_must_fit_the_layers():
+    with pytest.raises(ValueError, match="2 dropout rates for 1 hidden"):
+        MLP(in_features=4, num_classes=2, hidden_sizes=(3,), dropout=(0.1, 0.2))
+    model = MLP(in_features=4, num_classes=2, hidden_sizes=(3, 3), dropout=(0.2, 0.5))
+    assert [m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)] == [0.2, 0.5]

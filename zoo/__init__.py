@@ -1,0 +1,35 @@
+"""A zoo of the architectures of a deep-learning course, as Lightning modules.
+
+    from zoo import LeNet, list_models, load
+
+Nothing is imported until an architecture is asked for, and then only its module.
+"""
+
+from fnmatch import fnmatch
+from typing import Any
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the architectures that match `pattern`, a shell pattern such as "*Net"."""
+    from zoo.catalogue import architectures
+
+    return [name for name in architectures() if fnmatch(name.lower(), pattern.lower())]
+
+
+def load(checkpoint: Any, **options: Any) -> Any:
+    """The trained model of a checkpoint; see `zoo.training.checkpoint.load`."""
+    from zoo.training.checkpoint import load
+
+    return load(checkpoint, **options)
+
+
+def __getattr__(name: str) -> Any:
+    """An architecture by its class name."""
+    from importlib import import_module
+
+    from zoo.catalogue import architectures
+
+    definition = architectures().get(name) if name[:1].isupper() else None
+    if definition is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(definition.class_path.rpartition(".")[0]), name)

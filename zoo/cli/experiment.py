@@ -1,0 +1,226 @@
+"""From a recipe, a pair of names or a checkpoint to the settings of one experiment. No torch."""
+
+import inspect
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.catalogue import arguments, facts
+from zoo.cli.names import (
+    architectures,
+    class_path,
+    corpora,
+    definitions,
+    listed,
+    meant,
+    pick,
+    recipes,
+)
+from zoo.errors import InputError
+
+
+@dataclass
+class Experiment:
+    """What to run.
+
+    Attributes:
+        name: Of the run: the recipe's, or `<model>-<corpus>`.
+        config: Settings as the recipe gives them.
+        overrides: Options that come after them, `--group.option=value`.
+        facts: Arguments of the model that the corpus fills.
+        note: Something to say before the run.
+    """
+
+    name: str
+    config: dict[str, Any]
+    overrides: list[str]
+    facts: list[str] = field(default_factory=list)
+    note: str = ""
+
+    def arguments(self) -> list[str]:
+        """The command line of the LightningCLI."""
+        return ["--config", yaml.safe_dump(self.config, sort_keys=False), *self.overrides]
+
+
+def compose(
+    recipe: str | None,
+    config_file: str | None,
+    model: str | None,
+    data: str | None,
+    overrides: list[str],
+) -> Experiment:
+    """The experiment of a recipe or a configuration file, or of a model and a corpus.
+
+    Raises:
+        InputError: A name is unknown, or model or corpus is missing.
+    """
+    note = ""
+    if recipe and config_file:
+        raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
+    if config_file:
+        name, config = Path(config_file).stem, _read_config(Path(config_file))
+    elif recipe:
+        name = pick("recipe", recipe, recipes())
+        config = recipes()[name].config
+    elif model and data:
+        name = _pair(model, data)
+        config = recipes()[name].config if name in recipes() else {"seed_everything": 0}
+        if name not in recipes():
+            note = f"no recipe is called {name}: training with the defaults"
+    else:
+        missing = "a corpus: --data NAME" if model else "a model: --model NAME" if data else ""
+        raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")
+    _choose(config, "model", model)
+    _choose(config, "data", data)
+    experiment = Experiment(name, config, overrides, note=note)
+    experiment.facts = link(experiment)
+    return experiment
+
+
+def from_checkpoint(
+    checkpoint: dict[str, Any], source: str, data: str | None, overrides: list[str]
+) -> Experiment:
+    """The experiment that a checkpoint was trained by, on its own corpus or on `data`.
+
+    Raises:
+        InputError: The checkpoint names no corpus and `data` is not given.
+    """
+    saved = checkpoint.get(checkpoint["zoo"]["corpus"] or "")
+    config: dict[str, Any] = {
+        "model": {
+            "class_path": checkpoint["zoo"]["class_path"],
+            "init_args": _plain(checkpoint.get("hyper_parameters", {})),
+        }
+    }
+    if saved:
+        config["data"] = {"class_path": saved["class_path"], "init_args": saved["arguments"]}
+    elif not data:
+        raise InputError(f"{source} does not say what it was trained on: add --data CORPUS")
+    _choose(config, "data", data)
+    wanted, offered = (
+        _arguments(config["model"]["class_path"]),
+        _facts(config["data"]["class_path"]),
+    )
+    for name in wanted:
+        if name in offered:
+            config["model"]["init_args"].pop(name, None)
+    experiment = Experiment(Path(source).stem, config, overrides)
+    experiment.facts = link(experiment)
+    return experiment
+
+
+def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Hyperparameters without Lightning's own keys, tuples as lists: as YAML writes them."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in arguments.items()
+        if not name.startswith("_")
+    }
+
+
+def _pair(model: str, data: str) -> str:
+    stems = (
+        class_path("model", model, architectures()).split(".")[-2],
+        class_path("corpus", data, corpora()).split(".")[-2],
+    )
+    return "-".join(stems)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" in line {where.line + 1}" if where else ""
+        raise InputError(f"{path}: not YAML{line}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: not a configuration: wanted model:, data: and trainer:")
+    return config
+
+
+def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
+    """Sets the class of `group`; another class than the recipe's drops the recipe's arguments."""
+    kind, known = ("model", architectures()) if group == "model" else ("corpus", corpora())
+    given = config.get(group)
+    if isinstance(given, str):
+        given = {"class_path": given}
+    if given:
+        given = {**given, "class_path": class_path(kind, given.get("class_path", ""), known)}
+    if name:
+        chosen = class_path(kind, name, known)
+        if not given or given["class_path"] != chosen:
+            given = {"class_path": chosen}
+    if not given:
+        raise InputError(f"the configuration names no {kind}: add --{group} NAME")
+    config[group] = given
+
+
+def link(experiment: Experiment) -> list[str]:
+    """The facts of the corpus that the model's arguments ask for.
+
+    Raises:
+        InputError: The model needs a fact that the corpus lacks, an option does not exist, or the
+            user gives a value for what the corpus fills.
+    """
+    model, data = (experiment.config[group]["class_path"] for group in ("model", "data"))
+    wanted, offered = _arguments(model), _facts(data)
+    linked = [name for name in wanted if name in offered]
+    given = _given(experiment, "model")
+    short, corpus = model.rpartition(".")[2], data.rpartition(".")[2]
+    for name in given:
+        if name in linked:
+            raise InputError(f"model.{name} follows from the corpus {corpus} and cannot be set")
+    for group, known, title in (("model", wanted, short), ("data", _arguments(data), corpus)):
+        for name in _given(experiment, group):
+            if known and name not in known:
+                raise InputError(
+                    f"{title} has no option {group}.{name}{meant(name, known)}; "
+                    f"there are: {listed(known)}"
+                )
+    for name, has_default in wanted.items():
+        if not (has_default or name in linked or name in given):
+            fitting = [c for c, d in corpora().items() if name in facts(d, definitions())]
+            raise InputError(
+                f"{short} needs {name}, which {corpus} does not have; "
+                f"corpora that do: {listed(fitting) or 'none'}"
+            )
+    return linked
+
+
+def _given(experiment: Experiment, group: str) -> list[str]:
+    """Names of the arguments that configuration and options set."""
+    names = list(experiment.config[group].get("init_args") or {})
+    for option in experiment.overrides:
+        path = option.removeprefix("--").partition("=")[0].split(".")
+        if path[0] == group and len(path) > 1:
+            names.append(path[2] if path[1] == "init_args" and len(path) > 2 else path[1])
+    return [name.rstrip("+") for name in names if name not in ("class_path", "help")]
+
+
+def _arguments(path: str) -> dict[str, bool]:
+    if path in definitions():
+        return arguments(definitions()[path], definitions())
+    parameters = inspect.signature(_import(path)).parameters.values()
+    return {p.name: p.default is not p.empty for p in parameters if p.kind is not p.VAR_KEYWORD}
+
+
+def _facts(path: str) -> set[str]:
+    if path in definitions():
+        return facts(definitions()[path], definitions())
+    corpus = _import(path)
+    return {
+        name for name in dir(corpus) if type(getattr(corpus, name)).__name__ == "cached_property"
+    }
+
+
+def _import(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"{path} cannot be imported ({error})") from None

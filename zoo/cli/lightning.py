@@ -1,0 +1,176 @@
+"""The LightningCLI of the zoo: parses, links facts, and builds model, corpus and Trainer."""
+
+import difflib
+import inspect
+import logging
+import os
+import re
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+from rich.console import Console
+
+from zoo.cli.experiment import Experiment
+from zoo.errors import InputError
+from zoo.task import Task
+from zoo.training.checkpoint import DurableCheckpointIO
+from zoo.training.pictures import ClassificationPictures
+from zoo.training.progress import EpochLines
+from zoo.training.wandb_logger import RedactedWandbLogger, make_logger, redact
+
+NOISE = (
+    ".*smaller than the logging interval.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*Experiment logs directory .* exists and is not empty.*",
+    ".*isinstance.*LeafSpec.*",
+    ".*callbacks used to create the checkpoint need to be provided.*",
+)
+
+
+def quiet() -> None:
+    """Silences what a normal run need not say."""
+    for pattern in NOISE:
+        warnings.filterwarnings("ignore", pattern)
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes config.yaml into the run folder, and shows it in W&B without secrets and paths."""
+
+    def save_config(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        import yaml
+
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        for logger in trainer.loggers:
+            if isinstance(logger, RedactedWandbLogger):
+                logger.experiment.config.update(redact(config), allow_val_change=True)
+
+
+class ZooCLI(LightningCLI):
+    """Parses one experiment and builds it; the caller runs it.
+
+    Args:
+        experiment: What to build.
+        run: Folder of the run, if it has one; pictures go there.
+        wandb: Mode of W&B; see `make_logger`.
+        logs: Whether to write settings, metrics and checkpoints into the folder.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: Path | None,
+        wandb: str | None = None,
+        *,
+        logs: bool = True,
+    ) -> None:
+        quiet()
+        self.logs = logs and run is not None
+        self.experiment = experiment
+        self.run = run
+        self.wandb = wandb
+        super().__init__(
+            model_class=Task,
+            datamodule_class=LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=SaveConfig if self.logs else None,
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            parser_kwargs={"exit_on_error": False, "prog": "zoo", "allow_abbrev": False},
+            args=experiment.arguments(),
+            run=False,
+            auto_configure_optimizers=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        for fact in self.experiment.facts:
+            parser.link_arguments(
+                "data",
+                f"model.init_args.{fact}",
+                compute_fn=partial(_fact, name=fact),
+                apply_on="instantiate",
+            )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        try:
+            self.config = parser.parse_args(args)
+        except jsonargparse.ArgumentError as error:
+            raise InputError(_one_line(str(error))) from None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Adds what every run has; whatever the user gave stays as given."""
+        given = self._get(self.config_init, "trainer")
+        callbacks = list(given["callbacks"] or [])
+        if given["enable_progress_bar"] is not False:
+            callbacks.append(_progress())
+        if not Console().is_terminal:
+            kwargs["enable_progress_bar"] = False
+        if self.run:
+            callbacks.append(ClassificationPictures(self.run / "pictures"))
+        if not given["plugins"]:
+            kwargs["plugins"] = [DurableCheckpointIO()]
+        if self.logs and self.run:
+            if given["enable_checkpointing"] is not False and not given["fast_dev_run"]:
+                callbacks.append(self._checkpoints(given, self.run / "checkpoints"))
+            if given["logger"] in (None, True):
+                csv = CSVLogger(self.run, name="", version="")
+                wandb = make_logger(self.run, self.wandb)
+                kwargs["logger"] = [csv, wandb] if wandb else [csv]
+            kwargs["default_root_dir"] = given["default_root_dir"] or self.run
+        else:
+            kwargs |= {"logger": False, "enable_checkpointing": False}
+        return super().instantiate_trainer(**{**given, **kwargs, "callbacks": callbacks})
+
+    def _checkpoints(self, given: Any, folder: Path) -> ModelCheckpoint:
+        """Best by the task's own measure, or the newest where nothing is held out; and last."""
+        held_out = (
+            getattr(self.datamodule, "validation_fraction", 1) and given["limit_val_batches"] != 0
+        )
+        return ModelCheckpoint(
+            dirpath=folder,
+            filename="best",
+            monitor=self.model.monitor if held_out else None,
+            mode=self.model.monitor_mode,
+            save_last=True,
+            enable_version_counter=False,
+        )
+
+
+def _progress() -> Any:
+    return RichProgressBar(refresh_rate=20) if Console().is_terminal else EpochLines()
+
+
+def _fact(corpus: Any, name: str) -> Any:
+    return getattr(corpus, name)
+
+
+def _one_line(message: str) -> str:
+    """The heart of a parser's error, with a suggestion for an option that does not exist."""
+    unknown = re.search(r"unrecognized arguments?: --?([\w.]+)", message) or re.search(
+        r"[Kk]ey ['\"]([\w.]+)['\"] is not expected", message
+    )
+    if unknown:
+        name = unknown.group(1)
+        known = [f"trainer.{n}" for n in inspect.signature(Trainer).parameters]
+        near = difflib.get_close_matches(name, [*known, "seed_everything"], n=1)
+        return f"there is no option --{name}" + (f" (did you mean --{near[0]}?)" if near else "")
+    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
+    key = re.search(r'key "([\w.]+)"', message)
+    causes = [line for line in lines if re.search(r"not accepted|Expected|[Ii]nvalid|not a", line)]
+    cause = next((c for c in causes if "NoneType" not in c), lines[-1] if lines else message)
+    value = re.search(r"Given value: (.*)", message)
+    return (
+        (f"--{key.group(1)}: " if key else "")
+        + cause
+        + (f", not {value.group(1)}" if value else "")
+    )

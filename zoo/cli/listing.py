@@ -1,0 +1,159 @@
+"""list and show: what the zoo holds, read from headers and recipes. No torch."""
+
+import json
+from collections.abc import Callable
+from fnmatch import fnmatch
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from zoo.catalogue import Definition, arguments, facts
+from zoo.cli.names import architectures, corpora, definitions, listed, meant, pick, recipes
+from zoo.errors import InputError
+
+Rows = list[dict[str, str]]
+
+
+def list_all(kind: str | None, pattern: str | None, *, as_json: bool = False) -> None:
+    """Prints tables of models, corpora and recipes.
+
+    Args:
+        kind: One of them; a name filter for all of them where it is none of the three.
+        pattern: Part of a name, or a shell pattern.
+        as_json: Print a JSON object with a list for each kind.
+
+    Raises:
+        InputError: Nothing matches.
+    """
+    kinds = list(KINDS)
+    if kind in KINDS:
+        kinds = [kind]
+    elif kind is not None:
+        pattern = kind
+    tables = {name: _matching(KINDS[name](), pattern) for name in kinds}
+    if pattern and not any(tables.values()):
+        names = [row["name"] for name in KINDS for row in KINDS[name]()]
+        raise InputError(f"nothing is called {pattern}{meant(pattern, [*names, *KINDS])}")
+    if as_json:
+        print(json.dumps(tables, indent=2))
+        return
+    for name, rows in tables.items():
+        if rows:
+            _print(name, rows)
+
+
+def _matching(rows: Rows, pattern: str | None) -> Rows:
+    if not pattern:
+        return rows
+    wanted = pattern.lower() if any(c in pattern for c in "*?[") else f"*{pattern.lower()}*"
+    return [row for row in rows if fnmatch(row["name"].lower(), wanted)]
+
+
+def _models() -> Rows:
+    return [
+        {
+            "name": definition.name,
+            "family": definition.family,
+            "paper": definition.header["Paper"].partition(",")[0],
+            "parameters": definition.header.get("Size", "").partition(" ")[0],
+            "recipes": ", ".join(r.name for r in recipes().values() if r.model == definition.name),
+            "result": "; ".join(_short(line) for line in definition.results),
+        }
+        for definition in architectures().values()
+    ]
+
+
+def _short(result: str) -> str:
+    """`lenet-fashion_mnist: test accuracy 0.88 after ...` -> `test accuracy 0.88`."""
+    return result.partition(": ")[2].partition(" after")[0]
+
+
+def _corpora() -> Rows:
+    return [
+        {"name": d.name, "summary": d.summary, "source": d.header["Source"]}
+        for d in corpora().values()
+    ]
+
+
+def _recipes() -> Rows:
+    return [
+        {
+            "name": recipe.name,
+            "summary": recipe.summary,
+            "model": recipe.model,
+            "corpus": recipe.corpus,
+            "result": _short(recipe.result),
+        }
+        for recipe in recipes().values()
+    ]
+
+
+KINDS: dict[str, Callable[[], Rows]] = {
+    "models": _models,
+    "corpora": _corpora,
+    "recipes": _recipes,
+}
+
+
+def _print(title: str, rows: Rows) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row.values()))
+    Console().print(table)
+
+
+def show(name: str) -> None:
+    """Prints one model, corpus or recipe.
+
+    Raises:
+        InputError: The name is none of them.
+    """
+    names = [*architectures(), *corpora(), *recipes()]
+    name = pick("model, corpus or recipe", name, names)
+    console = Console(highlight=False)
+    if name in recipes():
+        recipe = recipes()[name]
+        lines = [recipe.text.rstrip(), "", f"file:   {recipe.path}", f"train:  zoo fit {name}"]
+        if recipe.result:
+            lines.append(f"result: {recipe.result}")
+    elif name in architectures():
+        lines = _model_page(architectures()[name])
+    else:
+        lines = _corpus_page(corpora()[name])
+    console.print(f"[bold]{name}[/bold]")
+    for line in lines:
+        console.print(escape(line), soft_wrap=True)
+
+
+def _model_page(definition: Definition) -> list[str]:
+    return [
+        definition.docstring,
+        "",
+        *_header(definition),
+        *(f"Result: {line}" for line in definition.results),
+        *_arguments(definition),
+        f"File:   {definition.path}",
+    ]
+
+
+def _corpus_page(definition: Definition) -> list[str]:
+    return [
+        definition.docstring,
+        "",
+        *_header(definition),
+        f"Facts:  {listed(facts(definition, definitions()))}",
+        *_arguments(definition),
+        f"File:   {definition.path}",
+    ]
+
+
+def _header(definition: Definition) -> list[str]:
+    return [f"{key + ':':<8}{text}" for key, text in definition.header.items()]
+
+
+def _arguments(definition: Definition) -> list[str]:
+    known = arguments(definition, definitions())
+    return [f"Options: {', '.join(known)}"]

@@ -1,0 +1,226 @@
+"""The `zoo` command: a light front end that imports torch only for what trains or predicts."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from datamodules.errors import CorpusError
+from zoo.cli.names import architectures, corpora, meant, recipes
+from zoo.errors import InputError
+
+DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
+NUMBER = re.compile(r"-[\d.]")
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors of one line; no abbreviation of options."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if choice:
+            known = re.findall(r"[\w-]+", choice.group(2))
+            message = f"there is no {choice.group(1)}{meant(choice.group(1), known)}; choose from "
+            message += ", ".join(known)
+        raise InputError(message)
+
+
+def build_parser() -> Parser:
+    """The whole command; shtab makes its completion from this."""
+    parser = Parser(prog="zoo", description="Train, compare and use the architectures of the zoo.")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
+
+    verb = verbs.add_parser("list", help="what the zoo holds")
+    verb.add_argument("kind", nargs="?", help="models, corpora or recipes; all by default")
+    verb.add_argument("filter", nargs="?", help="only names that contain this, or match *pattern*")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+
+    verb = verbs.add_parser("show", help="one model, corpus or recipe")
+    verb.add_argument("name", choices=_Names(), metavar="NAME", help="of a model, corpus or recipe")
+
+    verb = verbs.add_parser("prepare", help="download and verify a corpus")
+    verb.add_argument("corpus", metavar="CORPUS", choices=_Names("corpora"), help="its name")
+    verb.add_argument("--from", dest="source", type=Path, help="a copy fetched by hand")
+    verb.add_argument("--root", type=Path, help="folder of the corpora ($ZOO_DATA, else data)")
+    verb.add_argument("--synthetic", action="store_true", help="write the generated stand-in")
+
+    rest = "Options of Trainer, model and data follow as --trainer.X V, --model.X V, --data.X V."
+    verb = verbs.add_parser("fit", help="train", epilog=rest)
+    verb.add_argument("recipe", nargs="?", metavar="RECIPE", choices=_Names("recipes"))
+    _add_run_options(verb)
+    verb.add_argument("--config", "-c", help="a configuration file instead of a recipe")
+    verb.add_argument("--ckpt_path", help="checkpoint to go on from")
+    verb.add_argument("--wandb", choices=("online", "offline", "disabled"), help="mode of W&B")
+    verb.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
+    verb.add_argument("--print_config", action="store_true", help="print the settings and stop")
+    for name, text in (("validate", "measure on the held-out rows"), ("test", "measure once")):
+        verb = verbs.add_parser(name, help=text, epilog=rest)
+        _add_run_options(verb)
+        verb.add_argument("--ckpt_path", required=True, help="checkpoint; says model and corpus")
+    verb = verbs.add_parser("predict", help="label pictures", epilog=rest)
+    verb.add_argument("inputs", nargs="+", metavar="INPUT", help="picture files")
+    verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
+    verb.add_argument("--output", type=Path, help="the annotated PNG")
+
+    verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
+    verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
+    verb.add_argument("--output", type=Path, help="the PNG of learning curves")
+
+    verb = verbs.add_parser("doctor", help="check the installation")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+
+    verb = verbs.add_parser("completion", help="tab completion: zoo completion bash >> ~/.bashrc")
+    verb.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    return parser
+
+
+class _Names:
+    """Choices for tab completion only: the verbs check names themselves, with suggestions."""
+
+    def __init__(self, kind: str = "") -> None:
+        self.kind = kind
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        known = {"models": architectures, "corpora": corpora, "recipes": recipes}
+        for kind, names in known.items():
+            if self.kind in ("", kind):
+                yield from names()
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _add_run_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--model", metavar="MODEL", choices=_Names("models"), help="instead of ...")
+    verb.add_argument("--data", metavar="CORPUS", choices=_Names("corpora"), help="... a recipe")
+    verb.add_argument("--seed_everything", type=int, metavar="SEED", help="of every random draw")
+
+
+def _join_values(argv: Sequence[str]) -> list[str]:
+    """`--trainer.x 5` -> `--trainer.x=5`, so that 5 is not taken for the name of a recipe."""
+    joined: list[str] = []
+    for token in argv:
+        takes_value = joined and DOTTED.match(joined[-1])
+        if takes_value and (not token.startswith("-") or NUMBER.match(token)):
+            joined[-1] += f"={token}"
+        else:
+            joined.append(token)
+    return joined
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0, or 2 for bad input."""
+    try:
+        return _run(_join_values(sys.argv[1:] if argv is None else argv))
+    except (InputError, CorpusError) as error:
+        print(f"zoo: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, head say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: list[str]) -> int:
+    parser = build_parser()
+    options, overrides = parser.parse_known_args(argv)
+    if options.version:
+        from zoo.version import zoo_version
+
+        print(f"zoo {zoo_version()}")
+        return 0
+    if options.verb is None:
+        parser.print_help()
+        return 0
+    trains = options.verb in ("fit", "validate", "test", "predict")
+    for option in overrides:
+        name = option.partition("=")[0]
+        if not (trains and re.match(r"--(trainer|model|data)\.\w", option)):
+            known = _options(parser, options.verb)
+            raise InputError(f"zoo {options.verb} does not know {name}{meant(name, known)}")
+        if "=" not in option:
+            raise InputError(f"{name} needs a value")
+    return VERBS[options.verb](options, overrides)
+
+
+def _options(parser: argparse.ArgumentParser, verb: str) -> list[str]:
+    subparsers = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return [s for action in subparsers.choices[verb]._actions for s in action.option_strings]
+
+
+def _list(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.listing import list_all
+
+    list_all(options.kind, options.filter, as_json=options.json)
+    return 0
+
+
+def _show(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.listing import show
+
+    show(options.name)
+    return 0
+
+
+def _prepare(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.prepare import prepare
+
+    prepare(options.corpus, options.source, options.root, options.synthetic)
+    return 0
+
+
+def _fit(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.run import fit
+
+    return fit(options, overrides)
+
+
+def _evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.run import evaluate
+
+    return evaluate(options, overrides)
+
+
+def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.predict import predict
+
+    return predict(options.ckpt_path, options.inputs, options.output, overrides)
+
+
+def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.compare import compare
+
+    compare(options.runs, options.output)
+    return 0
+
+
+def _doctor(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.doctor import doctor
+
+    return doctor(options.json)
+
+
+def _completion(options: argparse.Namespace, overrides: list[str]) -> int:
+    import shtab
+
+    print(shtab.complete(build_parser(), options.shell))
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
+    "list": _list,
+    "show": _show,
+    "prepare": _prepare,
+    "fit": _fit,
+    "validate": _evaluate,
+    "test": _evaluate,
+    "predict": _predict,
+    "compare": _compare,
+    "doctor": _doctor,
+    "completion": _completion,
+}

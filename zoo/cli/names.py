@@ -1,0 +1,113 @@
+"""Names of models, corpora and recipes: what there is, and what a misspelt one may have meant."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import zoo
+from zoo.catalogue import Definition, architectures, lineage, scan
+from zoo.errors import InputError
+
+RECIPES = Path(zoo.__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment: a file of at most 20 lines whose first line says what it is.
+
+    Attributes:
+        name: `<model>-<corpus>`, the name of the file.
+        path: Of the file.
+        text: Of the file.
+    """
+
+    name: str
+    path: Path
+    text: str
+
+    @property
+    def summary(self) -> str:
+        return self.text.partition("\n")[0].removeprefix("#").strip()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return yaml.safe_load(self.text)
+
+    @property
+    def model(self) -> str:
+        return self.config["model"]["class_path"].rpartition(".")[2]
+
+    @property
+    def corpus(self) -> str:
+        return self.config["data"]["class_path"].rpartition(".")[2]
+
+    @property
+    def result(self) -> str:
+        """The measured result, out of the header of the architecture."""
+        lines = architectures()[self.model].results if self.model in architectures() else ()
+        return next((line for line in lines if line.startswith(f"{self.name}: ")), "")
+
+
+@cache
+def definitions() -> dict[str, Definition]:
+    """Every public class of both packages, by class path."""
+    spec = find_spec("datamodules")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    found = dict(scan("zoo", Path(zoo.__file__).parent))
+    for folder in folders:
+        found |= scan("datamodules", Path(folder))
+    return found
+
+
+@cache
+def corpora() -> dict[str, Definition]:
+    """The corpora by class name: those that say where their data comes from."""
+    return {
+        definition.name: definition
+        for definition in definitions().values()
+        if "Source" in definition.header
+        and "datamodules.corpus.Corpus" in lineage(definition, definitions())
+    }
+
+
+@cache
+def recipes() -> dict[str, Recipe]:
+    """The recipes by name."""
+    paths = sorted(RECIPES.glob("*/*.yaml"))
+    return {p.stem: Recipe(p.stem, p, p.read_text(encoding="utf-8")) for p in paths}
+
+
+def pick(kind: str, name: str, known: Iterable[str]) -> str:
+    """`name` as it is written in `known`; case does not matter.
+
+    Raises:
+        InputError: It is not known; suggests the nearest, and names them all.
+    """
+    names = list(known)
+    for candidate in names:
+        if candidate.lower() == name.lower():
+            return candidate
+    raise InputError(f"no {kind} is called {name}{meant(name, names)}; there are: {listed(names)}")
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """`, did you mean X?` where one of the known names is near."""
+    spelt = {candidate.lower(): candidate for candidate in known}
+    near = get_close_matches(name.lower(), spelt, n=1)
+    return f" (did you mean {spelt[near[0]]}?)" if near else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names in alphabetical order."""
+    return ", ".join(sorted(names, key=str.lower))
+
+
+def class_path(kind: str, name: str, known: dict[str, Definition]) -> str:
+    """The class path of a short name; a full class path is handed on as it is."""
+    return name if "." in name else known[pick(kind, name, known)].class_path

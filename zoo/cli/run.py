@@ -1,0 +1,145 @@
+"""fit, validate and test: build the experiment, run it, say what came out and what comes next."""
+
+import argparse
+import json
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo.cli.experiment import Experiment, compose, from_checkpoint
+from zoo.errors import InputError
+from zoo.training import run_folder
+
+
+def fit(options: argparse.Namespace, overrides: list[str]) -> int:
+    """Trains a recipe, a configuration file, or a model on a corpus."""
+    if options.seed_everything is not None:
+        overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
+    experiment = compose(options.recipe, options.config, options.model, options.data, overrides)
+    if options.print_config:
+        experiment.overrides.append("--print_config")
+        _build(experiment, None)
+    if options.ckpt_path:
+        _refuse_other_class(options.ckpt_path, experiment.config["model"]["class_path"])
+    fresh = run_folder.VARIABLE not in os.environ
+    run = run_folder.create(options.runs, experiment.name)
+    console = Console(highlight=False, quiet=not fresh)
+    if experiment.note:
+        console.print(experiment.note)
+    console.print(f"run: {run}")
+    try:
+        cli = _build(experiment, run, options.wandb)
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
+    except Exception:
+        if fresh and not (run / "metrics.csv").exists() and not (run / "checkpoints").exists():
+            shutil.rmtree(run)  # nothing was trained
+        raise
+    finally:
+        if fresh:
+            run_folder.forget()
+    if cli.trainer.is_global_zero:
+        _report_fit(cli, run, console)
+    return 0
+
+
+def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
+    """Validates or tests a checkpoint; it names the model and the corpus itself."""
+    from zoo.training.checkpoint import read
+
+    path = Path(options.ckpt_path)
+    if options.seed_everything is not None:
+        overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
+    checkpoint = read(path)
+    experiment = from_checkpoint(checkpoint, str(path), options.data, overrides)
+    if options.model:
+        _refuse_other_class(path, compose_class(options.model))
+    run = path.parent.parent if path.parent.name == "checkpoints" else None
+    cli = _build(experiment, run, logs=False)
+    measure = getattr(cli.trainer, options.verb)
+    (metrics,) = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
+    if cli.trainer.is_global_zero:
+        console = Console(highlight=False)
+        _print_metrics(console, f"{path}: {cli.datamodule.described}", metrics)
+        if run and options.verb == "test":
+            _keep(run, path, cli.datamodule, metrics, checkpoint)
+            console.print(f"pictures: {run / 'pictures'}", soft_wrap=True)
+            console.print(f"next:     zoo compare {run}", soft_wrap=True)
+    return 0
+
+
+def compose_class(name: str) -> str:
+    """The class path of a model's name."""
+    from zoo.cli.names import architectures, class_path
+
+    return class_path("model", name, architectures())
+
+
+def _build(
+    experiment: Experiment, run: Path | None, wandb: str | None = None, *, logs: bool = True
+) -> Any:
+    from zoo.cli.lightning import ZooCLI
+
+    return ZooCLI(experiment, run, wandb, logs=logs)
+
+
+def _refuse_other_class(path: str | Path, class_path: str) -> None:
+    """Lightning would train or test the checkpoint's class without a word."""
+    from zoo.training.checkpoint import read
+
+    trained = read(path)["zoo"]["class_path"]
+    if trained != class_path:
+        raise InputError(
+            f"{path} is a checkpoint of {trained.rpartition('.')[2]}, "
+            f"not of {class_path.rpartition('.')[2]}"
+        )
+
+
+def _report_fit(cli: Any, run: Path, console: Console) -> None:
+    trainer = cli.trainer
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    title = f"{cli.experiment.name}, {trainer.current_epoch} epochs: {cli.datamodule.described}"
+    _print_metrics(console, title, metrics)
+    saved = trainer.checkpoint_callback
+    best = getattr(saved, "best_model_path", "")
+    lines = [f"run:      {run}", f"pictures: {run / 'pictures'}"]
+    if best:
+        score = getattr(saved, "best_model_score", None)
+        measured = f"  ({saved.monitor} {float(score):.4f})" if score is not None else ""
+        best = os.path.relpath(best) if not run.is_absolute() else best
+        lines += [
+            f"best:     {best}{measured}",
+            f"next:     zoo test --ckpt_path {best}",
+            f"          zoo predict --ckpt_path {best} PICTURE ...",
+            f"          zoo compare {run.parent}",
+        ]
+    console.print("\n".join(lines), soft_wrap=True)
+
+
+def _print_metrics(console: Console, title: str, metrics: Any) -> None:
+    console.print(title, soft_wrap=True)
+    table = Table()
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name in sorted(metrics):
+        table.add_row(name, f"{float(metrics[name]):.4f}")
+    console.print(table)
+
+
+def _keep(run: Path, path: Path, corpus: Any, metrics: Any, checkpoint: dict[str, Any]) -> None:
+    """Writes test.json into the run folder, whole or not at all."""
+    record = {
+        "metrics": {name: float(value) for name, value in metrics.items()},
+        "checkpoint": path.name,
+        "epoch": checkpoint["epoch"] + 1,
+        "corpus": corpus.described,
+        "synthetic": corpus.synthetic,
+        "date": date.today().isoformat(),
+    }
+    staged = run / ".test.json.partial"
+    staged.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    staged.replace(run / "test.json")

@@ -1,0 +1,56 @@
+"""Multilayer perceptron: dense layers with an activation, and dropout, between them.
+
+Paper:  Rumelhart, Hinton and Williams 1986, https://doi.org/10.1038/323533a0, Figure 1;
+        dropout: Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, Figure 1
+Shapes: (batch, 1, 28, 28) -> (batch, 10)
+Size:   203,530 parameters
+Config: mlp-fashion_mnist, mlp_dropout-fashion_mnist
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from torch import nn
+
+from zoo.errors import InputError
+from zoo.image_classification.task import ImageClassifier
+from zoo.shapes import Images, Logits
+
+ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "gelu": nn.GELU}
+
+
+class MLP(ImageClassifier):
+    """Hidden layers of the given widths, then one logit a class.
+
+    Args:
+        in_features: Values in a picture: channels x height x width.
+        num_classes: Number of classes.
+        hidden_sizes: Width of each hidden layer.
+        activation: Non-linearity after each hidden layer.
+        dropout: Probability of dropping a hidden unit: one for all layers, or one for each.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        hidden_sizes: Sequence[int] = (256,),
+        activation: Literal["relu", "sigmoid", "tanh", "gelu"] = "relu",
+        dropout: float | Sequence[float] = 0.0,
+        **task: Any,
+    ) -> None:
+        super().__init__(**task)
+        self.save_hyperparameters()
+        sizes = (in_features, *hidden_sizes)
+        rates = [dropout] * len(hidden_sizes) if isinstance(dropout, float | int) else dropout
+        if len(rates) != len(hidden_sizes):
+            raise InputError(f"{len(rates)} dropout rates for {len(hidden_sizes)} hidden layers")
+        self.hidden = nn.Sequential()
+        for in_size, out_size, rate in zip(sizes, sizes[1:], rates, strict=False):
+            self.hidden.extend([nn.Linear(in_size, out_size), ACTIVATIONS[activation]()])
+            if rate:
+                self.hidden.append(nn.Dropout(rate))
+        self.head = nn.Linear(sizes[-1], num_classes)
+
+    def forward(self, images: Images) -> Logits:
+        return self.head(self.hidden(images.flatten(start_dim=1)))

@@ -1,0 +1,1 @@
+"""What every run needs: sums kept on the device, durable checkpoints, pictures, run folders."""

@@ -1,0 +1,130 @@
+"""Checkpoints: written whole or not at all, verified before they are read, plain data only."""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from zoo.errors import InputError
+from zoo.task import Task
+
+TRUSTED = ("zoo.", "datamodules.")
+
+
+class DurableCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, syncs, then renames: the name always holds a whole file.
+
+    Lightning stages in the temporary folder and copies over the old file where that lies on
+    another filesystem; a kill or a full disk then costs both.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged = target.with_name(f".{target.name}.partial")
+        try:
+            with staged.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(target)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return read(path)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU, after a check of every byte; runs no code from it.
+
+    Raises:
+        InputError: The file is missing, empty, cut, damaged, not a checkpoint or has code in it.
+    """
+    path = Path(path)
+    if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
+        raise InputError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
+    try:
+        size = path.stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise InputError(f"{path}: damaged ({damaged} fails its checksum); take another copy")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such checkpoint") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, not a checkpoint") from None
+    except zipfile.BadZipFile:
+        raise InputError(f"{path}: not a whole checkpoint ({size:,} bytes; cut?)") from None
+    except pickle.UnpicklingError:
+        raise InputError(f"{path}: holds more than plain data and is not loaded") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("zoo"), dict):
+        raise InputError(f"{path}: not a checkpoint of the zoo")
+    return checkpoint
+
+
+def load(path: str | Path, *, allow: Sequence[str] = ()) -> Task:
+    """The trained model of a checkpoint, on the CPU and in evaluation mode.
+
+    Args:
+        path: Of the checkpoint.
+        allow: Packages besides the zoo that the model's class may come from.
+
+    Raises:
+        InputError: The file cannot be read, or its class is of another package.
+    """
+    checkpoint = read(path)
+    model = resolve(checkpoint["zoo"]["class_path"], path, allow)(**model_arguments(checkpoint))
+    try:
+        model.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: its weights do not fit its class: {reason}") from None
+    return model.eval()
+
+
+def resolve(class_path: str, source: str | Path, allow: Sequence[str] = ()) -> type:
+    """Imports a class that a file names, if its package is trusted.
+
+    Raises:
+        InputError: It is not, or the class is gone.
+    """
+    trusted = (*TRUSTED, *(f"{package}." for package in allow))
+    if not class_path.startswith(trusted):
+        raise InputError(f"{source}: {class_path} is not of the zoo; allow its package to load it")
+    module, _, name = class_path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError):
+        raise InputError(f"{source}: this version of the zoo has no {class_path}") from None
+
+
+def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What the network was built with, without optimizer, schedule and Lightning's own keys."""
+    training = ("optimizer", "lr_scheduler", "schedule_interval")
+    return {
+        name: value
+        for name, value in checkpoint.get("hyper_parameters", {}).items()
+        if not name.startswith("_") and name not in training
+    }
+
+
+def corpus_state(checkpoint: dict[str, Any]) -> dict[str, Any] | None:
+    """What the corpus left in the checkpoint, if it was trained on one of `datamodules`."""
+    return checkpoint.get(checkpoint["zoo"].get("corpus") or "")

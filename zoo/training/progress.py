@@ -1,0 +1,33 @@
+"""Plain progress where there is no terminal: one line an epoch."""
+
+import time
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+SHOWN = ("train/loss_epoch", "val/loss", "val/accuracy")
+
+
+class EpochLines(Callback):
+    """Prints a line for each epoch, once all its metrics are known."""
+
+    def __init__(self) -> None:
+        self.start = self.seconds = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._print(trainer)
+        self.start = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.seconds = time.perf_counter() - self.start
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._print(trainer)
+
+    def _print(self, trainer: Trainer) -> None:
+        if not self.seconds or not trainer.is_global_zero:
+            return
+        metrics = trainer.callback_metrics
+        measured = "  ".join(f"{n} {float(metrics[n]):.4f}" for n in SHOWN if n in metrics)
+        done = trainer.current_epoch
+        print(f"epoch {done}/{trainer.max_epochs}  {measured}  {self.seconds:.1f} s", flush=True)
+        self.seconds = 0.0

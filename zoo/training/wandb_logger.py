@@ -1,0 +1,102 @@
+"""Weights & Biases: offline unless asked, redacted, and never in the way of a run."""
+
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+
+PATIENCE = 10  # seconds that a server may take
+SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|passwd|credential)s?$", re.I)
+
+
+class RedactedWandbLogger(WandbLogger):
+    """A WandbLogger that sends no secret, no absolute path and no code."""
+
+    def log_hyperparams(self, params: Any) -> None:
+        super().log_hyperparams(redact(dict(params)))
+
+
+def make_logger(folder: Path, mode: str | None) -> RedactedWandbLogger | None:
+    """The logger of a run, its files in `folder`; None where W&B is disabled.
+
+    Args:
+        folder: Of the run.
+        mode: online, offline or disabled; by default $WANDB_MODE, else offline. A login found on
+            the machine uploads nothing unasked.
+    """
+    mode = mode or os.environ.get("WANDB_MODE") or "offline"
+    if mode == "disabled":
+        return None
+    if mode == "online" and rank_zero_only.rank == 0 and (reason := _unreachable()):
+        rank_zero_warn(f"W&B is logged offline: {reason}")
+        mode = "offline"
+    logger = _logger(folder, mode)
+    if mode == "online" and rank_zero_only.rank == 0:
+        try:
+            logger.experiment  # noqa: B018  connects now, so that a failure can be mended
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            rank_zero_warn(f"W&B is logged offline: {reason}")
+            logger = _logger(folder, "offline")
+    return logger
+
+
+def _logger(folder: Path, mode: str) -> RedactedWandbLogger:
+    import wandb
+
+    os.environ["WANDB_MODE"] = mode
+    wandb.setup(settings=wandb.Settings(silent=True))
+    settings = wandb.Settings(
+        init_timeout=PATIENCE,
+        login_timeout=PATIENCE,
+        console="off",
+        silent=True,
+        disable_git=True,
+        save_code=False,
+        x_disable_meta=True,
+        x_save_requirements=False,
+    )
+    return RedactedWandbLogger(
+        name=f"{folder.parent.name}/{folder.name}",
+        save_dir=folder,
+        project="zoo",
+        offline=mode == "offline",
+        settings=settings,
+    )
+
+
+def _unreachable() -> str | None:
+    """Why a run cannot be sent to the server, found out quickly; None if it can be tried."""
+    import wandb
+
+    if wandb.api.api_key is None:
+        return "no login was found (`wandb login` makes one)"
+    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return None
+    url = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+    try:
+        socket.create_connection(address, timeout=PATIENCE / 2).close()
+    except OSError as error:
+        return f"{url.hostname} does not answer ({error.strerror or error})"
+    return None
+
+
+def redact(value: Any, name: str = "") -> Any:
+    """Settings without secrets, Lightning's own keys, and folders of this machine."""
+    if isinstance(value, dict):
+        return {
+            key: redact(item, str(key))
+            for key, item in value.items()
+            if not SECRET.search(str(key)) and not str(key).startswith("_")
+        }
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    if isinstance(value, str | Path) and Path(value).expanduser().is_absolute():
+        return Path(value).name
+    return value

@@ -1,0 +1,11 @@
+"""The version, without importing anything heavy."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+def zoo_version() -> str:
+    """The installed version, or "unknown" in a checkout that is not installed."""
+    try:
+        return version("deep-learning-zoo")
+    except PackageNotFoundError:
+        return "unknown"
