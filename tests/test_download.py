@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import random
 import stat
 import struct
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -222,13 +224,17 @@ def test_nobody_listens_or_none_is_known(mirror, root):
     other = RemoteFile(NAME, ("http://127.0.0.1:1/gone", file.urls[0]), SHA256, 100_000)
     fetch(other, root)
     assert (root / NAME).read_bytes() == CONTENT
+    alone = RemoteFile("alone", other.urls[:1], SHA256, 100_000)
+    assert "(127.0.0.1: ConnectionError);" in refused(fetch, alone, root)
     none = RemoteFile("other", (), SHA256, 100_000)
     assert "none is known" in refused(fetch, none, root)
 
 
 @pytest.mark.parametrize("start", [0, 70_000])
 def test_a_silent_mirror_is_given_up(mirror, root, start):
+    began = time.monotonic()
     fetch(mirror.file(mirror.slow(start), good), root, timeout=0.2)
+    assert time.monotonic() - began < 10
     assert (root / NAME).read_bytes() == CONTENT
     assert mirror.requests == ["/0", "/1"]
 
@@ -246,6 +252,36 @@ def test_progress_goes_to_stderr(mirror, root, capsys):
     captured = capsys.readouterr()
     assert "rows.bin" in captured.err
     assert captured.out == ""
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """What reached the disk when: fsync, then one rename of the whole."""
+    steps, fsync, replace = [], os.fsync, Path.replace
+
+    def spied_fsync(number):
+        steps.append(("fsync", os.fstat(number).st_size))
+        fsync(number)
+
+    def spied_replace(part, target):
+        steps.append(("rename", contents(part) if part.is_dir() else part.stat().st_size))
+        return replace(part, target)
+
+    monkeypatch.setattr("os.fsync", spied_fsync)
+    monkeypatch.setattr(Path, "replace", spied_replace)
+    return steps
+
+
+def test_the_final_name_comes_last(mirror, root, tmp_path, steps):
+    file = mirror.file(corrupt, good)
+    fetch(file, root)
+    assert steps == [("fsync", 100_000)] * 2 + [("rename", 100_000)]
+    steps.clear()
+    adopt(file, root / NAME, tmp_path / "other")
+    assert steps == [("fsync", 100_000), ("rename", 100_000)]
+    steps.clear()
+    extract(write_zip(tmp_path / "a.zip", TREE), root / "rows", **LIMITS)
+    assert steps == [("rename", TREE)]
 
 
 def test_a_stale_temporary_is_swept(mirror, root):
@@ -490,7 +526,9 @@ def test_unpacks_a_good_archive(target, tmp_path, name):
     assert (target / "empty").is_dir()
     assert not stale.exists()
     path.unlink()
+    target.with_name(".rows.lock").unlink()
     assert extract(path, target, **LIMITS) == target
+    assert [path.name for path in target.parent.iterdir()] == ["rows"]
 
 
 def test_modes_of_the_archive_are_not_taken_over(target, tmp_path):

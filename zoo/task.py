@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
+from torchmetrics import MeanMetric
 
 from zoo.training.running_means import RunningMeans
 from zoo.version import zoo_version
@@ -45,6 +46,7 @@ class Task(LightningModule):
 
     monitor = "val/loss"
     monitor_mode: Literal["min", "max"] = "min"
+    metric_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -57,6 +59,17 @@ class Task(LightningModule):
         self.lr_scheduler = lr_scheduler
         self.schedule_interval = schedule_interval
         self._window, self._epoch = RunningMeans(), RunningMeans()
+        self._means: dict[str, MeanMetric] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets text and None directly: Lightning notes the running hook some 40 times a step.
+
+        What is in `__dict__` is no parameter, buffer or module, which `nn.Module` would look for.
+        """
+        if (value is None or type(value) is str) and name in self.__dict__:
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     def step(self, batch: Any) -> Step:
         """Loss and metrics of one batch; a family's task writes it."""
@@ -68,31 +81,41 @@ class Task(LightningModule):
         return step.loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor] | None:
-        return self._evaluate(batch, "val")
+        return self._measure(batch)
 
     def test_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor] | None:
-        return self._evaluate(batch, "test")
+        return self._measure(batch)
 
-    def _evaluate(self, batch: Any, stage: str) -> dict[str, Tensor] | None:
-        """Means over all rows and ranks.
+    def on_validation_epoch_start(self) -> None:
+        names = ("loss", *self.metric_names)
+        self._means = {
+            name: MeanMetric(nan_strategy="disable").to(self.device) for name in names
+        }
 
-        An empty batch keeps the ranks in step and enters no metric.
-        """
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_means("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_means("test")
+
+    def _measure(self, batch: Any) -> dict[str, Tensor] | None:
+        """Adds a batch to the means; an empty one keeps the ranks in step and weighs nothing."""
         if len(batch[0]) == 0:
-            names = ("loss", *self.metric_names)
-            self._log_means({f"{stage}/{name}": torch.zeros(()) for name in names}, 0)
+            for metric in self._means.values():
+                metric.update(0.0, weight=0.0)
             return None
         step = self.step(batch)
-        means = {"loss": step.loss, **{k: v / step.size for k, v in step.sums.items()}}
-        self._log_means({f"{stage}/{name}": mean for name, mean in means.items()}, step.size)
+        self._means["loss"].update(step.loss, weight=step.size)
+        for name, value in step.sums.items():
+            self._means[name].update(value / step.size, weight=step.size)
         return {"predictions": step.predictions}
 
-    metric_names: tuple[str, ...] = ()
-
-    def _log_means(self, means: dict[str, Tensor], size: int) -> None:
-        self.log_dict(
-            means, batch_size=size, on_epoch=True, on_step=False, prog_bar=True, sync_dist=True
-        )
+    def _log_means(self, stage: str) -> None:
+        """Means over the rows of all ranks; `MeanMetric` sums over them."""
+        means = {f"{stage}/{name}": metric.compute() for name, metric in self._means.items()}
+        self.log_dict(means, prog_bar=True, sync_dist=True)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Keys the generators by seed, rank and batches done: dropout is the same after a resume.

@@ -1,0 +1,87 @@
+"""Every recipe builds and runs: plainly, in bfloat16, clipped; a few on two processes."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import all_recipes
+
+from zoo.cli.main import main
+
+SMALL = [
+    *("--data.synthetic", "true", "--data.batch_size", "32"),
+    *("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"),
+    *("--trainer.limit_val_batches", "2", "--trainer.log_every_n_steps", "1"),
+    *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),
+]
+VARIANTS = {
+    "plain": [],
+    "bf16": ["--trainer.precision", "bf16-mixed"],
+    "clipped": ["--trainer.gradient_clip_val", "1"],
+}
+A_FEW = ["lenet_relu-fashion_mnist"]
+
+
+def metrics(run: Path) -> dict[str, float]:
+    """The last value of each metric in metrics.csv."""
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {name: float(row[name]) for row in rows for name in row if row[name]}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("recipe", all_recipes(), ids=lambda r: r.name)
+def test_runs_two_batches_and_leaves_a_whole_run(recipe, variant, capsys):
+    assert main(["fit", recipe.name, *SMALL, *VARIANTS[variant]]) == 0
+    run = Path("runs") / recipe.name / "1"
+    measured = metrics(run)
+    assert {"train/loss", "train/accuracy", "val/loss", "val/accuracy"} <= set(measured)
+    assert all(0 <= value < 100 for value in measured.values())
+    for name in ("best", "last"):
+        torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    assert (run / "pictures" / "validation_predictions.png").stat().st_size > 10_000
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    assert saved["model"]["class_path"] == recipe.config["model"]["class_path"]
+    assert saved["trainer"]["max_epochs"] == 1
+    out = capsys.readouterr().out
+    assert f"zoo test --ckpt_path {run}/checkpoints/best.ckpt" in out
+    assert "synthetic stand-in" in out
+
+
+def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "zoo.cli", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+@pytest.mark.parametrize("name", A_FEW)
+def test_two_processes_train_and_measure_as_one(name, tmp_path):
+    """Weights after training and every metric: within 1e-6 of one process with twice the batch."""
+    sizes = [("1", "64", "auto"), ("2", "32", "ddp")]
+    results = []
+    for devices, batch_size, strategy in sizes:
+        options = [*SMALL, "--trainer.devices", devices, "--trainer.strategy", strategy]
+        options += ["--data.batch_size", batch_size, "--trainer.limit_train_batches", "3"]
+        options += ["--trainer.limit_val_batches", "1.0"]
+        done = launch(tmp_path, "fit", name, *options)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        run = tmp_path / "runs" / name / str(len(results) + 1)
+        weights = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        results.append((weights, metrics(run)))
+    (one, measured), (two, measured_by_two) = results
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=0, atol=1e-6)
+    assert measured_by_two == pytest.approx(measured, abs=1e-6)
+    assert sorted(p.name for p in (tmp_path / "runs" / name).iterdir()) == ["1", "2"]
