@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torchmetrics import MeanMetric
+from torchmetrics import SumMetric
 
 from zoo.training.running_means import RunningMeans
 from zoo.version import zoo_version
@@ -59,7 +59,7 @@ class Task(LightningModule):
         self.lr_scheduler = lr_scheduler
         self.schedule_interval = schedule_interval
         self._window, self._epoch = RunningMeans(), RunningMeans()
-        self._means: dict[str, MeanMetric] = {}
+        self._sums: dict[str, SumMetric] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Sets text and None directly: Lightning notes the running hook some 40 times a step.
@@ -87,10 +87,9 @@ class Task(LightningModule):
         return self._measure(batch)
 
     def on_validation_epoch_start(self) -> None:
-        names = ("loss", *self.metric_names)
-        self._means = {
-            name: MeanMetric(nan_strategy="disable").to(self.device) for name in names
-        }
+        # Not MeanMetric: it ignores the weights where it does not look for nan.
+        names = ("size", "loss", *self.metric_names)
+        self._sums = {name: SumMetric(nan_strategy="disable").to(self.device) for name in names}
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -101,20 +100,22 @@ class Task(LightningModule):
         self._log_means("test")
 
     def _measure(self, batch: Any) -> dict[str, Tensor] | None:
-        """Adds a batch to the means; an empty one keeps the ranks in step and weighs nothing."""
+        """Adds a batch to the sums; an empty one keeps the ranks in step and adds nothing."""
         if len(batch[0]) == 0:
-            for metric in self._means.values():
-                metric.update(0.0, weight=0.0)
+            for metric in self._sums.values():
+                metric.update(0.0)
             return None
         step = self.step(batch)
-        self._means["loss"].update(step.loss, weight=step.size)
-        for name, value in step.sums.items():
-            self._means[name].update(value / step.size, weight=step.size)
+        sums = {"size": step.size, "loss": step.loss * step.size, **step.sums}
+        for name, value in sums.items():
+            self._sums[name].update(value)
         return {"predictions": step.predictions}
 
     def _log_means(self, stage: str) -> None:
-        """Means over the rows of all ranks; `MeanMetric` sums over them."""
-        means = {f"{stage}/{name}": metric.compute() for name, metric in self._means.items()}
+        """Means over the rows of all ranks: `compute` adds up the ranks."""
+        sums = {name: metric.compute() for name, metric in self._sums.items()}
+        size = sums.pop("size")
+        means = {f"{stage}/{name}": value / size for name, value in sums.items()}
         self.log_dict(means, prog_bar=True, sync_dist=True)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
