@@ -122,13 +122,14 @@ class Corpus(LightningDataModule):
             try:
                 fetch(file, self.root, progress=True)
             except (CorpusError, OSError) as error:
+                reason = str(error).partition("; put a copy")[0]
                 names = ", ".join(Path(file.name).name for file in self.files)
-                name = type(self).__name__
+                fetched = f"`zoo prepare {type(self).__name__} --from FOLDER`"
                 raise CorpusError(
                     f"{self.title} is not under {self.root} and could not be downloaded "
-                    f"({error}). Wanted in {self.root / Path(file.name).parent}: {names}. "
-                    f"Fetch them elsewhere and run `zoo prepare {name} --from FOLDER`, "
-                    f"or try the generated stand-in: --data.synthetic true"
+                    f"({reason}); wanted in {self.root / Path(file.name).parent}: {names}; "
+                    f"fetch them elsewhere and run {fetched}, or try the generated stand-in: "
+                    "--data.synthetic true"
                 ) from error
 
     def adopt(self, source: Path) -> list[Path]:
@@ -157,7 +158,7 @@ class Corpus(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         rows = self.data["train"]
-        if self.trainer and self.trainer.overfit_batches:
+        if getattr(self.trainer, "overfit_batches", 0):
             return self._evaluation_loader("train")
         sampler = TrainBatches(
             rows,

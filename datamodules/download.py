@@ -197,7 +197,8 @@ def _download(url: str, file: RemoteFile, part: Path, progress: bool, timeout: f
         hooks={"response": _inspect},
     )
     columns = (*Progress.get_default_columns(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not (progress and console.is_terminal)) as bar:
         task = bar.add_task(Path(file.name).name, total=file.size)
         with _Bounded(part, file.size, lambda count: bar.advance(task, count)) as output:
             get(url, output, None)

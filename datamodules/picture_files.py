@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
 from datamodules.pictures import PictureCorpus, read_picture
 
@@ -53,6 +53,6 @@ class PictureFiles(PictureCorpus):
         pictures = [read_picture(path, self.in_channels, self.size) for path in self.paths]
         self.pictures = torch.stack(pictures)
 
-    def predict_dataloader(self) -> list[tuple[Tensor, Tensor]]:
-        rows = torch.arange(len(self.pictures))
-        return [(self.pictures[part], part) for part in rows.split(self.batch_size)]
+    def predict_dataloader(self) -> DataLoader:
+        rows = TensorDataset(self.pictures, torch.arange(len(self.pictures)))
+        return DataLoader(dataset=rows, batch_size=self.batch_size)

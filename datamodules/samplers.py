@@ -41,7 +41,7 @@ class TrainBatches(DistributedSampler):
         position: Callable[[int], tuple[int, int]] = lambda num_batches: (0, 0),
     ) -> None:
         super().__init__(dataset, num_replicas=num_replicas, rank=rank, seed=seed)
-        self.num_rows = len(dataset) // num_replicas * num_replicas  # type: ignore[arg-type]
+        self.num_rows = len(self.dataset) // num_replicas * num_replicas  # type: ignore[arg-type]
         self.batch_size = batch_size
         self.position = position
 

@@ -63,9 +63,9 @@ def architectures() -> dict[str, Definition]:
 
 @cache
 def scan(package: str, folder: Path) -> dict[str, Definition]:
-    """Every public class below `folder`, by class path."""
+    """Every public class below `folder`, but for the command's own, by class path."""
     found: dict[str, Definition] = {}
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(set(folder.rglob("*.py")) - set(folder.glob("cli/*.py"))):
         module = ".".join((package, *path.relative_to(folder).with_suffix("").parts))
         source = path.read_text(encoding="utf-8")
         if "class " in source:

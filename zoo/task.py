@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torchmetrics import SumMetric
 
+from zoo.errors import InputError
 from zoo.training.running_means import RunningMeans
 from zoo.version import zoo_version
 
@@ -106,7 +107,8 @@ class Task(LightningModule):
                 metric.update(0.0)
             return None
         step = self.step(batch)
-        sums = {"size": step.size, "loss": step.loss * step.size, **step.sums}
+        size = torch.tensor(step.size)
+        sums = {"size": size, "loss": step.loss * size, **step.sums}
         for name, value in sums.items():
             self._sums[name].update(value)
         return {"predictions": step.predictions}
@@ -117,6 +119,17 @@ class Task(LightningModule):
         size = sums.pop("size")
         means = {f"{stage}/{name}": value / size for name, value in sums.items()}
         self.log_dict(means, prog_bar=True, sync_dist=True)
+
+    def on_train_start(self) -> None:
+        """Refuses a run that outlasts its schedule, whose length a checkpoint brings with it."""
+        for config in self.trainer.lr_scheduler_configs:
+            steps = getattr(config.scheduler, "total_steps", None)
+            if steps is not None and steps < self._schedule_length():
+                raise InputError(
+                    f"the learning-rate schedule ends after {steps} steps and the run has "
+                    f"{self._schedule_length()}: resume with the length it was begun with, or "
+                    "without it (--model.lr_scheduler null)"
+                )
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Keys the generators by seed, rank and batches done: dropout is the same after a resume.
@@ -135,7 +148,8 @@ class Task(LightningModule):
             torch.cuda.default_generators[self.device.index].manual_seed(key)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self._window.size and self.global_step % self.trainer.log_every_n_steps == 0:
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and self._window.size and self.global_step % every == 0:
             self._log_window()
 
     def _log_window(self) -> None:

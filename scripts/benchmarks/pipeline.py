@@ -2,45 +2,45 @@
 
     ZOO_DATA=... .venv/bin/python scripts/benchmarks/pipeline.py [--json FILE]
 
-One process trains softmax regression and LeNet (the zoo's classes, batch 256) in turns, one epoch
-of each variant after the other, as often as `--repeats` says, and compares medians:
+One process trains softmax regression and LeNet (the zoo's classes, batch 256, on the CPU), an
+epoch of each variant in turn, and compares the medians of all turns but the first:
 
 course   torchvision's dataset, ToTensor, a shuffling DataLoader with workers, a hand-written loop
          that adds up loss and hits with `.item()` at each step; plain SGD
-bare     an eager loop over uint8 tensors in memory, the zoo's normalisation, sums on the device; SGD
+bare     an eager loop over bytes in memory, normalised as in the zoo, sums on the device; SGD
 lean     the zoo's module and corpus under a Trainer with everything switched off; SGD
 shipped  `zoo fit RECIPE` as it is: Adam, schedule, W&B offline, CSV, checkpoints, pictures
 
-Timed is the training part of an epoch: from asking for the first batch (the course starts its
-workers then) to the end of the last step; for course and shipped also the whole epoch with its
-evaluation. Of a fit, the second epoch counts; the first pass over all variants does not. Without
-the corpus under $ZOO_DATA its stand-in is repeated to the same size. Runs on the CPU alone.
+Timed is training, from asking for an epoch's first batch (the course starts its workers then) to
+the end of its last step, and for course and shipped also the whole epoch with its evaluation, on
+10,000 test and 5,000 validation rows. Of a fit of two epochs the second counts. Without the corpus
+under $ZOO_DATA its stand-in is repeated to the same size.
 """
 
 import argparse
 import json
 import os
 import platform
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import torchvision
 import wandb
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.optim import SGD
 from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
 
 from datamodules.fashion_mnist import RAW, FashionMNIST
 from datamodules.samplers import TrainBatches
@@ -50,67 +50,49 @@ from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.softmax_regression import SoftmaxRegression
 from zoo.task import Task
 
-BATCH = 256
-ROWS, TEST_ROWS = 55_000, 10_000
-sgd = partial(SGD, lr=0.1)
-
-
-class Subject(NamedTuple):
-    """A network, the recipe that ships it, and the ratios it must reach."""
-
-    build: Callable[[], Task]
-    recipe: str
-    lean_of_bare: float
-    shipped_of_course: float
-
-
-SUBJECTS = {
-    "softmax regression": Subject(
-        lambda: SoftmaxRegression(in_features=784, num_classes=10, optimizer=sgd),
-        *("softmax_regression-fashion_mnist", 0.55, 8),
-    ),
-    "LeNet": Subject(
-        lambda: LeNet(in_channels=1, num_classes=10, optimizer=sgd),
-        *("lenet-fashion_mnist", 0.88, 1.8),
-    ),
+BATCH, ROWS, TEST_ROWS = 256, 55_000, 10_000
+sgd = partial(torch.optim.SGD, lr=0.1)
+NETWORKS: dict[str, Callable[[], Task]] = {
+    "softmax_regression-fashion_mnist": lambda: SoftmaxRegression(784, 10, optimizer=sgd),
+    "lenet-fashion_mnist": lambda: LeNet(1, 10, optimizer=sgd),
 }
+BARS = {  # lean / bare, shipped / course
+    "softmax_regression-fashion_mnist": (0.55, 8.0),
+    "lenet-fashion_mnist": (0.88, 1.8),
+}
+Seconds = tuple[float, float]  # of an epoch's training, and of all of it
+Epoch = Callable[[], Seconds]
 
 
-class Seconds(NamedTuple):
-    """What one epoch took: its training part, and all of it where it evaluates."""
+def step(network: nn.Module, optimizer: Any, images: Tensor, labels: Tensor) -> Any:
+    """One step of the hand-written loops: the loss, and which rows were right."""
+    logits = network(images)
+    loss = cross_entropy(logits, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss, logits.argmax(dim=1) == labels
 
-    training: float
-    whole: float | None = None
 
-
-Variant = Callable[[], Seconds]
-
-
-def course(network: nn.Module, corpus: FashionMNIST, workers: int) -> Variant:
-    """Rows read, converted and collated one by one; evaluation on the test set each epoch."""
-    convert = torchvision.transforms.ToTensor()
+def course(network: nn.Module, corpus: FashionMNIST, workers: int) -> Epoch:
+    """Rows read, converted and collated one by one; after each epoch the test set."""
     train, test = (
-        torchvision.datasets.FashionMNIST(corpus.root, train=part, transform=convert)
+        datasets.FashionMNIST(corpus.root, train=part, transform=transforms.ToTensor())
         for part in (True, False)
     )
     rows, _ = corpus.divide(len(train))
-    train.data, train.targets = train.data[rows], train.targets[rows]  # what the zoo trains on
-    train_batches = DataLoader(train, batch_size=BATCH, shuffle=True, num_workers=workers)
-    test_batches = DataLoader(test, batch_size=BATCH, shuffle=False, num_workers=workers)
-    loss_function = nn.CrossEntropyLoss()
+    train.data, train.targets = train.data[rows], train.targets[rows]  # those the zoo trains on
+    train_batches = DataLoader(train, BATCH, shuffle=True, num_workers=workers)
+    test_batches = DataLoader(test, BATCH, shuffle=False, num_workers=workers)
     optimizer = sgd(network.parameters())
 
     def epoch() -> Seconds:
         start = perf_counter()
         loss_sum, hits, seen = 0.0, 0.0, 0
         for images, labels in train_batches:
-            logits = network(images)
-            loss = loss_function(logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            loss, right = step(network, optimizer, images, labels)
             loss_sum += loss.item()
-            hits += (logits.argmax(dim=1) == labels).sum().item()
+            hits += right.sum().item()
             seen += len(labels)
         trained = perf_counter()
         hits, seen = 0.0, 0
@@ -120,42 +102,36 @@ def course(network: nn.Module, corpus: FashionMNIST, workers: int) -> Variant:
                 hits += (network(images).argmax(dim=1) == labels).float().sum().item()
                 seen += len(labels)
         network.train()
-        return Seconds(trained - start, perf_counter() - start)
+        return trained - start, perf_counter() - start
 
     return epoch
 
 
-def bare(network: nn.Module, corpus: FashionMNIST, steps: int | None = None) -> Variant:
-    """Nothing that could be left out, given the zoo's batches in the zoo's order."""
+def bare(network: nn.Module, corpus: FashionMNIST, steps: int | None = None) -> Epoch:
+    """The zoo's batches in the zoo's order, and nothing that could be left out."""
     rows = corpus.data["train"]
     pixels, classes = rows.tensors
-    scale = 1 / (255 * torch.tensor(corpus.std).view(-1, 1, 1))
-    shift = -(torch.tensor(corpus.mean) / torch.tensor(corpus.std)).view(-1, 1, 1)
-    optimizer = sgd(network.parameters())
-    number = count()
+    mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (corpus.mean, corpus.std))
+    scale, shift = 1 / (255 * std), -mean / std
+    optimizer, number = sgd(network.parameters()), count()
 
     def epoch() -> Seconds:
-        start = perf_counter()
-        position = next(number), 0
+        start, position = perf_counter(), (next(number), 0)
         batches = TrainBatches(rows, BATCH, seed=corpus.seed, position=lambda _: position)
         loss_sum, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)
         for _, indices in islice(batches, steps):
             labels = classes.index_select(0, indices)
             images = torch.addcmul(shift, pixels.index_select(0, indices).float(), scale)
-            logits = network(images)
-            loss = cross_entropy(logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            loss, right = step(network, optimizer, images, labels)
             loss_sum += loss.detach()
-            hits += (logits.argmax(dim=1) == labels).sum()
-        return Seconds(perf_counter() - start)
+            hits += right.sum()
+        return (perf_counter() - start,) * 2
 
     return epoch
 
 
 class Clock(pl.Callback):
-    """Times the last epoch of a fit."""
+    """Times the last epoch of a fit; first among the callbacks, so that it times the others."""
 
     start = training = whole = 0.0
 
@@ -171,13 +147,14 @@ class Clock(pl.Callback):
         self.whole = perf_counter() - self.start
 
 
-def lean(network: Task, corpus: FashionMNIST, **limit: int) -> Variant:
+def lean(network: Task, corpus: FashionMNIST, steps: int = -1) -> Epoch:
     """The zoo under a Trainer that only trains."""
 
     def epoch() -> Seconds:
         clock = Clock()
         trainer = pl.Trainer(
-            **(limit or {"max_epochs": 2}),
+            max_epochs=2,
+            max_steps=steps,
             callbacks=[clock],
             logger=False,
             enable_checkpointing=False,
@@ -187,26 +164,25 @@ def lean(network: Task, corpus: FashionMNIST, **limit: int) -> Variant:
             limit_val_batches=0,
         )
         trainer.fit(network, corpus)
-        return Seconds(clock.training)
+        return clock.training, clock.whole
 
     return epoch
 
 
-def shipped(recipe: str, corpus: FashionMNIST, runs: Path) -> Variant:
-    """What `zoo fit RECIPE` builds and runs, its output thrown away."""
+def shipped(recipe: str, folder: Path) -> Epoch:
+    """What `zoo fit RECIPE` builds and runs; its output goes nowhere."""
     number = count(1)
 
     def epoch() -> Seconds:
-        clock, run = Clock(), runs / recipe / str(next(number))
+        clock, run = Clock(), folder / "runs" / recipe / str(next(number))
         run.mkdir(parents=True)
         experiment = compose(recipe, None, None, None, ["--trainer.max_epochs=2"])
         with Path(os.devnull).open("w") as null, redirect_stdout(null), redirect_stderr(null):
-            cli = ZooCLI(experiment, run)
+            cli: Any = ZooCLI(experiment, run)
             cli.trainer.callbacks.insert(0, clock)
             cli.trainer.fit(cli.model, cli.datamodule)
             wandb.finish()
-        assert cli.datamodule.described == corpus.described
-        return Seconds(clock.training, clock.whole)
+        return clock.training, clock.whole
 
     return epoch
 
@@ -216,109 +192,73 @@ def check_equal(build: Callable[[], Task], corpus: FashionMNIST) -> None:
     network, twin = build(), build()
     twin.load_state_dict(network.state_dict())
     bare(network, corpus, steps=5)()
-    lean(twin, corpus, max_steps=5)()
+    lean(twin, corpus, steps=5)()
     for one, other in zip(network.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(one, other, rtol=1e-5), "bare and lean differ after five steps"
 
 
-@contextmanager
-def fashion_mnist(num_rows: int) -> Iterator[tuple[FashionMNIST, str]]:
-    """The corpus in torchvision's form, unpacked in a temporary folder that $ZOO_DATA names.
+def lay_out(num_rows: int, folder: Path) -> str:
+    """Writes the corpus, or its stand-in over and over, as torchvision does; says which it was.
 
-    Yields:
-        The corpus with `num_rows` to train on, other splits in proportion; and what it is.
+    There are `num_rows` to train on; the other splits are in proportion.
     """
     source = FashionMNIST(validation_fraction=0)
     if not source.found:
         source = FashionMNIST(validation_fraction=0, synthetic=True)
         source.prepare_data()
-    with tempfile.TemporaryDirectory() as folder:
-        raw = Path(folder) / RAW
-        raw.mkdir(parents=True)
-        for split, name, size in (("train", "train", ROWS * 12 // 11), ("test", "t10k", TEST_ROWS)):
-            rows = source.read(split)
-            chosen = torch.arange(round(size * num_rows / ROWS)) % len(rows)
-            images, labels = (tensor[chosen].to(torch.uint8) for tensor in rows.tensors)
-            _write_idx(raw / f"{name}-images-idx3-ubyte", images.squeeze(1))
-            _write_idx(raw / f"{name}-labels-idx1-ubyte", labels)
-        os.environ["ZOO_DATA"] = folder
-        corpus = FashionMNIST(batch_size=BATCH)
-        corpus.setup("fit")
-        kind = "synthetic stand-in, repeated" if source.synthetic else "real corpus"
-        yield corpus, f"{kind}: {corpus.described}"
+    (folder / RAW).mkdir(parents=True)
+    for split, name, size in (("train", "train", ROWS * 12 / 11), ("test", "t10k", TEST_ROWS)):
+        rows = source.read(split)
+        chosen = torch.arange(round(size * num_rows / ROWS)) % len(rows)
+        images, labels = (tensor[chosen].byte() for tensor in rows.tensors)
+        for kind, array in (("images-idx3", images.squeeze(1)), ("labels-idx1", labels)):
+            header = bytes((0, 0, 8, array.ndim))
+            header += b"".join(axis.to_bytes(4, "big") for axis in array.shape)
+            (folder / RAW / f"{name}-{kind}-ubyte").write_bytes(header + array.numpy().tobytes())
+    return "the synthetic stand-in, repeated" if source.synthetic else "the real corpus"
 
 
-def _write_idx(path: Path, array: Tensor) -> None:
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    path.write_bytes(bytes((0, 0, 8, array.ndim)) + sizes + array.numpy().tobytes())
-
-
-def measure(variants: dict[str, Variant], repeats: int, rows: int) -> dict[str, dict[str, Any]]:
-    """Samples a second of every variant; all take turns."""
-    taken: dict[str, list[Seconds]] = {name: [] for name in variants}
-    for repeat in range(repeats + 1):
-        for name, epoch in variants.items():
-            seconds = epoch()
-            if repeat:
-                taken[name].append(seconds)
-    return {name: _summary(seconds, rows) for name, seconds in taken.items()}
-
-
-def _summary(seconds: list[Seconds], rows: int) -> dict[str, Any]:
-    rates = [rows / s.training for s in seconds]
-    whole = [s.whole for s in seconds if s.whole]
-    return {
-        "samples_per_second": median(rates),
-        "slowest": min(rates),
-        "fastest": max(rates),
-        "whole_epoch_seconds": median(whole) if whole else None,
-    }
-
-
-def report(title: str, subject: Subject, results: dict[str, Any], console: Console) -> list[Any]:
-    """Prints a table and the ratios that matter.
-
-    The course is taken at its best number of workers. Returns the ratios for `--json`.
-    """
-    rates = {name: result["samples_per_second"] for name, result in results.items()}
-    best = max((name for name in rates if name.startswith("course")), key=lambda name: rates[name])
-    columns = ("samples/s", "slowest - fastest", "of bare", f"of {best}", "whole epoch, s")
-    table = Table("variant", *columns, title=title)
+def report(recipe: str, turns: list[dict[str, Seconds]], rows: int, console: Console) -> Any:
+    """Prints a table and the ratios asked for; the course is taken at its best setting."""
+    rates = {name: sorted(rows / turn[name][0] for turn in turns) for name in turns[0]}
+    whole = {name: median(turn[name][1] for turn in turns) for name in turns[0]}
+    middle = {name: median(values) for name, values in rates.items()}
+    best = max((name for name in rates if name.startswith("course")), key=middle.__getitem__)
+    columns = ("samples/s", "min - max", "/ bare", "/ course", "epoch, s")
+    table = Table("variant", *columns, title=recipe)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, result in results.items():
-        spread, whole = (result["slowest"], result["fastest"]), result["whole_epoch_seconds"]
-        ratios = (f"{rates[name] / rates[other]:.3f}" for other in ("bare", best))
-        rate, span = f"{rates[name]:,.0f}", " - ".join(f"{value:,.0f}" for value in spread)
-        table.add_row(name, rate, span, *ratios, f"{whole:.2f}" if whole else "")
+    for name, values in rates.items():
+        ratios = (f"{middle[name] / middle[other]:.3f}" for other in ("bare", best))
+        seconds = "" if name in ("bare", "lean") else f"{whole[name]:.2f}"
+        span = f"{values[0]:,.0f} - {values[-1]:,.0f}"
+        table.add_row(name, f"{middle[name]:,.0f}", span, *ratios, seconds)
     console.print(table)
-    bars = (("lean", "bare", subject.lean_of_bare), ("shipped", best, subject.shipped_of_course))
-    ratios = []
-    for name, other, bar in bars:
-        ratio = rates[name] / rates[other]
+    verdicts = []
+    for (name, other), bar in zip((("lean", "bare"), ("shipped", best)), BARS[recipe], strict=True):
+        ratio = middle[name] / middle[other]
+        verdicts.append(
+            {"ratio": f"{name} / {other}", "value": ratio, "bar": bar, "met": ratio >= bar}
+        )
         met = "met" if ratio >= bar else "NOT MET"
-        console.print(f"{title}: {name} / {other} = {ratio:.3f}, wanted {bar}: {met}")
-        ratios.append({"ratio": f"{name} / {other}", "value": ratio, "bar": bar, "met": met})
-    return ratios
+        console.print(f"{name} / {other}: {ratio:.3f}, wanted {bar}: {met}")
+    return {"median": middle, "all": rates, "whole_epoch_s": whole, "ratios": verdicts}
 
 
-def _machine() -> dict[str, Any]:
+def header(threads: int) -> str:
+    """Versions, the machine, and how busy it is already."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "torch": torch.__version__,
-        "lightning": pl.__version__,
-        "threads": torch.get_num_threads(),
-        "cpu": f"{models[0] if models else platform.processor()} x {os.cpu_count()}",
-        "load": [round(load, 2) for load in os.getloadavg()],
-    }
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    cpu = f"{os.cpu_count()} x {models[0] if models else platform.processor()}"
+    versions = f"torch {torch.__version__}, lightning {pl.__version__}"
+    return f"{versions}, {threads} threads, {cpu}, load {os.getloadavg()[0]:.2f}"
 
 
 def main() -> None:
-    """Parses, measures, prints."""
+    """Parses, measures, reports."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted epochs a variant")
+    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each variant")
     parser.add_argument("--rows", type=int, default=ROWS, help="training rows an epoch")
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--workers", type=int, nargs="+", default=[4], help="of the course")
@@ -326,30 +266,32 @@ def main() -> None:
     options = parser.parse_args()
     if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
         parser.error("OMP_WAIT_POLICY=PASSIVE slows a quiet machine down: unset it")
-    if not 0 < options.rows <= ROWS or options.repeats < 1:
-        parser.error(f"--rows is 1 to {ROWS}, --repeats at least 1")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ.pop("WANDB_MODE", None)  # as shipped
+    os.environ.pop("WANDB_MODE", None)  # offline, as shipped
+    warnings.filterwarnings("ignore", "This DataLoader will create")
     quiet()
     torch.set_num_threads(options.threads)
-    console, record = Console(highlight=False), _machine()
-    with fashion_mnist(options.rows) as (corpus, kind), tempfile.TemporaryDirectory() as runs:
-        record |= {"corpus": kind, "repeats": options.repeats, "networks": {}}
-        console.print(*(f"{name} {record[name]}" for name in record if name != "networks"), sep="; ")
-        for title, subject in SUBJECTS.items():
-            check_equal(subject.build, corpus)
-            variants = {
-                f"course, {workers} workers": course(subject.build(), corpus, workers)
-                for workers in options.workers
-            }
-            variants["bare"] = bare(subject.build(), corpus)
-            variants["lean"] = lean(subject.build(), corpus)
-            variants["shipped"] = shipped(subject.recipe, corpus, Path(runs))
-            results = measure(variants, options.repeats, len(corpus.data["train"]))
-            ratios = report(title, subject, results, console)
-            record["networks"][title] = {"variants": results, "ratios": ratios}
+    console, results = Console(highlight=False), {}
+    with TemporaryDirectory() as folder:
+        kind = lay_out(options.rows, Path(folder))
+        os.environ["ZOO_DATA"] = folder
+        corpus = FashionMNIST(batch_size=BATCH)
+        corpus.setup("fit")
+        title = f"{header(options.threads)}; {kind} as {corpus.described}; {options.repeats} turns"
+        console.print(title, soft_wrap=True)
+        for recipe, build in NETWORKS.items():
+            check_equal(build, corpus)
+            variants = {f"course, w={w}": course(build(), corpus, w) for w in options.workers}
+            variants |= {"bare": bare(build(), corpus), "lean": lean(build(), corpus)}
+            variants["shipped"] = shipped(recipe, Path(folder))
+            turns = [
+                {name: epoch() for name, epoch in variants.items()}
+                for _ in range(options.repeats + 1)
+            ]
+            results[recipe] = report(recipe, turns[1:], len(corpus.data["train"]), console)
     if options.json:
-        options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps({"header": title, "networks": results}, indent=2)
+        options.json.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

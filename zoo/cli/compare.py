@@ -90,9 +90,11 @@ def compare(runs: Sequence[str | Path], output: Path | None = None) -> Path:
         raise InputError(f"{path}: cannot be written ({reason}); choose --output FILE") from None
     console = Console(highlight=False)
     console.print(f"[bold]{escape(str(common))}[/bold]", soft_wrap=True)
-    rows = list(_differing(found))
-    console.print(_table("setting", found, rows) if rows else "no settings differ")
-    console.print(_table("metric", found, _metrics(found)))
+    if rows := list(_differing(found)):
+        _print(console, "setting", found, rows)
+    else:
+        console.print("no settings differ")
+    _print(console, "metric", found, list(_metrics(found)))
     pictures = [run.folder / "pictures" for run in found if any(run.folder.glob("pictures/*.png"))]
     texts = [f"curves:   {path}", *(f"pictures: {folder}" for folder in pictures)]
     console.print(escape("\n".join(texts)), soft_wrap=True)
@@ -195,7 +197,7 @@ def _differing(runs: list[Run]) -> Iterator[list[str]]:
     for name in dict.fromkeys(name for run in runs for name in run.settings):
         values = [escape(run.settings.get(name, "-")) for run in runs]
         if len(set(values)) > 1:
-            yield [name, *values]
+            yield [escape(name), *values]
 
 
 def _metrics(runs: list[Run]) -> Iterator[list[str]]:
@@ -207,9 +209,9 @@ def _metrics(runs: list[Run]) -> Iterator[list[str]]:
         if name.startswith("val/") and (better := _better(name)):
             finite = [[line for line in lines if isfinite(line[name])] for lines in logged]
             best = [better(lines, key=lambda x: x[name], default={}) for lines in finite]
-            epochs = [f" (epoch {line['epoch'] + 1:.0f})" if line else "" for line in best]
+            epochs = [f" ({line['epoch'] + 1:.0f})" if "epoch" in line else "" for line in best]
             cells = zip(_cells(name, best), epochs, strict=True)
-            yield [f"{name}, best", *(cell + epoch for cell, epoch in cells)]
+            yield [f"{name}, best (epoch)", *(cell + epoch for cell, epoch in cells)]
 
 
 def _names(runs: list[Run]) -> list[str]:
@@ -234,14 +236,20 @@ def _cells(name: str, lines: list[Line]) -> Iterator[str]:
         yield "-" if name not in line else f"[bold]{text}[/bold]" if value == best else text
 
 
-def _table(title: str, runs: list[Run], rows: Any) -> Table:
-    table = Table()
-    table.add_column(title, overflow="fold")
-    for run in runs:
-        table.add_column(escape(run.name), overflow="fold", justify="right")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _print(console: Console, title: str, runs: list[Run], rows: list[list[str]]) -> None:
+    """Prints a table, or several where the runs do not fit beside each other."""
+    header = [title, *(escape(run.name) for run in runs)]
+    columns = zip(header, *rows, strict=True)
+    widths = [max(console.measure(cell).maximum for cell in cells) for cells in columns]
+    count = max(1, (console.width - min(30, widths[0]) - 4) // (min(18, max(widths[1:])) + 3))
+    for first in range(1, len(runs) + 1, count):
+        table = Table()
+        table.add_column(title, overflow="fold")
+        for name in header[first : first + count]:
+            table.add_column(name, overflow="fold", justify="right")
+        for row in rows:
+            table.add_row(row[0], *row[first : first + count])
+        console.print(table)
 
 
 def draw(runs: list[Run], title: str) -> Figure:
@@ -261,7 +269,7 @@ def draw(runs: list[Run], title: str) -> Figure:
     for panel, quantity in zip(panels, quantities, strict=False):
         for index, run in enumerate(runs):
             per_epoch = run.steps_per_epoch if by_epoch else None
-            _curves(panel, run, quantity, palette(index), per_epoch or 1)
+            _curves(panel, run, quantity, palette(index), per_epoch or 1.0)
         panel.set(title=quantity, xlabel="epoch" if by_epoch else "step")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
@@ -269,7 +277,7 @@ def draw(runs: list[Run], title: str) -> Figure:
     for panel in panels[len(quantities) :]:
         panel.set_axis_off()
     handles = [Line2D([], [], color=palette(index), linewidth=4) for index in range(len(runs))]
-    handles += [Line2D([], [], color="grey", **style) for style in STYLES.values()]
+    handles += [Line2D([], [], color="black", **style) for style in STYLES.values()]
     figure.legend(handles, labels, loc="outside lower center", ncols=across, frameon=False)
     figure.suptitle(title)
     return figure

@@ -29,6 +29,7 @@ MALICIOUS = {"lightning": ("2.6.2", "2.6.3")}
 POISON = "is malicious: it steals credentials when it is imported (GHSA-w37p-236h-pfx3)"
 CLEAN = "replace every key and token that this account can read"
 BUILDS = "take the build of torch for it: https://pytorch.org/get-started/locally"
+UNSAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 SPARE = 1 << 30  # bytes free on the disk of the runs
 
 
@@ -167,7 +168,7 @@ def _data(poisoned: bool) -> Iterator[Finding]:
             yield Finding(topic, name, _reason(error), False, f"see {definition.path}")
             continue
         absent = f"not there: zoo prepare {name}, or train with --data.synthetic true"
-        yield Finding(topic, name, "found" if found else absent, found or None)
+        yield Finding(topic, name, "found" if found else absent, bool(found) or None)
 
 
 def _cache() -> Iterator[Finding]:
@@ -217,6 +218,8 @@ def _runs() -> Iterator[Finding]:
     scarce = free < SPARE
     value = f"{free / 2**30:.1f} GiB free"
     yield Finding("runs", "disk", value, not scarce, advice * scarce)
+    if os.environ.get(UNSAFE):
+        yield Finding("runs", "checkpoints", f"{UNSAFE} lets them run code", False, "unset it")
 
 
 def _folder(topic: str, name: str, folder: Path, advice: str) -> Finding:

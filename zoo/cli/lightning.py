@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
+from datamodules.errors import CorpusError
 from zoo.cli.experiment import Experiment
 from zoo.errors import InputError
 from zoo.task import Task
@@ -30,6 +33,8 @@ NOISE = (
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*Experiment logs directory .* exists and is not empty.*",
     ".*isinstance.*LeafSpec.*",
+    "Total length of `list` across ranks is zero.*",  # nothing is held out
+    "The dirpath has changed from.*",  # a resumed run has a folder of its own
     ".*callbacks used to create the checkpoint need to be provided.*",
 )
 
@@ -92,6 +97,18 @@ class ZooCLI(LightningCLI):
             auto_configure_optimizers=False,
         )
 
+    def instantiate_classes(self) -> None:
+        """Hands on the zoo's own errors, which jsonargparse wraps, and Lightning's as one line."""
+        try:
+            super().instantiate_classes()
+        except MisconfigurationException as error:
+            raise InputError(" ".join(str(error).split())) from None
+        except Exception as error:
+            own = next((e for e in _chain(error) if isinstance(e, InputError | CorpusError)), None)
+            if own:
+                raise own from None
+            raise
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for fact in self.experiment.facts:
             parser.link_arguments(
@@ -146,6 +163,12 @@ class ZooCLI(LightningCLI):
         )
 
 
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _progress() -> Any:
     return RichProgressBar(refresh_rate=20) if Console().is_terminal else EpochLines()
 
@@ -168,9 +191,12 @@ def _one_line(message: str) -> str:
     key = re.search(r'key "([\w.]+)"', message)
     causes = [line for line in lines if re.search(r"not accepted|Expected|[Ii]nvalid|not a", line)]
     cause = next((c for c in causes if "NoneType" not in c), lines[-1] if lines else message)
+    cause = cause.replace("typing.", "").replace("<class ", "").replace(">", "")
+    option = f"--{key.group(1)}" if key else ""
     value = re.search(r"Given value: (.*)", message)
-    return (
-        (f"--{key.group(1)}: " if key else "")
-        + cause
-        + (f", not {value.group(1)}" if value else "")
-    )
+    given = re.search(r"key='(\w+)', val=(.*)\)", value.group(1)) if value else None
+    if given:
+        option += f".{given.group(1)}"
+    elif value and "Got value" not in cause:
+        cause += f", not {value.group(1)}"
+    return f"{option}: {cause}" if option else cause

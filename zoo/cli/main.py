@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from datamodules.errors import CorpusError
@@ -17,6 +17,8 @@ NUMBER = re.compile(r"-[\d.]")
 
 class Parser(argparse.ArgumentParser):
     """Errors of one line; no abbreviation of options."""
+
+    verbs: Mapping[str, argparse.ArgumentParser] = {}
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
@@ -77,6 +79,7 @@ def build_parser() -> Parser:
 
     verb = verbs.add_parser("completion", help="tab completion: zoo completion bash >> ~/.bashrc")
     verb.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    parser.verbs = verbs.choices
     return parser
 
 
@@ -86,11 +89,14 @@ class _Names:
     def __init__(self, kind: str = "") -> None:
         self.kind = kind
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        known = {"models": architectures, "corpora": corpora, "recipes": recipes}
-        for kind, names in known.items():
-            if self.kind in ("", kind):
-                yield from names()
+    def __iter__(self) -> Iterator[str]:
+        known: dict[str, list[str]] = {
+            "models": list(architectures()),
+            "corpora": list(corpora()),
+            "recipes": list(recipes()),
+        }
+        kinds = [self.kind] if self.kind else list(known)
+        return iter([name for kind in kinds for name in known[kind]])
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -141,16 +147,11 @@ def _run(argv: list[str]) -> int:
     for option in overrides:
         name = option.partition("=")[0]
         if not (trains and re.match(r"--(trainer|model|data)\.\w", option)):
-            known = _options(parser, options.verb)
+            known = re.findall(r"--[\w-]+", parser.verbs[options.verb].format_help())
             raise InputError(f"zoo {options.verb} does not know {name}{meant(name, known)}")
         if "=" not in option:
             raise InputError(f"{name} needs a value")
     return VERBS[options.verb](options, overrides)
-
-
-def _options(parser: argparse.ArgumentParser, verb: str) -> list[str]:
-    subparsers = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    return [s for action in subparsers.choices[verb]._actions for s in action.option_strings]
 
 
 def _list(options: argparse.Namespace, overrides: list[str]) -> int:

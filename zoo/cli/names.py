@@ -98,8 +98,8 @@ def pick(kind: str, name: str, known: Iterable[str]) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """`, did you mean X?` where one of the known names is near."""
-    spelt = {candidate.lower(): candidate for candidate in known}
-    near = get_close_matches(name.lower(), spelt, n=1)
+    spelt = {candidate.lower().lstrip("-"): candidate for candidate in known}
+    near = get_close_matches(name.lower().lstrip("-"), spelt, n=1)
     return f" (did you mean {spelt[near[0]]}?)" if near else ""
 
 

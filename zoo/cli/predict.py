@@ -12,7 +12,7 @@ from rich.table import Table
 from zoo.cli.experiment import Experiment, link
 from zoo.cli.lightning import ZooCLI
 from zoo.errors import InputError
-from zoo.training.checkpoint import corpus_state, model_arguments, read
+from zoo.training.checkpoint import corpus_state, model_arguments, read, refuse_foreign
 from zoo.training.pictures import show
 
 COLUMNS = 6
@@ -25,6 +25,7 @@ def predict(ckpt_path: str, inputs: list[str], output: Path | None, overrides: l
         InputError: The checkpoint does not say how its pictures were prepared.
     """
     checkpoint = read(ckpt_path)
+    refuse_foreign(checkpoint, ckpt_path)
     state = corpus_state(checkpoint)
     if not state or "labels" not in state:
         raise InputError(f"{ckpt_path} was not trained on a corpus of labelled pictures")

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
     experiment = compose(options.recipe, options.config, options.model, options.data, overrides)
     if options.print_config:
         experiment.overrides.append("--print_config")
-        _build(experiment, None)
+        with suppress(SystemExit):
+            _build(experiment, None)
+        return 0
     if options.ckpt_path:
         _refuse_other_class(options.ckpt_path, experiment.config["model"]["class_path"])
     fresh = run_folder.VARIABLE not in os.environ
@@ -31,13 +34,13 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
     console = Console(highlight=False, quiet=not fresh)
     if experiment.note:
         console.print(experiment.note)
-    console.print(f"run: {run}")
     try:
         cli = _build(experiment, run, options.wandb)
+        console.print(f"run: {run}")
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
     except Exception:
         if fresh and not (run / "metrics.csv").exists() and not (run / "checkpoints").exists():
-            shutil.rmtree(run)  # nothing was trained
+            _remove(run)  # nothing was trained
         raise
     finally:
         if fresh:
@@ -49,12 +52,13 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
 
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     """Validates or tests a checkpoint; it names the model and the corpus itself."""
-    from zoo.training.checkpoint import read
+    from zoo.training.checkpoint import read, refuse_foreign
 
     path = Path(options.ckpt_path)
     if options.seed_everything is not None:
         overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
     checkpoint = read(path)
+    refuse_foreign(checkpoint, path)
     experiment = from_checkpoint(checkpoint, str(path), options.data, overrides)
     if options.model:
         _refuse_other_class(path, compose_class(options.model))
@@ -118,6 +122,13 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
             f"          zoo compare {run.parent}",
         ]
     console.print("\n".join(lines), soft_wrap=True)
+
+
+def _remove(run: Path) -> None:
+    shutil.rmtree(run)
+    for folder in (run.parent, run.parent.parent):
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _print_metrics(console: Console, title: str, metrics: Any) -> None:

@@ -90,7 +90,13 @@ def load(path: str | Path, *, allow: Sequence[str] = ()) -> Task:
         InputError: The file cannot be read, or its class is of another package.
     """
     checkpoint = read(path)
-    model = resolve(checkpoint["zoo"]["class_path"], path, allow)(**model_arguments(checkpoint))
+    refuse_foreign(checkpoint, path, allow)
+    module, _, name = checkpoint["zoo"]["class_path"].rpartition(".")
+    try:
+        cls = getattr(import_module(module), name)
+    except (ImportError, AttributeError):
+        raise InputError(f"{path}: this version of the zoo has no {module}.{name}") from None
+    model = cls(**model_arguments(checkpoint))
     try:
         model.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
@@ -99,20 +105,19 @@ def load(path: str | Path, *, allow: Sequence[str] = ()) -> Task:
     return model.eval()
 
 
-def resolve(class_path: str, source: str | Path, allow: Sequence[str] = ()) -> type:
-    """Imports a class that a file names, if its package is trusted.
+def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence[str] = ()) -> None:
+    """Refuses a checkpoint whose model or corpus is of a package that is not trusted.
+
+    To import a class is to run its module.
 
     Raises:
-        InputError: It is not, or the class is gone.
+        InputError: It is of another package than the zoo and those in `allow`.
     """
     trusted = (*TRUSTED, *(f"{package}." for package in allow))
-    if not class_path.startswith(trusted):
-        raise InputError(f"{source}: {class_path} is not of the zoo; allow its package to load it")
-    module, _, name = class_path.rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        raise InputError(f"{source}: this version of the zoo has no {class_path}") from None
+    corpus = corpus_state(checkpoint) or {}
+    for class_path in (checkpoint["zoo"].get("class_path"), corpus.get("class_path")):
+        if class_path is not None and not str(class_path).startswith(trusted):
+            raise InputError(f"{path}: {class_path} is not of the zoo and is not imported")
 
 
 def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:

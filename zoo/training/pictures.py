@@ -121,7 +121,6 @@ def draw_confusion(counts: Tensor, names: tuple[str, ...]) -> Figure:
     axis.set_ylabel("true")
     for row, column in torch.nonzero(counts).tolist() if len(names) <= 20 else ():
         color = "white" if shares[row, column] > 0.5 else "black"
-        axis.text(
-            column, row, int(counts[row, column]), ha="center", va="center", fontsize=8, color=color
-        )
+        count = str(int(counts[row, column]))
+        axis.text(column, row, count, ha="center", va="center", fontsize=8, color=color)
     return figure

@@ -32,11 +32,12 @@ def make_logger(folder: Path, mode: str | None) -> RedactedWandbLogger | None:
     mode = mode or os.environ.get("WANDB_MODE") or "offline"
     if mode == "disabled":
         return None
-    if mode == "online" and rank_zero_only.rank == 0 and (reason := _unreachable()):
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    if mode == "online" and first and (reason := _unreachable()):
         rank_zero_warn(f"W&B is logged offline: {reason}")
         mode = "offline"
     logger = _logger(folder, mode)
-    if mode == "online" and rank_zero_only.rank == 0:
+    if mode == "online" and first:
         try:
             logger.experiment  # noqa: B018  connects now, so that a failure can be mended
         except Exception as error:
@@ -74,7 +75,7 @@ def _unreachable() -> str | None:
     """Why a run cannot be sent to the server, found out quickly; None if it can be tried."""
     import wandb
 
-    if wandb.api.api_key is None:
+    if not wandb.login(prompt=False, verify=False):
         return "no login was found (`wandb login` makes one)"
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return None

@@ -1,0 +1,397 @@
+"""The command: names, errors of one line and exit 2, the way from fit to compare."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from PIL import Image
+
+from datamodules import FashionMNIST
+from datamodules.synthetic.idx import write_idx
+from zoo.cli.main import main
+
+RECIPE = "softmax_regression-fashion_mnist"
+QUICK = [
+    *("--data.synthetic", "true", "--trainer.max_epochs", "1"),
+    *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),
+]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder in which one recipe has been trained."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["fit", RECIPE, *QUICK]) == 0
+    return folder / "runs" / RECIPE / "1"
+
+
+def fails(capsys, *argv: str) -> str:
+    """The one line that a bad command prints."""
+    before = sorted(Path().rglob("*"))
+    assert main(list(argv)) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.strip()]
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("zoo: ")
+    assert "Traceback" not in captured.err + captured.out
+    assert sorted(Path().rglob("*")) == before, "something was left behind"
+    return lines[0]
+
+
+# Light commands
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["list"], ["list", "--json"], ["show", "LeNet"], ["fit", "lnet"]],
+    ids=" ".join,
+)
+def test_light_commands_are_quick_and_import_no_torch(arguments):
+    code = (
+        "import sys; from zoo.cli.main import main\n"
+        f"try: main({arguments})\nexcept SystemExit: pass\n"
+        "assert not {'torch', 'lightning', 'numpy'} & set(sys.modules), 'heavy'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    times = []
+    for _ in range(5):
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "zoo.cli", *arguments], capture_output=True)
+        after = os.times()
+        times.append(sum(after[2:4]) - sum(before[2:4]))  # of the processor: others may share it
+    assert min(times) < 0.3
+
+
+def test_lists_everything(capsys):
+    assert main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {"LeNet", "MLP", "SoftmaxRegression"} <= {row["name"] for row in listed["models"]}
+    assert [row["name"] for row in listed["corpora"]] == ["FashionMNIST"]
+    assert len(listed["recipes"]) == len(list((ROOT / "zoo" / "recipes").glob("*/*.yaml")))
+    assert main(["list", "models", "*net", "--json"]) == 0
+    assert {row["name"] for row in json.loads(capsys.readouterr().out)["models"]} == {"LeNet"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lenet", ["Figure 2", "61,706", "activation", "lenet_relu-fashion_mnist"]),
+        ("FashionMNIST", ["1708.07747", "in_channels", "batch_size"]),
+        (RECIPE, ["class_path: zoo.image_classification", f"zoo fit {RECIPE}"]),
+    ],
+)
+def test_shows_one(name, words, capsys):
+    assert main(["show", name]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in words)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_verbs_and_recipes(shell, capsys):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "compare" in script
+    assert RECIPE in script
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["lst"], "did you mean list?"),
+        (["fit", "lenet-fashion_mnst"], "did you mean lenet-fashion_mnist?"),
+        (["fit", "--model", "LeNt", "--data", "FashionMNIST"], "did you mean LeNet?"),
+        (["fit", "--model", "LeNet", "--data", "FashonMNIST"], "did you mean FashionMNIST?"),
+        (["fit", "--model", "LeNet"], "--data NAME"),
+        (["fit"], "zoo list"),
+        (["fit", RECIPE, "--wandbb", "offline"], "did you mean --wandb?"),
+        (["fit", RECIPE, "--wandb", "sometimes"], "online, offline, disabled"),
+        (["fit", RECIPE, "--model.optimzer", "SGD"], "did you mean optimizer?"),
+        (["fit", RECIPE, "--data.batchsize", "3"], "did you mean batch_size?"),
+        (["fit", RECIPE, "--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
+        (["fit", RECIPE, "--trainer.max_epochs"], "needs a value"),
+        (["fit", RECIPE, "--trainer.max_epochs", "many"], "--trainer.max_epochs: Expected"),
+        (["fit", RECIPE, "--model.in_features", "3"], "follows from the corpus FashionMNIST"),
+        (["fit", RECIPE, "--data.batch_size", "0"], "at least 1"),
+        (["fit", "lenet-fashion_mnist", "--data.resize", "8"], "at least 12 pixels"),
+        (["fit", RECIPE, "--trainer.devices", "0"], "devices"),
+        (["fit", RECIPE, "--config", "x.yaml"], "not both"),
+        (["fit", "--config", "missing.yaml"], "missing.yaml: cannot be read"),
+        (["fit", RECIPE, "--ckpt_path", "missing.ckpt"], "missing.ckpt: there is no such"),
+        (["test", "--ckpt_path", "missing.ckpt"], "missing.ckpt: there is no such"),
+        (["show", "lenett"], "did you mean LeNet?"),
+        (["prepare", "FashonMNIST"], "did you mean FashionMNIST?"),
+        (["prepare", "FashionMNIST", "--from", "nowhere"], "nowhere holds none of"),
+        (["compare", "nowhere"], "nowhere"),
+        (["list", "lenett"], "did you mean LeNet?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_words_get_one_line(argv, words, capsys):
+    assert words in fails(capsys, *argv)
+
+
+def test_an_offline_machine_without_the_corpus_is_told_both_ways_out(capsys, monkeypatch):
+    files = [
+        type(file)(file.name, ("http://127.0.0.1:9/x",), file.sha256, file.size)
+        for file in FashionMNIST.files
+    ]
+    monkeypatch.setattr(FashionMNIST, "files", tuple(files))
+    assert main(["fit", RECIPE, "--data.root", "here"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    for file in files:
+        assert Path(file.name).name in line
+    assert "zoo prepare FashionMNIST --from" in line
+    assert "--data.synthetic true" in line
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [(100, 90, "100 pictures"), (0, 0, "28 x 28")],
+)
+def test_a_bad_corpus_is_named(images, labels, words, capsys):
+    folder = Path("root/FashionMNIST/raw")
+    folder.mkdir(parents=True)
+    for stem in ("train", "t10k"):
+        write_idx(folder / f"{stem}-images-idx3-ubyte.gz", np.zeros((images, 28, 28), np.uint8))
+        write_idx(folder / f"{stem}-labels-idx1-ubyte.gz", np.zeros(labels, np.uint8))
+    line = fails(capsys, "fit", RECIPE, "--data.root", "root")
+    assert words in line
+    assert "train-images-idx3-ubyte.gz" in line
+
+
+def damaged(path: Path, how: str) -> Path:
+    content = path.read_bytes()
+    target = Path(f"{how}.ckpt")
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 4
+    target.write_bytes(
+        {"empty": b"", "cut": content[:-1000], "flipped": bytes(flipped), "text": b"hello"}[how]
+    )
+    return target
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "flipped", "text"])
+@pytest.mark.parametrize("verb", ["fit", "test", "validate", "predict"])
+def test_a_bad_checkpoint_is_named(trained, how, verb, capsys):
+    path = damaged(trained / "checkpoints" / "best.ckpt", how)
+    arguments = {"fit": [RECIPE], "predict": ["x.png"]}.get(verb, [])
+    assert str(path) in fails(capsys, verb, *arguments, "--ckpt_path", str(path))
+
+
+def test_a_flip_of_any_byte_is_refused_or_harmless(trained, tmp_path):
+    from zoo.errors import InputError
+    from zoo.training.checkpoint import read
+
+    content = (trained / "checkpoints" / "best.ckpt").read_bytes()
+    whole = read(trained / "checkpoints" / "best.ckpt")["state_dict"]
+    refused = 0
+    for position in range(0, len(content), len(content) // 200):
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << (position % 8)
+        path = tmp_path / "flipped.ckpt"
+        path.write_bytes(flipped)
+        try:
+            state = read(path)["state_dict"]
+        except InputError as error:
+            refused += "\n" not in str(error)
+        else:
+            assert all(torch.equal(state[name], whole[name]) for name in whole)
+    assert refused > 150
+
+
+def test_a_checkpoint_of_another_class_is_refused(trained, capsys):
+    path = str(trained / "checkpoints" / "best.ckpt")
+    line = fails(capsys, "fit", "lenet-fashion_mnist", "--ckpt_path", path)
+    assert "a checkpoint of SoftmaxRegression, not of LeNet" in line
+    line = fails(capsys, "test", "--model", "LeNet", "--ckpt_path", path)
+    assert "not of LeNet" in line
+
+
+def test_a_checkpoint_with_code_is_not_run(tmp_path, capsys):
+    class Payload:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"zoo": {}, "state_dict": Payload()}, "code.ckpt")
+    assert "more than plain data" in fails(capsys, "test", "--ckpt_path", "code.ckpt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_of_foreign_code_is_not_imported(trained, tmp_path, monkeypatch, capsys):
+    (tmp_path / "foreign.py").write_text("open('ran', 'w')\nclass Net: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    checkpoint = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    checkpoint["zoo"]["class_path"] = "foreign.Net"
+    torch.save(checkpoint, "foreign.ckpt")
+    for verb, rest in (("test", []), ("predict", ["x.png"])):
+        line = fails(capsys, verb, *rest, "--ckpt_path", "foreign.ckpt")
+        assert "foreign.Net is not of the zoo" in line
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "not a picture"), (b"hello", "not a picture"), (None, "No such")]
+)
+def test_predict_names_what_is_no_picture(trained, content, words, capsys):
+    if content is not None:
+        Path("x.png").write_bytes(content)
+    path = str(trained / "checkpoints" / "best.ckpt")
+    line = fails(capsys, "predict", "--ckpt_path", path, "x.png")
+    assert "x.png" in line
+    assert words in line
+
+
+def test_predict_refuses_a_cut_and_a_huge_picture(trained, capsys):
+    path = str(trained / "checkpoints" / "best.ckpt")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(noise).save("cut.png")
+    Path("cut.png").write_bytes(Path("cut.png").read_bytes()[:2000])
+    assert "cut.png" in fails(capsys, "predict", "--ckpt_path", path, "cut.png")
+    Image.new("1", (6000, 5000)).save("huge.png")
+    assert "6000 x 5000" in fails(capsys, "predict", "--ckpt_path", path, "huge.png")
+
+
+def test_a_run_folder_that_cannot_be_written(capsys):
+    Path("file").write_text("in the way")
+    line = fails(capsys, "fit", RECIPE, *QUICK, "--runs", "file")
+    assert "file" in line
+    assert "--runs" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("model: [", "not YAML in line"),
+        ("hello", "not a configuration"),
+        ("model: LeNt\ndata: FashionMNIST", "did you mean LeNet?"),
+        ("model: LeNet", "names no corpus"),
+    ],
+)
+def test_a_bad_configuration_file(text, words, capsys):
+    Path("bad.yaml").write_text(text)
+    assert words in fails(capsys, "fit", "--config", "bad.yaml")
+
+
+# The way from fit to compare
+
+
+def test_short_names_in_a_configuration_file_are_expanded(capsys):
+    Path("mine.yaml").write_text("model: lenet\ndata: {class_path: FashionMNIST}\n")
+    assert main(["fit", "--config", "mine.yaml", "--print_config"]) == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert config["model"]["class_path"] == "zoo.image_classification.lenet.LeNet"
+    assert config["data"]["class_path"] == "datamodules.fashion_mnist.FashionMNIST"
+
+
+def test_a_pair_of_names_takes_the_recipe_and_flags_win(capsys):
+    argv = ["fit", "--model", "LeNet", "--data", "FashionMNIST", "--print_config"]
+    assert main([*argv, "--trainer.max_epochs", "3", "--model.pooling", "max"]) == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert config["trainer"]["max_epochs"] == 3
+    assert config["model"]["init_args"]["pooling"] == "max"
+    assert config["model"]["init_args"]["optimizer"]["init_args"]["lr"] == 0.01
+    assert "num_classes" not in config["model"]["init_args"]
+
+
+def test_another_model_than_the_recipes_drops_its_arguments(capsys):
+    assert main(["fit", "lenet_relu-fashion_mnist", "--model", "MLP", "--print_config"]) == 0
+    config = yaml.safe_load(capsys.readouterr().out)["model"]
+    assert config["class_path"].endswith("MLP")
+    assert config["init_args"]["optimizer"]["init_args"]["lr"] == 0.001
+
+
+def test_from_fit_to_compare(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained.parents[2])
+    path = f"{trained.relative_to(Path.cwd())}/checkpoints/best.ckpt"
+    assert main(["validate", "--ckpt_path", path]) == 0
+    assert main(["test", "--ckpt_path", path]) == 0
+    tested = json.loads((trained / "test.json").read_text())
+    assert tested["synthetic"] is True
+    assert 0.3 < tested["metrics"]["test/accuracy"] <= 1
+    assert (trained / "pictures" / "test_confusion.png").is_file()
+    assert main(["fit", RECIPE, *QUICK, "--seed_everything", "1"]) == 0
+    capsys.readouterr()
+    runs = [str(trained.parent / number) for number in ("1", "2")]
+    assert main(["compare", *runs]) == 0
+    out = capsys.readouterr().out
+    assert "seed_everything" in out
+    assert "test/accuracy" in out
+    assert (trained.parent / "compare.png").stat().st_size > 10_000
+
+
+def test_predict_needs_nothing_but_the_checkpoint(trained, tmp_path, capsys):
+    checkpoint = tmp_path / "alone.ckpt"
+    checkpoint.write_bytes((trained / "checkpoints" / "best.ckpt").read_bytes())
+    corpus = FashionMNIST(synthetic=True)
+    corpus.prepare_data()
+    pictures = corpus.read("test").tensors[0][:3]
+    for index, picture in enumerate(pictures):
+        Image.fromarray(picture[0].numpy()).save(f"{index}.png")
+    Image.new("RGBA", (300, 200), (255, 0, 0, 128)).save("wide.png")
+    files = ["0.png", "1.png", "2.png", "wide.png"]
+    for number in (1, 2):
+        assert main(["predict", *files, "--ckpt_path", str(checkpoint)]) == 0
+        assert Path(f"predictions/{number}.png").stat().st_size > 5000
+    out = capsys.readouterr().out
+    assert all(file in out for file in files)
+    import zoo
+
+    model = zoo.load(checkpoint)
+    wanted = model(corpus.normalise(pictures)).argmax(1)
+    assert [corpus.labels[i] in out for i in wanted] == [True] * 3
+
+
+def test_resume_goes_on_from_the_last_checkpoint(trained, capsys):
+    path = str(trained / "checkpoints" / "last.ckpt")
+    options = [*QUICK, "--trainer.max_epochs", "2"]
+    line = fails(capsys, "fit", RECIPE, *options, "--ckpt_path", path)
+    assert "schedule ends after 22 steps and the run has 44" in line
+    options += ["--model.lr_scheduler", "null"]
+    assert main(["fit", RECIPE, *options, "--ckpt_path", path]) == 0
+    checkpoint = torch.load(f"runs/{RECIPE}/1/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == 1
+    assert checkpoint["global_step"] == 2 * 22
+
+
+def test_all_rows_can_be_trained_on(capsys):
+    assert main(["fit", RECIPE, *QUICK, "--data.validation_fraction", "0"]) == 0
+    assert Path(f"runs/{RECIPE}/1/checkpoints/best.ckpt").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--trainer.fast_dev_run", "true"],
+        ["--trainer.overfit_batches", "1"],
+        ["--trainer.accumulate_grad_batches", "3"],
+        ["--trainer.val_check_interval", "0.5"],
+        ["--trainer.precision", "64-true"],
+        ["--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/loss"],
+        ["--trainer.logger", "false"],
+        ["--trainer.enable_checkpointing", "false"],
+        ["--trainer.max_steps", "3"],
+        ["--data.augment", "[flip,crop]"],
+        ["--data.on_device", "true"],
+        ["--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"],
+        ["--model.lr_scheduler", "StepLR", "--model.lr_scheduler.step_size", "1"],
+        ["--model.schedule_interval", "epoch"],
+    ],
+    ids=lambda options: options[0],
+)
+def test_options_of_trainer_model_and_data(options, capsys):
+    argv = [*QUICK, "--trainer.limit_train_batches", "4", "--trainer.limit_val_batches", "1"]
+    assert main(["fit", RECIPE, *argv, *options]) == 0
