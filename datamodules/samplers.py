@@ -48,7 +48,7 @@ class TrainBatches(DistributedSampler):
     def __len__(self) -> int:
         return ceil(self.num_rows / (self.batch_size * self.num_replicas))
 
-    def __iter__(self) -> Iterator[Rows]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Rows]:
         epoch, done = self.position(len(self))
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self.dataset), generator=generator)  # type: ignore[arg-type]

@@ -27,6 +27,8 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         with suppress(SystemExit):
             _build(experiment, None)
         return 0
+    from zoo.training.wandb_logger import finish
+
     if options.ckpt_path:
         _refuse_other_class(options.ckpt_path, experiment.config["model"]["class_path"])
     fresh = run_folder.VARIABLE not in os.environ
@@ -38,7 +40,9 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         cli = _build(experiment, run, options.wandb)
         console.print(f"run: {run}")
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
+        finish()
     except Exception:
+        finish()
         if fresh and not (run / "metrics.csv").exists() and not (run / "checkpoints").exists():
             _remove(run)  # nothing was trained
         raise

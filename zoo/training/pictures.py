@@ -96,7 +96,7 @@ def draw_predictions(
     for axis, image, label, prediction in zip(axes, images, labels, predictions, strict=False):
         show(axis, image)
         right = label == prediction
-        title = names[label] if right else f"{names[prediction]}\nnot {names[label]}"
+        title = f"\n{names[label]}" if right else f"{names[prediction]}\nnot {names[label]}"
         axis.set_title(title, fontsize=8, color="black" if right else "firebrick")
     return figure
 

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +46,12 @@ def make_logger(folder: Path, mode: str | None) -> RedactedWandbLogger | None:
             rank_zero_warn(f"W&B is logged offline: {reason}")
             logger = _logger(folder, "offline")
     return logger
+
+
+def finish() -> None:
+    """Ends the W&B run of this process, if there is one: its files are whole from then on."""
+    if wandb := sys.modules.get("wandb"):
+        wandb.finish()
 
 
 def _logger(folder: Path, mode: str) -> RedactedWandbLogger:

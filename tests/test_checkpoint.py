@@ -1,0 +1,102 @@
+"""Checkpoints are whole or absent: kills, full disks, and what a loaded one may do."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import zoo
+from zoo import LeNet
+from zoo.errors import InputError
+from zoo.training.checkpoint import DurableCheckpointIO, load, read
+
+KILLER = """
+import os, random, signal, sys, time, torch
+from zoo.training.checkpoint import DurableCheckpointIO, read
+
+path, kills = sys.argv[1], int(sys.argv[2])
+random.seed(0)
+for _ in range(kills):
+    child = os.fork()
+    if child == 0:
+        number = 0
+        while True:
+            number += 1
+            weights = torch.full((2_000_000,), float(number))
+            DurableCheckpointIO().save_checkpoint({"zoo": {}, "state_dict": {"w": weights}}, path)
+    time.sleep(random.uniform(0.02, 0.1))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    weights = read(path)["state_dict"]["w"]
+    assert (weights == weights[0]).all()
+"""
+
+
+def save(path, value=1.0):
+    checkpoint = {"zoo": {}, "state_dict": {"w": torch.full((1000,), value)}}
+    DurableCheckpointIO().save_checkpoint(checkpoint, path)
+
+
+def test_a_kill_never_costs_the_checkpoint(tmp_path):
+    path = tmp_path / "last.ckpt"
+    save(path)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", KILLER, str(path), "40"], check=True, env=environment)
+    save(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_failed_save_keeps_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    save(path, 1.0)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save(path, 2.0)
+    assert read(path)["state_dict"]["w"][0] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_the_forbidden_switch_is_refused(tmp_path, monkeypatch):
+    save(tmp_path / "a.ckpt")
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(InputError, match="unset it"):
+        read(tmp_path / "a.ckpt")
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    checkpoint = {
+        "zoo": {"class_path": "zoo.image_classification.lenet.LeNet"},
+        "hyper_parameters": {"in_channels": 1, "num_classes": 10},
+        "state_dict": LeNet(in_channels=3, num_classes=10).state_dict(),
+    }
+    torch.save(checkpoint, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="do not fit its class") as error:
+        zoo.load(tmp_path / "a.ckpt")
+    assert "\n" not in str(error.value)
+    checkpoint["zoo"]["class_path"] = "zoo.image_classification.gone.Gone"
+    torch.save(checkpoint, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match=r"has no zoo\.image_classification\.gone"):
+        zoo.load(tmp_path / "a.ckpt")
+
+
+def test_a_users_own_class_loads_when_its_package_is_allowed(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from zoo.image_classification.lenet import LeNet\nclass Mine(LeNet): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    model = LeNet(in_channels=1, num_classes=10)
+    checkpoint = {
+        "zoo": {"class_path": "mine.Mine"},
+        "hyper_parameters": {"in_channels": 1, "num_classes": 10},
+        "state_dict": model.state_dict(),
+    }
+    torch.save(checkpoint, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match=r"mine\.Mine is not of the zoo"):
+        zoo.load(tmp_path / "a.ckpt")
+    assert type(load(tmp_path / "a.ckpt", allow=["mine"])).__name__ == "Mine"
