@@ -104,11 +104,9 @@ class Corpus(LightningDataModule):
         if self.synthetic:
             try:
                 self.write_stand_in(self.folder)
-            except OSError as error:
-                raise CorpusError(
-                    f"the stand-in cannot be written under {self.folder.parent} "
-                    f"({error.strerror}): set ZOO_CACHE to a folder that can be"
-                ) from error
+            except CorpusError as error:
+                way_out = "set ZOO_CACHE to a folder that can be"
+                raise CorpusError(f"the stand-in {error}: {way_out}") from error
         elif not self.found:
             self.download()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.errors import CorpusError
+from datamodules.staging import flush
 
 UNSIGNED_BYTE = 0x08
 
@@ -38,3 +39,25 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
             "remove it or fetch it again"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """Writes bytes as a gzipped IDX file.
+
+    The header is big-endian: a magic number (2049 for labels, 2051 for pictures), then one
+    32-bit size an axis. Equal arrays give equal bytes, for gzip's header bears no name or time.
+
+    Args:
+        path: The file, `.gz` included; one that exists is replaced.
+        array: uint8, of any rank up to 255.
+
+    Raises:
+        TypeError: The array does not hold uint8.
+    """
+    if array.dtype != np.uint8:
+        raise TypeError(f"{path.name}: IDX files are written from uint8, not {array.dtype}")
+    header = struct.pack(f">{array.ndim + 1}I", UNSIGNED_BYTE << 8 | array.ndim, *array.shape)
+    with path.open("wb") as file:
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as idx:
+            idx.write(header + array.tobytes())
+        flush(file)

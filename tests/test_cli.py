@@ -14,7 +14,7 @@ from conftest import ROOT
 from PIL import Image
 
 from datamodules import FashionMNIST
-from datamodules.synthetic.idx import write_idx
+from datamodules.idx import write_idx
 from zoo.cli.main import main
 
 RECIPE = "softmax_regression-fashion_mnist"

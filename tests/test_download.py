@@ -21,7 +21,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from datamodules.download import RemoteFile, adopt, extract, fetch
+from datamodules.archives import extract
+from datamodules.download import RemoteFile, adopt, fetch
 from datamodules.errors import CorpusError
 
 CONTENT = random.Random(0).randbytes(100_000)
@@ -247,7 +248,8 @@ def test_a_gz_that_the_server_calls_an_encoding_stays_packed(mirror, root):
     assert path.read_bytes() == packed
 
 
-def test_progress_goes_to_stderr(mirror, root, capsys):
+def test_progress_goes_to_stderr(mirror, root, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
     fetch(mirror.file(good), root, progress=True)
     captured = capsys.readouterr()
     assert "rows.bin" in captured.err

@@ -11,7 +11,7 @@ from conftest import imported
 
 from datamodules import FashionMNIST
 from datamodules.errors import CorpusError
-from datamodules.synthetic.idx import write_idx
+from datamodules.idx import write_idx
 
 RAW = "FashionMNIST/raw"
 

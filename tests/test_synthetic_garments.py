@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datamodules.errors import CorpusError
+from datamodules.idx import write_idx
 from datamodules.synthetic.garments import draw, write
-from datamodules.synthetic.idx import write_idx
 
 FILES = {
     "t10k-images-idx3-ubyte.gz",
@@ -127,13 +128,13 @@ def test_concurrent_writers_leave_one_whole_folder(tmp_path):
     assert [writer.exitcode for writer in writers] == [0, 0]
     write(tmp_path / "alone", **counts)
     assert contents(folder) == contents(tmp_path / "alone")
-    assert not (tmp_path / "deep" / "raw.partial").exists()
+    assert not (tmp_path / "deep" / ".raw.part").exists()
 
 
 def test_killed_write_is_swept(tmp_path):
-    stale = tmp_path / "raw.partial"
+    stale = tmp_path / ".raw.part"
     stale.mkdir()
-    (stale / "train-images-idx3-ubyte.gz.partial").write_bytes(b"half")
+    (stale / "train-images-idx3-ubyte.gz").write_bytes(b"half")
     (stale / "t10k-labels-idx1-ubyte.gz").write_bytes(b"old")
     write(tmp_path / "raw", num_train=10, num_test=10)
     assert not stale.exists()
@@ -143,10 +144,10 @@ def test_killed_write_is_swept(tmp_path):
 
 def test_failed_write_leaves_no_folder(tmp_path, monkeypatch):
     def full(*_):
-        raise OSError("no space left on device")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("datamodules.synthetic.garments.write_idx", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(CorpusError, match="No space"):
         write(tmp_path / "raw", num_train=10, num_test=10)
     assert not (tmp_path / "raw").exists()
     monkeypatch.undo()

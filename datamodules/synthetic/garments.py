@@ -4,17 +4,15 @@ As in the corpus, some classes differ in little: shirts, coats, pullovers and t-
 with other sleeves, collars and buttons; a high sneaker and a low ankle boot have one outline.
 """
 
-import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from filelock import FileLock
 from numpy.random import Generator, SeedSequence, default_rng
 from PIL import Image, ImageDraw
 
-from datamodules.synthetic.idx import write_idx
+from datamodules.idx import write_idx
+from datamodules.staging import staged
 
 SIZE = 28
 OVERSAMPLING = 4  # Pillow draws hard edges; the mean of 4 x 4 pixels is soft
@@ -275,32 +273,16 @@ def write(folder: Path, *, num_train: int = 6000, num_test: int = 1000, seed: in
         num_test: Test pictures, likewise.
         seed: Equal seeds give equal bytes.
     """
-    folder = folder.absolute()
     if folder.exists():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if folder.exists():
+    with staged(folder) as part:
+        if folder.exists():  # another process was quicker
             return
-        partial = folder.with_name(f"{folder.name}.partial")
-        if partial.exists():  # from a process that was killed
-            shutil.rmtree(partial)
-        partial.mkdir()
+        part.mkdir()
         # Two seeds a stand-in, so that the test pictures do not depend on num_train.
         splits = (("train", num_train, 2 * seed), ("t10k", num_test, 2 * seed + 1))
         for split, count, split_seed in splits:
             labels = (np.arange(count) % len(GARMENTS)).astype(np.uint8)
             labels = default_rng(SeedSequence(split_seed)).permutation(labels)
-            write_idx(partial / f"{split}-images-idx3-ubyte.gz", draw(labels, split_seed))
-            write_idx(partial / f"{split}-labels-idx1-ubyte.gz", labels)
-        _sync(partial)
-        partial.replace(folder)
-
-
-def _sync(folder: Path) -> None:
-    """Puts the names in a folder on the disk, so that a power cut cannot leave it half full."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            write_idx(part / f"{split}-images-idx3-ubyte.gz", draw(labels, split_seed))
+            write_idx(part / f"{split}-labels-idx1-ubyte.gz", labels)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.errors import InputError
-from zoo.task import Task
 
 TRUSTED = ("zoo.", "datamodules.")
 
@@ -79,7 +79,7 @@ def read(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def load(path: str | Path, *, allow: Sequence[str] = ()) -> Task:
+def load(path: str | Path, *, allow: Sequence[str] = ()) -> LightningModule:
     """The trained model of a checkpoint, on the CPU and in evaluation mode.
 
     Args:
