@@ -286,7 +286,32 @@ def test_a_bad_configuration_file(text, words, capsys):
     assert words in fails(capsys, "fit", "--config", "bad.yaml")
 
 
-# The way from fit to compare
+# The way from prepare to compare
+
+
+def test_prepare_writes_the_stand_in(capsys):
+    assert main(["prepare", "fashionmnist", "--synthetic"]) == 0
+    assert "5,500 train + 500 val + 1,000 test rows: ready" in capsys.readouterr().out
+
+
+@pytest.mark.real
+def test_prepare_takes_over_files_fetched_by_hand(real_data, capsys):
+    source = real_data / "FashionMNIST" / "raw"
+    assert main(["prepare", "FashionMNIST", "--from", str(source), "--root", "root"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("verified: ") == 4
+    assert "55,000 train + 5,000 val + 10,000 test rows: ready" in out
+
+
+@pytest.mark.real
+def test_the_baseline_learns_the_real_corpus(real_data, capsys):
+    options = ["--data.root", str(real_data), "--trainer.max_epochs", "3"]
+    assert main(["fit", RECIPE, *options, "--trainer.accelerator", "cpu"]) == 0
+    assert "55,000 train + 5,000 val rows" in capsys.readouterr().out
+    assert main(["validate", "--ckpt_path", f"runs/{RECIPE}/1/checkpoints/best.ckpt",
+                 "--data.root", str(real_data)]) == 0  # fmt: skip
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "val/accuracy" in line]
+    assert float(line.split()[3]) > 0.82
 
 
 def test_short_names_in_a_configuration_file_are_expanded(capsys):
