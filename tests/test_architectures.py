@@ -7,7 +7,6 @@ import pytest
 import torch
 from conftest import all_architectures, imported
 from lightning.pytorch import Trainer
-from torch.utils.data import DataLoader
 
 import zoo
 from zoo.catalogue import arguments, scan
@@ -97,7 +96,7 @@ def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
         max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         accelerator="cpu", enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(model, DataLoader([(i, lb) for i, lb in zip(images, labels, strict=True)], 4))
+    trainer.fit(model, [(images, labels)])
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     checkpoint = torch.load(tmp_path / "model.ckpt", weights_only=True)
     assert "optimizer" not in checkpoint["hyper_parameters"]
