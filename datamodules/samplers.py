@@ -83,5 +83,5 @@ class EvaluationBatches(DistributedSampler, SequentialSampler):
         return max(1, ceil(most / self.batch_size))
 
     def __iter__(self) -> Iterator[Rows]:  # type: ignore[override]
-        rows = torch.arange(self.rank, len(self.dataset), self.num_replicas)  # type: ignore[arg-type]
+        rows = torch.arange(len(self.dataset))[self.rank :: self.num_replicas]  # type: ignore[arg-type]
         return (Rows(0, batch) for batch in rows.tensor_split(len(self)))

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from zoo.catalogue import Definition, architectures
 from zoo.cli.names import Recipe, recipes
 
 REAL = os.environ.pop("ZOO_DATA", None)
 ROOT = Path(__file__).parent.parent
+
+settings.register_profile("zoo", derandomize=True, deadline=None)
+settings.load_profile("zoo")
 
 
 @pytest.fixture(scope="session", autouse=True)

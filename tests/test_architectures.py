@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import all_architectures, imported
 from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader
 
 import zoo
 from zoo.catalogue import arguments, scan
@@ -96,7 +97,7 @@ def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
         max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         accelerator="cpu", enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(model, [(images, labels)])
+    trainer.fit(model, DataLoader([(images, labels)], batch_size=None, collate_fn=tuple))
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     checkpoint = torch.load(tmp_path / "model.ckpt", weights_only=True)
     assert "optimizer" not in checkpoint["hyper_parameters"]

@@ -27,7 +27,7 @@ def flat(lists):
 
 
 @given(sizes, batches, ranks)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_evaluation_sees_every_row_once_and_ranks_stay_in_step(n, size, world):
     samplers = [
         EvaluationBatches(rows(n), size, rank=rank, num_replicas=world) for rank in range(world)
@@ -39,13 +39,13 @@ def test_evaluation_sees_every_row_once_and_ranks_stay_in_step(n, size, world):
 
 
 @given(sizes, batches)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_one_process_evaluates_in_order(n, size):
     assert flat(drawn(EvaluationBatches(rows(n), size))) == list(range(n))
 
 
 @given(sizes, batches, ranks, st.integers(0, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_training_sees_every_row_once_but_for_what_ranks_cannot_share(n, size, world, epoch):
     position = lambda count: (epoch, 0)  # noqa: E731
     by_rank = [
@@ -60,7 +60,7 @@ def test_training_sees_every_row_once_but_for_what_ranks_cannot_share(n, size, w
 
 
 @given(sizes, batches, st.integers(1, 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_n_processes_see_what_one_with_n_times_the_batch_sees(n, size, world):
     one = drawn(TrainBatches(rows(n - n % world or world), size * world))
     many = [
@@ -72,7 +72,7 @@ def test_n_processes_see_what_one_with_n_times_the_batch_sees(n, size, world):
 
 
 @given(sizes, batches, st.integers(0, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_resumed_epoch_is_the_rest_of_the_epoch(n, size, epoch):
     whole = drawn(TrainBatches(rows(n), size, position=lambda count: (epoch, 0)))
     for done in range(len(whole) + 1):
