@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonargparse
+import yaml
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -52,8 +53,6 @@ class SaveConfig(SaveConfigCallback):
     """Writes config.yaml into the run folder, and shows it in W&B without secrets and paths."""
 
     def save_config(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        import yaml
-
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
         for logger in trainer.loggers:
             if isinstance(logger, RedactedWandbLogger):

@@ -4,7 +4,8 @@ import argparse
 import json
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.cli.experiment import Experiment, compose, from_checkpoint
+from zoo.cli.names import architectures, class_path
 from zoo.errors import InputError
 from zoo.training import run_folder
 
@@ -27,29 +29,26 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         with suppress(SystemExit):
             _build(experiment, None)
         return 0
-    from zoo.training.wandb_logger import finish
-
     if options.ckpt_path:
         _refuse_other_class(options.ckpt_path, experiment.config["model"]["class_path"])
-    fresh = run_folder.VARIABLE not in os.environ
+    first, had_runs = run_folder.is_first_process(), options.runs.exists()
     run = run_folder.create(options.runs, experiment.name)
-    console = Console(highlight=False, quiet=not fresh)
+    console = Console(highlight=False, quiet=not first)
     if experiment.note:
         console.print(experiment.note)
     try:
         cli = _build(experiment, run, options.wandb)
         console.print(f"run: {run}")
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
-        finish()
+        with _in_one_line():
+            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
     except Exception:
-        finish()
-        if fresh and not (run / "metrics.csv").exists() and not (run / "checkpoints").exists():
-            _remove(run)  # nothing was trained
+        if first and not any((run / name).exists() for name in ("metrics.csv", "checkpoints")):
+            _remove(run, and_above=not had_runs)  # nothing was trained
         raise
     finally:
-        if fresh:
+        if first:
             run_folder.forget()
-    if cli.trainer.is_global_zero:
+    if first:
         _report_fit(cli, run, console)
     return 0
 
@@ -65,11 +64,12 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     refuse_foreign(checkpoint, path)
     experiment = from_checkpoint(checkpoint, str(path), options.data, overrides)
     if options.model:
-        _refuse_other_class(path, compose_class(options.model))
+        _refuse_other_class(path, class_path("model", options.model, architectures()))
     run = path.parent.parent if path.parent.name == "checkpoints" else None
     cli = _build(experiment, run, logs=False)
     measure = getattr(cli.trainer, options.verb)
-    (metrics,) = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
+    with _in_one_line():
+        (metrics,) = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
     if cli.trainer.is_global_zero:
         console = Console(highlight=False)
         _print_metrics(console, f"{path}: {cli.datamodule.described}", metrics)
@@ -80,13 +80,6 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
-def compose_class(name: str) -> str:
-    """The class path of a model's name."""
-    from zoo.cli.names import architectures, class_path
-
-    return class_path("model", name, architectures())
-
-
 def _build(
     experiment: Experiment, run: Path | None, wandb: str | None = None, *, logs: bool = True
 ) -> Any:
@@ -95,16 +88,29 @@ def _build(
     return ZooCLI(experiment, run, wandb, logs=logs)
 
 
-def _refuse_other_class(path: str | Path, class_path: str) -> None:
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Lightning's complaints about options as one line; W&B ends with the run, come what may."""
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from zoo.training.wandb_logger import finish
+
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise InputError(" ".join(str(error).split())) from None
+    finally:
+        finish()
+
+
+def _refuse_other_class(path: str | Path, wanted: str) -> None:
     """Lightning would train or test the checkpoint's class without a word."""
     from zoo.training.checkpoint import read
 
     trained = read(path)["zoo"]["class_path"]
-    if trained != class_path:
-        raise InputError(
-            f"{path} is a checkpoint of {trained.rpartition('.')[2]}, "
-            f"not of {class_path.rpartition('.')[2]}"
-        )
+    if trained != wanted:
+        names = [path.rpartition(".")[2] for path in (trained, wanted)]
+        raise InputError(f"{path} is a checkpoint of {names[0]}, not of {names[1]}")
 
 
 def _report_fit(cli: Any, run: Path, console: Console) -> None:
@@ -128,9 +134,9 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
     console.print("\n".join(lines), soft_wrap=True)
 
 
-def _remove(run: Path) -> None:
+def _remove(run: Path, *, and_above: bool) -> None:
     shutil.rmtree(run)
-    for folder in (run.parent, run.parent.parent):
+    for folder in (run.parent, run.parent.parent)[: 1 + and_above]:
         if not any(folder.iterdir()):
             folder.rmdir()
 

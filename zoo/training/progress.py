@@ -4,8 +4,6 @@ import time
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-SHOWN = ("train/loss_epoch", "val/loss", "val/accuracy")
-
 
 class EpochLines(Callback):
     """Prints a line for each epoch, once all its metrics are known."""
@@ -27,7 +25,8 @@ class EpochLines(Callback):
         if not self.seconds or not trainer.is_global_zero:
             return
         metrics = trainer.callback_metrics
-        measured = "  ".join(f"{n} {float(metrics[n]):.4f}" for n in SHOWN if n in metrics)
+        shown = [n for n in metrics if n == "train/loss_epoch" or n.startswith("val/")]
+        measured = "  ".join(f"{name} {float(metrics[name]):.4f}" for name in shown)
         done = trainer.current_epoch
         print(f"epoch {done}/{trainer.max_epochs}  {measured}  {self.seconds:.1f} s", flush=True)
         self.seconds = 0.0

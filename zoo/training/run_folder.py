@@ -8,21 +8,32 @@ from zoo.errors import InputError
 VARIABLE = "ZOO_RUN"
 
 
+def is_first_process() -> bool:
+    """Whether this process began the run: no launcher, Lightning's included, ranks it later."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+    return VARIABLE not in os.environ and rank == "0"
+
+
 def create(base: Path, name: str) -> Path:
     """Makes the next numbered folder, or finds the one that this job already has.
 
     The number follows from an exclusive mkdir, so that two runs started together get two
-    folders. The path goes to the other ranks in the environment. Under SLURM it follows from
-    the job, so that a requeued job goes on in its folder.
+    folders; the path goes to the ranks that Lightning starts in the environment. Under SLURM and
+    torchrun it follows from the job, so that a requeued job goes on in its folder; where torchrun
+    was given no job id the first process makes the folder, and alone writes.
 
     Raises:
         InputError: The folder cannot be written.
     """
     if given := os.environ.get(VARIABLE):
         return Path(given)
-    parent = base / name
+    parent, job, first = base / name, _job(), is_first_process()
+    if not job and not first:
+        return parent / "0"
     try:
-        folder = _of_job(parent) or _next_number(parent)
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = parent / f"job-{job}" if job else _next_number(parent)
+        folder.mkdir(exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
@@ -30,7 +41,8 @@ def create(base: Path, name: str) -> Path:
             f"{parent}: the run folder cannot be written ({error.strerror}); "
             "choose another: --runs DIR"
         ) from None
-    _keep_metrics(folder)
+    if first:
+        _keep_metrics(folder)
     os.environ[VARIABLE] = str(folder)
     return folder
 
@@ -40,17 +52,16 @@ def forget() -> None:
     os.environ.pop(VARIABLE, None)
 
 
-def _of_job(parent: Path) -> Path | None:
-    job = os.environ.get("SLURM_JOB_ID") if "SLURM_PROCID" in os.environ else None
-    if job is None:
-        return None
-    folder = parent / f"job-{job}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _job() -> str | None:
+    """The job's id under SLURM (not in its interactive shells) and torchrun, if it has one."""
+    interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    if "SLURM_PROCID" in os.environ and not interactive:
+        return os.environ.get("SLURM_JOB_ID")
+    job = os.environ.get("TORCHELASTIC_RUN_ID")
+    return None if job == "none" else job
 
 
 def _next_number(parent: Path) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
     number = max((int(p.name) for p in parent.iterdir() if p.name.isdecimal()), default=0)
     while True:
         number += 1
