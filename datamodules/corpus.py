@@ -13,12 +13,13 @@ from torch.utils.data import DataLoader
 
 from datamodules.download import RemoteFile, adopt, fetch
 from datamodules.errors import CorpusError
-from datamodules.in_memory import InMemory
+from datamodules.in_memory import Batches, InMemory
 from datamodules.samplers import EvaluationBatches, TrainBatches
 
-# Rows are gathered from memory in the main process and the sampler resumes by key.
-warnings.filterwarnings("ignore", ".*does not have many workers.*")
+# With workers: the sampler resumes by key, which Lightning cannot know.
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
+
+Loader = DataLoader | Batches
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -154,7 +155,7 @@ class Corpus(LightningDataModule):
                     rows = rows.to(self.trainer.strategy.root_device)
                 self.data[split] = rows
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> Loader:
         rows = self.data["train"]
         if getattr(self.trainer, "overfit_batches", 0):
             return self._evaluation_loader("train")
@@ -169,19 +170,21 @@ class Corpus(LightningDataModule):
             raise CorpusError(f"{self.title}: {len(rows)} training rows are too few to train on")
         return self._loader(rows, sampler)
 
-    def val_dataloader(self) -> DataLoader | list:
+    def val_dataloader(self) -> Loader | list:
         """The held-out rows; nothing where `validation_fraction` is 0."""
         return self._evaluation_loader("val") if len(self.data["val"]) else []
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> Loader:
         return self._evaluation_loader("test")
 
-    def _evaluation_loader(self, split: str) -> DataLoader:
+    def _evaluation_loader(self, split: str) -> Loader:
         rows = self.data[split]
         return self._loader(rows, EvaluationBatches(rows, self.batch_size, **self._ranks))
 
-    def _loader(self, rows: InMemory, sampler: TrainBatches | EvaluationBatches) -> DataLoader:
+    def _loader(self, rows: InMemory, sampler: TrainBatches | EvaluationBatches) -> Loader:
         on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        if not self.num_workers and (self.on_device or not on_cuda):
+            return Batches(rows, sampler)
         return DataLoader(
             dataset=rows,
             batch_size=None,

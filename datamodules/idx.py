@@ -25,9 +25,8 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
         if path.suffix == ".gz":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise CorpusError(
-            f"{path}: cannot be unpacked ({error}); remove it or fetch it again"
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        raise CorpusError(f"{path}: cannot be read ({why}); fetch it again") from error
     header = 4 + 4 * rank
     if len(content) < header or content[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
         raise CorpusError(f"{path}: not an IDX file of unsigned bytes with {rank} dimensions")

@@ -1,10 +1,11 @@
 """Corpora that live as tensors and hand out whole batches."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 
 class Rows(NamedTuple):
@@ -40,3 +41,31 @@ class InMemory(Dataset):
     def to(self, device: torch.device | str) -> "InMemory":
         """The same rows on `device`."""
         return InMemory(*(tensor.to(device) for tensor in self.tensors), keyed=self.keyed)
+
+
+class Batches:
+    """The batches that a sampler draws, gathered in this process.
+
+    What a DataLoader without workers does, less its 45 us a batch; Lightning takes any iterable.
+    The sampler knows the trainer's position, so there is no state to keep for a resume.
+
+    Args:
+        dataset: The rows.
+        sampler: Yields the rows of each batch.
+    """
+
+    def __init__(self, dataset: InMemory, sampler: Sampler) -> None:
+        self.dataset = dataset
+        self.sampler = sampler
+
+    def __len__(self) -> int:
+        return len(self.sampler)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return map(self.dataset.__getitem__, self.sampler)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to do."""

@@ -155,7 +155,7 @@ def spoil_header(root):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (spoil_cut, "cannot be unpacked"),
+        (spoil_cut, "cannot be read"),
         (spoil_cut_unpacked, "promises 94,080 bytes, 94,079 are there"),
         (spoil_counts, "has 100 pictures, train-labels-idx1-ubyte.gz has 90 labels"),
         (spoil_label, "label 10 in row 17"),

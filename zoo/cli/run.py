@@ -38,7 +38,10 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         console.print(experiment.note)
     try:
         cli = _build(experiment, run, options.wandb)
-        console.print(f"run: {run}")
+        if first:
+            cli.save_config()
+        size = sum(parameter.numel() for parameter in cli.model.parameters())
+        console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters")
         with _in_one_line():
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
     except Exception:

@@ -22,13 +22,16 @@ class RedactedWandbLogger(WandbLogger):
         super().log_hyperparams(redact(dict(params)))
 
 
-def make_logger(folder: Path, mode: str | None) -> RedactedWandbLogger | None:
+def make_logger(
+    folder: Path, mode: str | None, settings: dict[str, Any] | None = None
+) -> RedactedWandbLogger | None:
     """The logger of a run, its files in `folder`; None where W&B is disabled.
 
     Args:
         folder: Of the run.
         mode: online, offline or disabled; by default $WANDB_MODE, else offline. A login found on
             the machine uploads nothing unasked.
+        settings: Of the run; shown without secrets and paths.
     """
     mode = mode or os.environ.get("WANDB_MODE") or "offline"
     if mode == "disabled":
@@ -37,14 +40,14 @@ def make_logger(folder: Path, mode: str | None) -> RedactedWandbLogger | None:
     if mode == "online" and first and (reason := _unreachable()):
         rank_zero_warn(f"W&B is logged offline: {reason}")
         mode = "offline"
-    logger = _logger(folder, mode)
+    logger = _logger(folder, mode, settings)
     if mode == "online" and first:
         try:
             logger.experiment  # noqa: B018  connects now, so that a failure can be mended
         except Exception as error:
             reason = str(error).partition("\n")[0]
             rank_zero_warn(f"W&B is logged offline: {reason}")
-            logger = _logger(folder, "offline")
+            logger = _logger(folder, "offline", settings)
     return logger
 
 
@@ -54,12 +57,12 @@ def finish() -> None:
         wandb.finish()
 
 
-def _logger(folder: Path, mode: str) -> RedactedWandbLogger:
+def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedWandbLogger:
     import wandb
 
     os.environ["WANDB_MODE"] = mode
     wandb.setup(settings=wandb.Settings(silent=True))
-    settings = wandb.Settings(
+    options = wandb.Settings(
         init_timeout=PATIENCE,
         login_timeout=PATIENCE,
         console="off",
@@ -74,7 +77,8 @@ def _logger(folder: Path, mode: str) -> RedactedWandbLogger:
         save_dir=folder,
         project="zoo",
         offline=mode == "offline",
-        settings=settings,
+        settings=options,
+        config=redact(config or {}),
     )
 
 
