@@ -56,13 +56,13 @@ class Batches:
 
     def __init__(self, dataset: InMemory, sampler: Sampler) -> None:
         self.dataset = dataset
-        self.sampler = sampler
+        self.order = sampler  # as `sampler`, Lightning would look for a DataLoader's other parts
 
     def __len__(self) -> int:
-        return len(self.sampler)  # type: ignore[arg-type]
+        return len(self.order)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        return map(self.dataset.__getitem__, self.sampler)
+        return map(self.dataset.__getitem__, self.order)
 
     def state_dict(self) -> dict[str, Any]:
         return {}
