@@ -16,7 +16,7 @@ from datamodules.errors import CorpusError
 from datamodules.in_memory import Batches, InMemory
 from datamodules.samplers import EvaluationBatches, TrainBatches
 
-# With workers: the sampler resumes by key, which Lightning cannot know.
+# The sampler resumes by key, which Lightning cannot know.
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
 
 Loader = DataLoader | Batches

@@ -1,7 +1,7 @@
 """Corpora that live as tensors and hand out whole batches."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ class Batches:
     """The batches that a sampler draws, gathered in this process.
 
     What a DataLoader without workers does, less its 45 us a batch; Lightning takes any iterable.
-    The sampler knows the trainer's position, so there is no state to keep for a resume.
+    Without `state_dict`: the sampler knows the position, and a resume may choose other workers.
 
     Args:
         dataset: The rows.
@@ -63,9 +63,3 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         return map(self.dataset.__getitem__, self.order)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to do."""
