@@ -41,7 +41,8 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         if first:
             cli.save_config()
         size = sum(parameter.numel() for parameter in cli.model.parameters())
-        console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters")
+        title = f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters"
+        console.print(title, soft_wrap=True)
         with _in_one_line():
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
     except Exception:
