@@ -322,6 +322,29 @@ def test_short_names_in_a_configuration_file_are_expanded(capsys):
     assert config["data"]["class_path"] == "datamodules.fashion_mnist.FashionMNIST"
 
 
+def test_a_network_of_ones_own_is_trained_by_its_class_path(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_network.py").write_text(
+        "from torch import nn\n"
+        "from zoo.image_classification.task import ImageClassifier\n"
+        "class Tiny(ImageClassifier):\n"
+        "    def __init__(self, in_features: int, num_classes: int, width: int = 8, **task):\n"
+        "        super().__init__(**task)\n"
+        "        self.save_hyperparameters()\n"
+        "        sizes = (in_features, width, num_classes)\n"
+        "        self.layers = nn.Sequential(*[nn.Linear(*s) for s in zip(sizes, sizes[1:])])\n"
+        "    def forward(self, images):\n"
+        "        return self.layers(images.flatten(1))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ["--model", "own_network.Tiny", "--data", "FashionMNIST"]
+    options = ["--model.width", "4", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]
+    assert main(["fit", *names, *QUICK, *options]) == 0
+    out = capsys.readouterr().out
+    assert "no recipe is called own_network-fashion_mnist: training with the defaults" in out
+    assert "Tiny: 3,190 parameters" in out
+    assert "did you mean width?" in fails(capsys, "fit", *names, "--model.widht", "4")
+
+
 def test_a_pair_of_names_takes_the_recipe_and_flags_win(capsys):
     argv = ["fit", "--model", "LeNet", "--data", "FashionMNIST", "--print_config"]
     assert main([*argv, "--trainer.max_epochs", "3", "--model.pooling", "max"]) == 0

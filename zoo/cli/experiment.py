@@ -1,6 +1,7 @@
 """From a recipe, a pair of names or a checkpoint to the settings of one experiment. No torch."""
 
 import inspect
+from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -64,11 +65,12 @@ def compose(
         name, config = Path(config_file).stem, _read_config(Path(config_file))
     elif recipe:
         name = pick("recipe", recipe, recipes())
-        config = recipes()[name].config
+        config = deepcopy(recipes()[name].config)
     elif model and data:
         name = _pair(model, data)
-        config = recipes()[name].config if name in recipes() else {"seed_everything": 0}
-        if name not in recipes():
+        known = name in recipes()
+        config = deepcopy(recipes()[name].config) if known else {"seed_everything": 0}
+        if not known:
             note = f"no recipe is called {name}: training with the defaults"
     else:
         missing = "a corpus: --data NAME" if model else "a model: --model NAME" if data else ""
@@ -205,8 +207,14 @@ def _given(experiment: Experiment, group: str) -> list[str]:
 def _arguments(path: str) -> dict[str, bool]:
     if path in definitions():
         return arguments(definitions()[path], definitions())
-    parameters = inspect.signature(_import(path)).parameters.values()
-    return {p.name: p.default is not p.empty for p in parameters if p.kind is not p.VAR_KEYWORD}
+    merged: dict[str, bool] = {}
+    for cls in _import(path).__mro__:  # as far as `**` hands arguments on
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        merged = {p.name: p.default is not p.empty for p in plain} | merged
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return merged
 
 
 def _facts(path: str) -> set[str]:

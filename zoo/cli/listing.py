@@ -1,6 +1,7 @@
 """list and show: what the zoo holds, read from headers and recipes. No torch."""
 
 import json
+import re
 from collections.abc import Callable
 from fnmatch import fnmatch
 
@@ -55,13 +56,18 @@ def _models() -> Rows:
         {
             "name": definition.name,
             "family": definition.family,
-            "paper": definition.header["Paper"].partition(",")[0],
+            "paper": _authors_and_year(definition.header["Paper"]),
             "parameters": definition.header.get("Size", "").partition(" ")[0],
             "recipes": ", ".join(r.name for r in recipes().values() if r.model == definition.name),
             "result": "; ".join(_short(line) for line in definition.results),
         }
         for definition in architectures().values()
     ]
+
+
+def _authors_and_year(paper: str) -> str:
+    found = re.match(r".*?\b(?:1[89]|20)\d\d\b", paper)
+    return found.group() if found else paper
 
 
 def _short(result: str) -> str:

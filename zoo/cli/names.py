@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from zoo.catalogue import Definition, architectures, lineage, scan
 from zoo.errors import InputError
 
 RECIPES = Path(zoo.__file__).parent / "recipes"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where there is one: 10 times faster
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Recipe:
     def summary(self) -> str:
         return self.text.partition("\n")[0].removeprefix("#").strip()
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
-        return yaml.safe_load(self.text)
+        """The settings; to be copied before they are changed."""
+        return yaml.load(self.text, Loader=LOADER)
 
     @property
     def model(self) -> str:
