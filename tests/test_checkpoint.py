@@ -76,7 +76,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
         "state_dict": LeNet(in_channels=3, num_classes=10).state_dict(),
     }
     torch.save(checkpoint, tmp_path / "a.ckpt")
-    with pytest.raises(InputError, match="do not fit its class") as error:
+    with pytest.raises(InputError, match="do not fit this LeNet: size mismatch") as error:
         zoo.load(tmp_path / "a.ckpt")
     assert "\n" not in str(error.value)
     checkpoint["zoo"]["class_path"] = "zoo.image_classification.gone.Gone"

@@ -221,6 +221,12 @@ def test_a_checkpoint_of_another_class_is_refused(trained, capsys):
     assert "not of LeNet" in line
 
 
+def test_a_checkpoint_of_another_size_is_refused(trained, capsys):
+    path = str(trained / "checkpoints" / "best.ckpt")
+    line = fails(capsys, "fit", RECIPE, *QUICK, "--data.resize", "32", "--ckpt_path", path)
+    assert "do not fit this SoftmaxRegression: size mismatch for linear.weight" in line
+
+
 def test_a_checkpoint_with_code_is_not_run(tmp_path, capsys):
     class Payload:
         def __reduce__(self):

@@ -29,8 +29,11 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         with suppress(SystemExit):
             _build(experiment, None)
         return 0
-    if options.ckpt_path:
-        _refuse_other_class(options.ckpt_path, experiment.config["model"]["class_path"])
+    from zoo.training.checkpoint import load_weights, read
+
+    begun = read(options.ckpt_path) if options.ckpt_path else None
+    if begun:
+        _refuse_other_class(begun, options.ckpt_path, experiment.config["model"]["class_path"])
     first, had_runs = run_folder.is_first_process(), options.runs.exists()
     run = run_folder.create(options.runs, experiment.name)
     console = Console(highlight=False, quiet=not first)
@@ -38,6 +41,8 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         console.print(experiment.note)
     try:
         cli = _build(experiment, run, options.wandb)
+        if begun:
+            load_weights(cli.model, begun, options.ckpt_path)
         if first:
             cli.save_config()
         size = sum(parameter.numel() for parameter in cli.model.parameters())
@@ -68,7 +73,8 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     refuse_foreign(checkpoint, path)
     experiment = from_checkpoint(checkpoint, str(path), options.data, overrides)
     if options.model:
-        _refuse_other_class(path, class_path("model", options.model, architectures()))
+        wanted = class_path("model", options.model, architectures())
+        _refuse_other_class(checkpoint, path, wanted)
     run = path.parent.parent if path.parent.name == "checkpoints" else None
     cli = _build(experiment, run, logs=False)
     measure = getattr(cli.trainer, options.verb)
@@ -107,11 +113,9 @@ def _in_one_line() -> Iterator[None]:
         finish()
 
 
-def _refuse_other_class(path: str | Path, wanted: str) -> None:
+def _refuse_other_class(checkpoint: dict[str, Any], path: str | Path, wanted: str) -> None:
     """Lightning would train or test the checkpoint's class without a word."""
-    from zoo.training.checkpoint import read
-
-    trained = read(path)["zoo"]["class_path"]
+    trained = checkpoint["zoo"]["class_path"]
     if trained != wanted:
         names = [path.rpartition(".")[2] for path in (trained, wanted)]
         raise InputError(f"{path} is a checkpoint of {names[0]}, not of {names[1]}")

@@ -97,12 +97,22 @@ def load(path: str | Path, *, allow: Sequence[str] = ()) -> LightningModule:
     except (ImportError, AttributeError):
         raise InputError(f"{path}: this version of the zoo has no {module}.{name}") from None
     model = cls(**model_arguments(checkpoint))
+    load_weights(model, checkpoint, path)
+    return model.eval()
+
+
+def load_weights(model: LightningModule, checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Loads the weights of a checkpoint into a model.
+
+    Raises:
+        InputError: They are those of another network; says where they differ first.
+    """
     try:
         model.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: its weights do not fit its class: {reason}") from None
-    return model.eval()
+        (_, reason, *_) = [*str(error).splitlines(), ""]
+        name = type(model).__name__
+        raise InputError(f"{path}: its weights do not fit this {name}: {reason.strip()}") from None
 
 
 def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence[str] = ()) -> None:
