@@ -50,6 +50,12 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         console.print(title, soft_wrap=True)
         with _in_one_line():
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
+        if begun and cli.trainer.global_step == begun["global_step"]:
+            epochs = cli.trainer.max_epochs
+            raise InputError(
+                f"{options.ckpt_path} is at the end of its {epochs} epochs already: "
+                "raise --trainer.max_epochs to train on"
+            )
     except Exception:
         if first and not any((run / name).exists() for name in ("metrics.csv", "checkpoints")):
             _remove(run, and_above=not had_runs)  # nothing was trained
@@ -128,7 +134,9 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
     _print_metrics(console, title, metrics)
     saved = trainer.checkpoint_callback
     best = getattr(saved, "best_model_path", "")
-    lines = [f"run:      {run}", f"pictures: {run / 'pictures'}"]
+    lines = [f"run:      {run}"]
+    if (run / "pictures").exists():
+        lines.append(f"pictures: {run / 'pictures'}")
     if best:
         score = getattr(saved, "best_model_score", None)
         measured = f"  ({saved.monitor} {float(score):.4f})" if score is not None else ""
