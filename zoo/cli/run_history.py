@@ -1,0 +1,154 @@
+"""What runs left on disk: their settings and every line that they logged."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import InputError
+
+PER_RUN = {"default_root_dir", "logger", "callbacks", "root", "ckpt_path", "config"}
+STAGES = ("train", "val", "test")
+Line = dict[str, float]
+
+
+@dataclass
+class Run:
+    """What a run left: its settings by dotted name, and each logged line, values by name."""
+
+    folder: Path
+    name: str
+    settings: dict[str, str]
+    lines: list[Line]
+
+    def logged(self, metric: str) -> list[Line]:
+        """The lines that hold a metric."""
+        return [line for line in self.lines if metric in line]
+
+    @property
+    def _ends(self) -> list[Line]:
+        return [line for line in self.lines if any(name.endswith("_epoch") for name in line)]
+
+    @property
+    def epochs(self) -> int:
+        """Finished epochs; begun ones where none says that it was finished."""
+        return 1 + int(max(line.get("epoch", 0) for line in self._ends or self.lines))
+
+    @property
+    def steps_per_epoch(self) -> float | None:
+        """From the last finished epoch; None before there is one."""
+        return (self._ends[-1]["step"] + 1) / self.epochs if self._ends else None
+
+
+def expand(folder: Path) -> list[Path]:
+    """The run itself, or a recipe's runs that logged something, in the order of their numbers.
+
+    Raises:
+        InputError: The folder is neither.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such run folder")
+    if (folder / "config.yaml").is_file():
+        return [folder]
+    runs = [path.parent for path in folder.glob("*/config.yaml")]
+    runs = [p for p in runs if re.fullmatch(r"\d+|job-.+", p.name) and any(p.glob("metrics*.csv"))]
+    if not runs:
+        raise InputError(f"{folder}: not a run folder (no config.yaml), nor one that holds runs")
+    return sorted(runs, key=_number)
+
+
+def _number(path: Path) -> tuple[int, str]:
+    return len(path.name), path.name
+
+
+def read(folder: Path, name: str) -> Run:
+    """The run in a folder.
+
+    Raises:
+        InputError: A file is missing, empty or damaged; names it and the line.
+    """
+    tries = [*sorted(folder.glob("metrics-*.csv"), key=_number), *folder.glob("metrics.csv")]
+    if not tries:
+        raise InputError(f"{folder}: metrics.csv is missing: nothing was logged yet")
+    lines: list[Line] = []
+    for path in tries:
+        again = _load(path, _parse_csv)
+        start = min((line["step"] for line in again), default=float("inf"))
+        # A try goes on from a checkpoint: steps after that were lost and are done again.
+        lines = [line for line in lines if line["step"] < start] + again
+    if not {n for line in lines for n in line if not n.startswith("test/")} - {"epoch", "step"}:
+        raise InputError(f"{tries[-1]}: empty: nothing was logged in training")
+    settings = _load(folder / "config.yaml", _parse_settings)
+    if settings.get("data.synthetic") == "true":
+        name += " (synthetic)"
+    if (folder / "test.json").is_file():
+        lines.append({"step": lines[-1]["step"], **_load(folder / "test.json", _parse_test)})
+    return Run(folder, name, settings, lines)
+
+
+def _load(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, csv.Error, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = str(getattr(error, "strerror", error))
+        reason = f"not YAML in line {mark.line + 1}" if mark else " ".join(reason.split())
+        raise InputError(f"{path}: cannot be read ({reason})") from None
+
+
+def _parse_csv(text: str) -> list[Line]:
+    reader = csv.reader(text.splitlines())
+    header, lines = next(reader, []), []
+    for cells in reader:
+        where = f"line {reader.line_num}"
+        if len(cells) != len(header):
+            raise ValueError(f"{where} has {len(cells)} cells, the header has {len(header)}")
+        try:
+            lines.append(_numbers({k: v for k, v in zip(header, cells, strict=True) if v}))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        if "step" not in lines[-1]:
+            raise ValueError(f"{where} has no step")
+    return lines
+
+
+def _parse_settings(text: str) -> dict[str, str]:
+    config = yaml.safe_load(text)
+    if not isinstance(config, dict):
+        raise ValueError("no settings are in it")
+    return {name.replace(".init_args.", "."): value for name, value in _flatten(config)}
+
+
+def _parse_test(text: str) -> Line:
+    record = json.loads(text)
+    if not isinstance(record, dict) or not isinstance(record.get("metrics"), dict):
+        raise ValueError("no metrics are in it")
+    return _numbers(record["metrics"])
+
+
+def _numbers(values: dict[str, Any]) -> Line:
+    return {name: float(value) for name, value in values.items()}
+
+
+def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names with their values as YAML's words, without what is each run's own."""
+    if name.rpartition(".")[2] in PER_RUN:
+        return
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flatten(item, f"{name}.{key}".lstrip("."))
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def metric_names(runs: list[Run]) -> list[str]:
+    """Metrics by stage; of training the means over epochs, where there are any, not windows."""
+    names = {name for run in runs for line in run.lines for name in line} - {"epoch", "step"}
+    stages = {name: name.partition("/")[0] for name in names if f"{name}_epoch" not in names}
+    order = {stage: index for index, stage in enumerate(STAGES)}
+    return sorted(stages, key=lambda name: (order.get(stages[name], len(order)), name))
