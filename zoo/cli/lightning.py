@@ -175,7 +175,7 @@ def _fact(corpus: Any, name: str) -> Any:
 
 def _one_line(message: str) -> str:
     """The heart of a parser's error, with a suggestion for an option that does not exist."""
-    unknown = re.search(r"unrecognized arguments?: --?([\w.]+)", message) or re.search(
+    unknown = re.search(r"[Uu]nrecognized arguments?: --?([\w.]+)", message) or re.search(
         r"[Kk]ey ['\"]([\w.]+)['\"] is not expected", message
     )
     if unknown:
