@@ -9,4 +9,3 @@ from torch import Tensor
 Images = Float[Tensor, "batch channels height width"]
 Labels = Int[Tensor, "batch"]
 Logits = Float[Tensor, "batch classes"]
-Loss = Float[Tensor, ""]
