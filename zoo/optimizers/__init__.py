@@ -1,0 +1,1 @@
+"""Optimizers written from their equations, and the schedules that torch lacks."""

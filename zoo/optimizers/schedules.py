@@ -1,0 +1,114 @@
+"""Learning-rate schedules of the course that torch lacks; multi-step is torch's MultiStepLR.
+
+Each is a formula in the base rate and the number of steps t. Nothing accumulates, so that a resumed
+run has the same rates.
+
+Source: Zhang et al. 2023, https://d2l.ai/chapter_optimization/lr-scheduler.html, 12.11.2 to 12.11.4
+"""
+
+from math import cos, pi
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from zoo.errors import InputError
+
+
+class SquareRootLR(LRScheduler):
+    """Falls with the root of time: lr = base / sqrt(1 + rate t).
+
+    Args:
+        optimizer: Its learning rates are the bases.
+        rate: 1 is the book's square-root schedule, 0.1 the course's polynomial decay.
+
+    Raises:
+        InputError: If rate is below 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, rate: float = 1.0) -> None:
+        if not rate >= 0:
+            raise InputError(f"rate is {rate}; it has to be at least 0")
+        self.rate = rate
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        return [base / (1 + self.rate * self.last_epoch) ** 0.5 for base in self.base_lrs]
+
+
+class FactorLR(LRScheduler):
+    """Falls by a factor each time, down to a floor: lr = max(floor, base factor^t).
+
+    Args:
+        optimizer: Its learning rates are the bases.
+        factor: Between 0 and 1.
+        floor: Smallest learning rate.
+
+    Raises:
+        InputError: If factor is not in (0, 1] or floor is below 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, factor: float = 1.0, floor: float = 1e-7) -> None:
+        if not 0 < factor <= 1:
+            raise InputError(f"factor is {factor}; it has to be in (0, 1]")
+        if not floor >= 0:
+            raise InputError(f"floor is {floor}; it has to be at least 0")
+        self.factor, self.floor = factor, floor
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        return [max(self.floor, base * self.factor**self.last_epoch) for base in self.base_lrs]
+
+
+class WarmupCosineLR(LRScheduler):
+    """Rises along a line, then falls along half a cosine, then stays.
+
+        t < warmup:  lr = start + (base - start) t / warmup
+        t < total:   lr = final + (base - final) (1 + cos(pi (t - warmup) / (total - warmup))) / 2
+        from there:  lr = final
+
+    A run that is shorter than its warm-up ends within it.
+
+    Args:
+        optimizer: Its learning rates are the bases.
+        warmup_steps: Steps until the learning rate is the base.
+        total_steps: Steps until it is final_lr; a `Task` fills in the run's.
+        final_lr: Learning rate at the end.
+        warmup_start_lr: Learning rate of the first step of a warm-up.
+
+    Raises:
+        InputError: If total_steps is missing, or a number is below 0.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        warmup_steps: int = 0,
+        total_steps: int | None = None,
+        final_lr: float = 0.0,
+        warmup_start_lr: float = 0.0,
+    ) -> None:
+        if total_steps is None:
+            raise InputError("total_steps is None; it has to be the number of steps until final_lr")
+        numbers = {
+            "warmup_steps": warmup_steps,
+            "total_steps": total_steps,
+            "final_lr": final_lr,
+            "warmup_start_lr": warmup_start_lr,
+        }
+        for name, value in numbers.items():
+            if not value >= 0:
+                raise InputError(f"{name} is {value}; it has to be at least 0")
+        self.warmup_steps, self.total_steps = warmup_steps, total_steps
+        self.final_lr, self.warmup_start_lr = final_lr, warmup_start_lr
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        step, warmup, total = self.last_epoch, self.warmup_steps, self.total_steps
+        if step < warmup:
+            lower, height = self.warmup_start_lr, step / warmup
+        elif step < total:
+            lower, height = self.final_lr, (1 + cos(pi * (step - warmup) / (total - warmup))) / 2
+        else:
+            lower, height = self.final_lr, 0.0
+        return [lower + (base - lower) * height for base in self.base_lrs]
