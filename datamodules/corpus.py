@@ -31,20 +31,26 @@ class Corpus(LightningDataModule):
 
     A corpus says where its files come from (`files`), writes its stand-in
     (`write_stand_in`) and reads its splits (`read`); facts about it (`num_classes` ...)
-    are cached properties, which the command links to the arguments of models.
+    are cached properties, which the command links to the arguments of models. `splits` are the
+    rows that it has with their answers; `predicts` is what `zoo predict` takes, "" where it
+    can do without.
 
     Args:
         root: Folder of the corpora; by default $ZOO_DATA, else `data`.
         batch_size: Rows a batch and process.
         synthetic: Read a small generated stand-in instead of the corpus.
         validation_fraction: Part of the training rows held out, by `split_seed`, to choose by.
-        split_seed: Of the division into training and validation rows.
+        split_seed: Of the division into training and validation rows; none keeps the file's order.
+        num_folds: Into how many parts the training rows are cut for cross-validation.
+        fold: The part that is held out instead of `validation_fraction`, from 1 to `num_folds`.
         num_workers: Processes that gather batches; rows in memory need none.
         on_device: Keep all rows on the accelerator.
     """
 
     title: str
     files: tuple[RemoteFile, ...] = ()
+    splits: tuple[str, ...] = ("train", "val", "test")
+    predicts: str | None = None
     stand_in_version = 1
 
     def __init__(
@@ -53,7 +59,9 @@ class Corpus(LightningDataModule):
         batch_size: int = 256,
         synthetic: bool = False,
         validation_fraction: float = 0.1,
-        split_seed: int = 0,
+        split_seed: int | None = 0,
+        num_folds: int = 5,
+        fold: int | None = None,
         num_workers: int = 0,
         on_device: bool = False,
     ) -> None:
@@ -62,11 +70,16 @@ class Corpus(LightningDataModule):
             raise CorpusError(f"batch_size must be at least 1, not {batch_size}")
         if not 0 <= validation_fraction < 1:
             raise CorpusError(f"validation_fraction must be in [0, 1), not {validation_fraction}")
+        if num_folds < 2:
+            raise CorpusError(f"num_folds must be at least 2, not {num_folds}")
+        if fold is not None and not 1 <= fold <= num_folds:
+            raise CorpusError(f"fold must be from 1 to {num_folds}, not {fold}")
         self.root = Path(root or os.environ.get("ZOO_DATA") or "data").expanduser()
         self.batch_size = batch_size
         self.synthetic = synthetic
         self.validation_fraction = validation_fraction
         self.split_seed = split_seed
+        self.num_folds, self.fold = num_folds, fold
         self.num_workers = num_workers
         self.on_device = on_device
         self.data: dict[str, InMemory] = {}
@@ -118,6 +131,8 @@ class Corpus(LightningDataModule):
             CorpusError: No mirror gave a whole file.
         """
         for file in self.files:
+            if (self.root / file.name).is_file():
+                continue  # perhaps the user's own: never replaced
             try:
                 fetch(file, self.root, progress=True)
             except (CorpusError, OSError) as error:
@@ -149,6 +164,11 @@ class Corpus(LightningDataModule):
     def setup(self, stage: str) -> None:
         splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
         for split in splits.get(stage, ()):
+            if split not in self.splits:
+                raise CorpusError(
+                    f"{self.title} has no {split} rows with their answers: measure on those held "
+                    "out with `zoo validate`"
+                )
             if split not in self.data:
                 rows = self.read(split)
                 if self.on_device and self.trainer:
@@ -171,7 +191,7 @@ class Corpus(LightningDataModule):
         return self._loader(rows, sampler)
 
     def val_dataloader(self) -> Loader | list:
-        """The held-out rows; nothing where `validation_fraction` is 0."""
+        """The held-out rows; nothing where none are."""
         return self._evaluation_loader("val") if len(self.data["val"]) else []
 
     def test_dataloader(self) -> Loader:
@@ -216,11 +236,34 @@ class Corpus(LightningDataModule):
         """Of `seed_everything`; 0 where it was not called."""
         return int(os.environ.get("PL_GLOBAL_SEED", "0"))
 
+    @property
+    def holds_out(self) -> bool:
+        """Whether some of the training rows are held out to choose by."""
+        return self.fold is not None or self.validation_fraction > 0
+
     def divide(self, num_rows: int) -> tuple[Tensor, Tensor]:
-        """The rows to train on and the rows held out, disjoint, in ascending order."""
-        order = torch.randperm(num_rows, generator=torch.Generator().manual_seed(self.split_seed))
-        held_out = round(num_rows * self.validation_fraction)
-        return order[held_out:].sort().values, order[:held_out].sort().values
+        """The rows to train on and the rows held out, disjoint, in ascending order.
+
+        Raises:
+            CorpusError: There are fewer rows than folds.
+        """
+        order = torch.arange(num_rows)
+        if self.split_seed is not None:
+            generator = torch.Generator().manual_seed(self.split_seed % 2**63)
+            order = torch.randperm(num_rows, generator=generator)
+        if self.fold is None:
+            start, stop = 0, round(num_rows * self.validation_fraction)
+        elif self.num_folds > num_rows:
+            raise CorpusError(
+                f"{self.title}: {self.num_folds:,} folds of {num_rows:,} rows: choose at most as "
+                "many folds as there are rows (--folds)"
+            )
+        else:  # the first `longer` folds have one row more
+            size, longer = divmod(num_rows, self.num_folds)
+            start = (self.fold - 1) * size + min(self.fold - 1, longer)
+            stop = start + size + (self.fold <= longer)
+        rest = torch.cat([order[:start], order[stop:]])
+        return rest.sort().values, order[start:stop].sort().values
 
     @property
     def described(self) -> str:

@@ -31,6 +31,7 @@ class PictureCorpus(Corpus):
         corpus: Arguments of every corpus.
     """
 
+    predicts = "PICTURE ..."
     labels: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -14,24 +14,26 @@ from zoo.catalogue import arguments, scan
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.mlp import MLP
 
-IMAGES = [d for d in all_architectures() if d.family == "image_classification"]
+ALL = all_architectures()
+IMAGES = [d for d in ALL if d.family == "image_classification"]
+OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a row for each input's
 
 
 def shapes(definition):
-    """`(batch, 1, 28, 28) -> (batch, 10)` -> ([1, 28, 28], [10])."""
-    sides = re.findall(r"\(batch, ([\d, ]+)\)", definition.header["Shapes"])
-    return [[int(size) for size in side.split(",")] for side in sides]
+    """`(batch, 1, 28, 28) -> (batch, 10)` -> [(1, 28, 28), (10,)]; `()` -> None: no rows."""
+    sides = re.findall(r"\((batch)?,? ?([\d, ]*)\)", definition.header["Shapes"])
+    return [
+        tuple(int(size) for size in sizes.split(",") if size.strip()) if rows else None
+        for rows, sizes in sides
+    ]
 
 
 def build(definition, **options):
     """The architecture with the sizes that its header gives."""
-    (channels, height, width), (classes,) = shapes(definition)
-    sizes = {
-        "in_channels": channels,
-        "num_classes": classes,
-        "in_features": channels * height * width,
-        "image_size": height,
-    }
+    inputs, outputs = shapes(definition)
+    sizes = {"in_features": math.prod(inputs), "dimensions": math.prod(inputs)}
+    if definition in IMAGES:
+        sizes |= {"in_channels": inputs[0], "image_size": inputs[1], "num_classes": outputs[0]}
     known = arguments(definition, scan("zoo", definition.path.parents[1]))
     return imported(definition.class_path)(
         **{name: size for name, size in sizes.items() if name in known}, **options
@@ -39,22 +41,29 @@ def build(definition, **options):
 
 
 def batch(definition, rows=4):
-    inputs, (classes,) = shapes(definition)
+    """Inputs and answers of the family, drawn at random."""
+    inputs, outputs = shapes(definition)
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(rows, *inputs, generator=generator)
-    return images, torch.randint(classes, (rows,), generator=generator)
+    drawn = torch.randn(rows, *inputs, generator=generator)
+    answers = {
+        "image_classification": lambda: (torch.randint(outputs[0], (rows,), generator=generator),),
+        "regression": lambda: (torch.randn(rows, generator=generator),),
+        "optimization": tuple,
+    }
+    return (drawn, *answers[definition.family]())
 
 
-@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+@pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
 def test_header_is_true(definition):
     with torch.device("meta"):
         size = sum(p.numel() for p in build(definition).parameters())
     assert definition.header["Size"] == f"{size:,} parameters"
-    images, _ = batch(definition)
-    assert list(build(definition)(images).shape) == [4, *shapes(definition)[1]]
+    outputs = shapes(definition)[1]
+    wanted = () if outputs is None else (4, *outputs)
+    assert build(definition)(batch(definition)[0]).shape == wanted
 
 
-@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+@pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
 def test_every_parameter_gets_a_finite_gradient(definition):
     model = build(definition)
     step = model.step(batch(definition))
@@ -65,39 +74,45 @@ def test_every_parameter_gets_a_finite_gradient(definition):
         assert parameter.grad.abs().sum() > 0, name
 
 
-@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
-def test_output_is_a_function_of_each_picture_alone(definition):
+@pytest.mark.parametrize("definition", OF_ROWS, ids=lambda d: d.name)
+def test_output_is_a_function_of_each_row_alone(definition):
     model = build(definition).eval()
-    images, _ = batch(definition)
-    torch.testing.assert_close(model(images)[1:3], model(images[1:3]), rtol=1e-4, atol=1e-5)
+    rows, _ = batch(definition)
+    torch.testing.assert_close(model(rows)[1:3], model(rows[1:3]), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+@pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
 def test_overfits_one_batch(definition):
     torch.manual_seed(0)
     model = build(definition)
-    images, labels = batch(definition, rows=16)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    images = definition in IMAGES
+    rows = batch(definition, rows=16 if images else 2)
+    if definition.family == "optimization":
+        rows = (torch.zeros_like(rows[0]),)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=0.03 if definition.family == "optimization" else 0.01
+    )
     for _ in range(400):
-        step = model.step((images, labels))
+        step = model.step(rows)
         optimizer.zero_grad()
         step.loss.backward()
         optimizer.step()
-        if step.loss < 0.01:
+        if step.loss < 0.001:
             break
     assert step.loss < 0.05
-    assert model.step((images, labels)).sums["accuracy"] == 16
+    if images:
+        assert model.step(rows).sums["accuracy"] == 16
 
 
-@pytest.mark.parametrize("definition", IMAGES, ids=lambda d: d.name)
+@pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
 def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
     model = build(definition, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1))
-    images, labels = batch(definition)
+    rows = batch(definition)
     trainer = Trainer(
         max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         accelerator="cpu", enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(model, DataLoader([(images, labels)], batch_size=None, collate_fn=tuple))
+    trainer.fit(model, DataLoader([rows], batch_size=None, collate_fn=tuple))
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     checkpoint = torch.load(tmp_path / "model.ckpt", weights_only=True)
     assert "optimizer" not in checkpoint["hyper_parameters"]
@@ -105,9 +120,9 @@ def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
     loaded = zoo.load(tmp_path / "model.ckpt")
     assert type(loaded) is type(model)
     assert not loaded.training
-    torch.testing.assert_close(loaded(images), model.eval()(images), rtol=0, atol=0)
+    torch.testing.assert_close(loaded(rows[0]), model.eval()(rows[0]), rtol=0, atol=0)
     again = type(model).load_from_checkpoint(tmp_path / "model.ckpt")
-    torch.testing.assert_close(again.eval()(images), model(images), rtol=0, atol=0)
+    torch.testing.assert_close(again.eval()(rows[0]), model(rows[0]), rtol=0, atol=0)
 
 
 def test_initial_loss_is_that_of_a_guess():

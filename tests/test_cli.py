@@ -75,7 +75,7 @@ def test_lists_everything(capsys):
     assert main(["list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"LeNet", "MLP", "SoftmaxRegression"} <= {row["name"] for row in listed["models"]}
-    assert [row["name"] for row in listed["corpora"]] == ["FashionMNIST"]
+    assert {"FashionMNIST", "HousePrices", "Polynomial"} <= {r["name"] for r in listed["corpora"]}
     assert len(listed["recipes"]) == len(list((ROOT / "zoo" / "recipes").glob("*/*.yaml")))
     assert main(["list", "models", "*net", "--json"]) == 0
     assert {row["name"] for row in json.loads(capsys.readouterr().out)["models"]} == {"LeNet"}
@@ -119,6 +119,10 @@ def test_completion_knows_verbs_and_recipes(shell, capsys):
         (["fit", RECIPE, "--wandb", "sometimes"], "online, offline, disabled"),
         (["fit", RECIPE, "--model.optimzer", "SGD"], "did you mean optimizer?"),
         (["fit", RECIPE, "--data.batchsize", "3"], "did you mean batch_size?"),
+        (["fit", RECIPE, "--model.optimizer", "Yogy"], "did you mean Yogi?"),
+        (["fit", RECIPE, "--model.lr_scheduler", "StepRL"], "did you mean StepLR?"),
+        (["fit", RECIPE, "--data.fold", "6"], "fold must be from 1 to 5"),
+        (["fit", RECIPE, "--data.num_folds", "1"], "num_folds must be at least 2"),
         (["fit", RECIPE, "--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
         (["fit", RECIPE, "--trainer.max_epochs"], "needs a value"),
         (["fit", RECIPE, "--trainer.max_epochs", "many"], "--trainer.max_epochs: Expected"),
@@ -365,7 +369,42 @@ def test_another_model_than_the_recipes_drops_its_arguments(capsys):
     assert main(["fit", "lenet_relu-fashion_mnist", "--model", "MLP", "--print_config"]) == 0
     config = yaml.safe_load(capsys.readouterr().out)["model"]
     assert config["class_path"].endswith("MLP")
-    assert config["init_args"]["optimizer"]["init_args"]["lr"] == 0.001
+    assert config["init_args"]["optimizer"] == "zoo.task.adam"
+
+
+def printed(capsys, *options):
+    """The model's arguments that a command would train with."""
+    assert main(["fit", *options, "--print_config"]) == 0
+    return yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
+
+
+def test_another_optimizer_brings_its_own_settings(capsys):
+    """Not those of the recipe's, or of the default, that have the same name."""
+    argv = ["lenet-fashion_mnist", "--model.optimizer"]
+    adadelta = printed(capsys, *argv, "Adadelta")["optimizer"]
+    assert adadelta["class_path"] == "torch.optim.Adadelta"
+    assert (adadelta["init_args"]["lr"], adadelta["init_args"]["eps"]) == (1.0, 1e-6)
+    yogi = printed(capsys, *argv, "Yogi", "--model.optimizer.lr", "0.1")["optimizer"]
+    assert yogi["class_path"] == "zoo.optimizers.yogi.Yogi"
+    assert (yogi["init_args"]["lr"], yogi["init_args"]["eps"]) == (0.1, 1e-3)
+    same = printed(capsys, *argv, "Adam")["optimizer"]
+    assert same["init_args"]["lr"] == 0.01, "the recipe's, whose class it is"
+    pair = ["--model", "MLPRegressor", "--data", "Airfoil"]
+    default = printed(capsys, *pair, "--model.optimizer.lr", "0.5")
+    assert default["optimizer"]["class_path"] == "torch.optim.Adam"
+    assert default["optimizer"]["init_args"]["lr"] == 0.5
+
+
+def test_the_zoos_own_schedules_by_name(capsys):
+    options = ["--model.lr_scheduler", "SquareRootLR", "--model.lr_scheduler.rate", "0.5"]
+    chosen = printed(capsys, "lenet-fashion_mnist", *options)["lr_scheduler"]
+    assert chosen["class_path"] == "zoo.optimizers.schedules.SquareRootLR"
+    assert chosen["init_args"] == {"rate": 0.5}
+    Path("mine.yaml").write_text(
+        "model:\n  class_path: MLPRegressor\n  init_args: {optimizer: Yogi}\ndata: Airfoil\n"
+    )
+    chosen = printed(capsys, "--config", "mine.yaml")["optimizer"]
+    assert chosen["class_path"] == "zoo.optimizers.yogi.Yogi"
 
 
 def test_from_fit_to_compare(trained, monkeypatch, capsys):
@@ -421,6 +460,23 @@ def test_resume_goes_on_from_the_last_checkpoint(trained, capsys):
     checkpoint = torch.load(f"runs/{RECIPE}/1/checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["epoch"] == 1
     assert checkpoint["global_step"] == 2 * 22
+
+
+def test_last_is_the_last_epoch_even_where_the_best_came_before(capsys):
+    """Lightning's own save_last writes last.ckpt only together with a new best one."""
+    options = ["--model.optimizer.lr", "1000", "--trainer.max_epochs", "4"]
+    assert main(["fit", "polynomial_regression-polynomial", *options]) == 0
+    folder = Path("runs/polynomial_regression-polynomial/1/checkpoints")
+    epochs = {
+        name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs == {"best": 0, "last": 3}
+    options = ["--model.optimizer.lr", "1000", "--trainer.max_epochs", "5"]
+    path = str(folder / "last.ckpt")
+    assert main(["fit", "polynomial_regression-polynomial", *options, "--ckpt_path", path]) == 0
+    again = Path("runs/polynomial_regression-polynomial/2/checkpoints/last.ckpt")
+    assert torch.load(again, weights_only=True)["epoch"] == 4
 
 
 def test_all_rows_can_be_trained_on(capsys):

@@ -1,4 +1,4 @@
-"""The glossary of tensor types: what a signature means by images, labels, logits.
+"""The glossary of tensor types: what a signature means by images, labels, features, points.
 
 The names of the dimensions must agree within one call; the tests check every call.
 """
@@ -9,3 +9,6 @@ from torch import Tensor
 Images = Float[Tensor, "batch channels height width"]
 Labels = Int[Tensor, "batch"]
 Logits = Float[Tensor, "batch classes"]
+Features = Float[Tensor, "batch features"]
+Targets = Float[Tensor, "batch"]
+Points = Float[Tensor, "*points dimensions"]

@@ -2,13 +2,15 @@
 
 import inspect
 import os
+from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, NamedTuple
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 from torchmetrics import SumMetric
 
 from zoo.errors import InputError
@@ -32,6 +34,15 @@ class Step(NamedTuple):
     predictions: Tensor
 
 
+def adam(parameters: Any) -> torch.optim.Optimizer:
+    """Adam with its own settings, the default optimizer.
+
+    A function, for jsonargparse hands the settings of a default class on to whatever class is
+    chosen instead: Adam's eps to AdaGrad, its learning rate to AdaDelta.
+    """
+    return torch.optim.Adam(parameters)
+
+
 class Task(LightningModule):
     """Owns loss, metrics, logging, optimizer and schedule; an architecture adds the network.
 
@@ -43,6 +54,8 @@ class Task(LightningModule):
         lr_scheduler: Makes the learning-rate schedule from the optimizer; none by default.
             A schedule that takes `total_steps` and was given none gets the run's.
         schedule_interval: Whether the schedule steps after each epoch or after each step.
+        weight_decay: Pull of the weights towards zero, handed to the optimizer for parameters of
+            two or more dimensions; biases and the gains of normalisation are left alone.
     """
 
     monitor = "val/loss"
@@ -51,17 +64,20 @@ class Task(LightningModule):
 
     def __init__(
         self,
-        optimizer: OptimizerCallable = torch.optim.Adam,
+        optimizer: OptimizerCallable = adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         schedule_interval: Literal["epoch", "step"] = "epoch",
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.schedule_interval = schedule_interval
+        self.weight_decay = weight_decay
         self._window, self._epoch = RunningMeans(), RunningMeans()
         self._sums: dict[str, SumMetric] = {}
         self._key = 0
+        self._keeps_batch, self._batch = False, None
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Sets text and None directly: Lightning notes the running hook some 40 times a step.
@@ -76,6 +92,14 @@ class Task(LightningModule):
     def step(self, batch: Any) -> Step:
         """Loss and metrics of one batch; a family's task writes it."""
         raise TypeError(f"{type(self).__name__} does not say what a step is")
+
+    def derived(self, means: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The means over rows, and what follows from them (a root, an exponential)."""
+        return means
+
+    def pictures(self, folder: Path) -> list[Callback]:
+        """The callbacks that draw what this task shows, into `folder`; for the command."""
+        return []
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         step = self.step(batch)
@@ -121,8 +145,9 @@ class Task(LightningModule):
         """Means over the rows of all ranks: `compute` adds up the ranks."""
         sums = {name: metric.compute() for name, metric in self._sums.items()}
         size = sums.pop("size")
-        means = {f"{stage}/{name}": value / size for name, value in sums.items()}
-        self.log_dict(means, prog_bar=True, sync_dist=True)
+        means = self.derived({name: value / size for name, value in sums.items()})
+        logged = {f"{stage}/{name}": value for name, value in means.items()}
+        self.log_dict(logged, prog_bar=True, sync_dist=True)
 
     def on_train_start(self) -> None:
         """Refuses a run that outlasts its schedule, whose length a checkpoint brings with it."""
@@ -149,6 +174,8 @@ class Task(LightningModule):
         done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
         key = (self._key + done) % 2**63
         torch.default_generator.manual_seed(key)
+        if self._keeps_batch:
+            self._batch = batch
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index].manual_seed(key)
 
@@ -160,18 +187,32 @@ class Task(LightningModule):
     def _log_window(self) -> None:
         """Where a logger or a bar shows it: what is logged once costs each further step."""
         if self.trainer.loggers or self.trainer.progress_bar_callback:
-            means = {f"train/{name}": mean for name, mean in self._window.compute().items()}
+            means = {f"train/{name}": mean for name, mean in self._means(self._window).items()}
             self.log_dict(means, on_step=True, on_epoch=False, prog_bar=True, sync_dist=True)
         self._epoch.merge(self._window)
         self._window.reset()
 
     def on_train_epoch_end(self) -> None:
         self._epoch.merge(self._window)
-        means = {f"train/{name}_epoch": mean for name, mean in self._epoch.compute().items()}
+        means = {f"train/{name}_epoch": mean for name, mean in self._means(self._epoch).items()}
         self.log_dict(means, sync_dist=True)
 
+    def _means(self, running: RunningMeans) -> dict[str, Tensor]:
+        """Means over the rows of all ranks, which saw equally many, and what follows from them."""
+        reduce = self.trainer.strategy.reduce
+        return self.derived({n: reduce(mean) for n, mean in running.compute().items()})
+
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self.parameters())
+        optimizer = self.optimizer(self._parameter_groups())
+        if self.weight_decay and "weight_decay" not in optimizer.defaults:
+            name = type(optimizer).__name__
+            raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
+        if hasattr(optimizer, "objective"):  # a second-order method asks for the loss itself
+            if self.trainer.world_size > 1:
+                name = type(optimizer).__name__
+                raise InputError(f"{name} trains in one process: --trainer.devices 1")
+            optimizer.objective = self._objective
+            self._keeps_batch = True
         if self.lr_scheduler is None:
             return optimizer
         length = (
@@ -186,6 +227,21 @@ class Task(LightningModule):
                 "monitor": getattr(scheduler, "monitor", self.monitor),
             },
         }
+
+    def _objective(self, parameters: list[Tensor]) -> Tensor:
+        """The loss of the batch at hand as a function of the parameters, in their order."""
+        names = [f"task.{name}" for name, _ in self.named_parameters()]
+        values = dict(zip(names, parameters, strict=True))
+        return functional_call(_Loss(self), values, (self._batch,))
+
+    def _parameter_groups(self) -> Any:
+        """All parameters, or apart those that decay and those that do not."""
+        if not self.weight_decay:
+            return self.parameters()
+        weights = [p for p in self.parameters() if p.ndim > 1]
+        others = [p for p in self.parameters() if p.ndim <= 1]
+        groups = [(weights, self.weight_decay), (others, 0.0)]
+        return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
 
     def _schedule_length(self) -> int:
         """The run's number of schedule steps."""
@@ -226,6 +282,17 @@ class Task(LightningModule):
         if state:
             self._window.load_state_dict(state["window"], self.device)
             self._epoch.load_state_dict(state["epoch"], self.device)
+
+
+class _Loss(nn.Module):
+    """The loss of a task as a module's output, which is what torch.func can differentiate."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.task.step(batch).loss
 
 
 def _wants_length(scheduler: LRSchedulerCallable) -> bool:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.cli.learning_curves import draw
+from zoo.cli.rounding import rounded
 from zoo.cli.run_history import Line, Run, expand, metric_names, read
 from zoo.errors import InputError
 
@@ -90,7 +91,7 @@ def _cells(name: str, lines: list[Line]) -> Iterator[str]:
     values, better = [line.get(name, nan) for line in lines], _better(name)
     best = better(filter(isfinite, values), default=None) if better and len(lines) > 1 else None
     for line, value in zip(lines, values, strict=True):
-        text = f"{value:.3g}" if 0 < abs(value) < 0.001 else f"{value:.4f}"
+        text = rounded(value)
         yield "-" if name not in line else f"[bold]{text}[/bold]" if value == best else text
 
 

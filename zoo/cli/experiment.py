@@ -17,10 +17,14 @@ from zoo.cli.names import (
     definitions,
     listed,
     meant,
+    optimizers,
     pick,
     recipes,
+    schedules,
 )
 from zoo.errors import InputError
+
+DEFAULT_OPTIMIZER = "torch.optim.Adam"  # of a task
 
 
 @dataclass
@@ -77,6 +81,7 @@ def compose(
         raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")
     _choose(config, "model", model)
     _choose(config, "data", data)
+    overrides = _choose_optimizer(config["model"], overrides)
     experiment = Experiment(name, config, overrides, note=note)
     experiment.facts = link(experiment)
     return experiment
@@ -160,6 +165,35 @@ def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
     if not given:
         raise InputError(f"the configuration names no {kind}: add --{group} NAME")
     config[group] = given
+
+
+def _choose_optimizer(model: dict[str, Any], overrides: list[str]) -> list[str]:
+    """Names the zoo's own optimizers and schedules in full; returns the options so written.
+
+    Another class than the recipe's drops the recipe's settings of it, as another model does:
+    jsonargparse would hand on those that the new class has too.
+    """
+    arguments = model["init_args"] = dict(model.get("init_args") or {})
+    for argument, known in (("optimizer", optimizers()), ("lr_scheduler", schedules())):
+        start, chosen = f"--model.{argument}=", None
+        for index, option in enumerate(overrides):
+            if option.startswith(start):
+                name = option.removeprefix(start)
+                chosen = known.get(name, name)
+                overrides = [*overrides[:index], start + chosen, *overrides[index + 1 :]]
+        given = arguments.get(argument)
+        if isinstance(given, str):
+            given = {"class_path": given}
+        if isinstance(given, dict):
+            path = known.get(given.get("class_path", ""), given.get("class_path", ""))
+            arguments[argument] = {**given, "class_path": path}
+            if chosen and chosen not in (path, path.rpartition(".")[2]):
+                del arguments[argument]
+    options = {option.partition("=")[0] for option in overrides}
+    only_settings = "--model.optimizer" not in options and "optimizer" not in arguments
+    if only_settings and any(option.startswith("--model.optimizer.") for option in options):
+        arguments["optimizer"] = {"class_path": DEFAULT_OPTIMIZER}
+    return overrides
 
 
 def link(experiment: Experiment) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonargparse
+import torch
 import yaml
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
@@ -19,13 +20,14 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
+from torch.optim import lr_scheduler
 
 from datamodules.errors import CorpusError
 from zoo.cli.experiment import Experiment
+from zoo.cli.names import listed, meant, optimizers, schedules
 from zoo.errors import InputError
 from zoo.task import Task
-from zoo.training.checkpoint import DurableCheckpointIO
-from zoo.training.pictures import ClassificationPictures
+from zoo.training.checkpoint import DurableCheckpointIO, LastCheckpoint
 from zoo.training.progress import EpochLines
 from zoo.training.wandb_logger import make_logger
 
@@ -128,12 +130,13 @@ class ZooCLI(LightningCLI):
             kwargs["enable_progress_bar"] = False
         kwargs["enable_model_summary"] = given["enable_model_summary"] or False
         if self.run:
-            callbacks.append(ClassificationPictures(self.run / "pictures"))
+            callbacks += self.model.pictures(self.run / "pictures")
         if not given["plugins"]:
             kwargs["plugins"] = [DurableCheckpointIO()]
         if self.logs and self.run:
             if given["enable_checkpointing"] is not False and not given["fast_dev_run"]:
-                callbacks.append(self._checkpoints(given, self.run / "checkpoints"))
+                folder = self.run / "checkpoints"
+                callbacks += [self._best(given, folder), LastCheckpoint(folder)]
             if given["logger"] in (None, True):
                 csv = CSVLogger(self.run, name="", version="")
                 settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
@@ -144,17 +147,14 @@ class ZooCLI(LightningCLI):
             kwargs |= {"logger": False, "enable_checkpointing": False}
         return super().instantiate_trainer(**{**given, **kwargs, "callbacks": callbacks})
 
-    def _checkpoints(self, given: Any, folder: Path) -> ModelCheckpoint:
-        """Best by the task's own measure, or the newest where nothing is held out; and last."""
-        held_out = (
-            getattr(self.datamodule, "validation_fraction", 1) and given["limit_val_batches"] != 0
-        )
+    def _best(self, given: Any, folder: Path) -> ModelCheckpoint:
+        """Best by the task's own measure, or the newest where nothing is held out."""
+        held_out = getattr(self.datamodule, "holds_out", True) and given["limit_val_batches"] != 0
         return ModelCheckpoint(
             dirpath=folder,
             filename="best",
             monitor=self.model.monitor if held_out else None,
             mode=self.model.monitor_mode,
-            save_last=True,
             enable_version_counter=False,
         )
 
@@ -183,6 +183,9 @@ def _one_line(message: str) -> str:
         known = [f"trainer.{n}" for n in inspect.signature(Trainer).parameters]
         near = difflib.get_close_matches(name, [*known, "seed_everything"], n=1)
         return f"there is no option --{name}" + (f" (did you mean --{near[0]}?)" if near else "")
+    chosen = re.search(r'key "(optimizer|lr_scheduler)":\s+- Expected a path but ([\w.]+)', message)
+    if chosen:
+        return _no_such(*chosen.groups())
     lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
     key = re.search(r'key "([\w.]+)"', message)
     causes = [line for line in lines if re.search(r"not accepted|Expected|[Ii]nvalid|not a", line)]
@@ -196,3 +199,15 @@ def _one_line(message: str) -> str:
     elif value and "Got value" not in cause:
         cause += f", not {value.group(1)}"
     return f"{option}: {cause}" if option else cause
+
+
+def _no_such(argument: str, name: str) -> str:
+    """What to say of an optimizer or a schedule that does not exist: what there is."""
+    kind, module, base, own = {
+        "optimizer": ("optimizer", torch.optim, torch.optim.Optimizer, optimizers()),
+        "lr_scheduler": ("schedule", lr_scheduler, lr_scheduler.LRScheduler, schedules()),
+    }[argument]
+    torchs = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
+    names = sorted({*own, *torchs} - {base.__name__})
+    near = meant(name.rpartition(".")[2], names)
+    return f"no {kind} is called {name}{near}; there are: {listed(names)}"

@@ -54,21 +54,22 @@ def build_parser() -> Parser:
 
     rest = "Options of Trainer, model and data follow as --trainer.X V, --model.X V, --data.X V."
     verb = verbs.add_parser("fit", help="train", epilog=rest)
-    verb.add_argument("recipe", nargs="?", metavar="RECIPE", choices=_Names("recipes"))
-    _add_run_options(verb)
-    verb.add_argument("--config", "-c", help="a configuration file instead of a recipe")
+    _add_training_options(verb)
     verb.add_argument("--ckpt_path", help="checkpoint to go on from")
-    verb.add_argument("--wandb", choices=("online", "offline", "disabled"), help="mode of W&B")
-    verb.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
     verb.add_argument("--print_config", action="store_true", help="print the settings and stop")
+    verb = verbs.add_parser("cross-validate", help="train and measure on k folds", epilog=rest)
+    _add_training_options(verb)
+    verb.add_argument("--folds", type=int, default=5, metavar="K", help="how many; 5 by default")
     for name, text in (("validate", "measure on the held-out rows"), ("test", "measure once")):
         verb = verbs.add_parser(name, help=text, epilog=rest)
         _add_run_options(verb)
         verb.add_argument("--ckpt_path", required=True, help="checkpoint; says model and corpus")
-    verb = verbs.add_parser("predict", help="label pictures", epilog=rest)
-    verb.add_argument("inputs", nargs="+", metavar="INPUT", help="picture files")
+    verb = verbs.add_parser("predict", help="label pictures, fill in tables", epilog=rest)
+    verb.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="files; by default the corpus's own to predict"
+    )
     verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
-    verb.add_argument("--output", type=Path, help="the annotated PNG")
+    verb.add_argument("--output", type=Path, help="the annotated PNG, or the table")
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
     verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
@@ -108,6 +109,14 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed_everything", type=int, metavar="SEED", help="of every random draw")
 
 
+def _add_training_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("recipe", nargs="?", metavar="RECIPE", choices=_Names("recipes"))
+    _add_run_options(verb)
+    verb.add_argument("--config", "-c", help="a configuration file instead of a recipe")
+    verb.add_argument("--wandb", choices=("online", "offline", "disabled"), help="mode of W&B")
+    verb.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
+
+
 def _join_values(argv: Sequence[str]) -> list[str]:
     """`--trainer.x 5` -> `--trainer.x=5`, so that 5 is not taken for the name of a recipe."""
     joined: list[str] = []
@@ -143,7 +152,7 @@ def _run(argv: list[str]) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
-    trains = options.verb in ("fit", "validate", "test", "predict")
+    trains = options.verb in ("fit", "cross-validate", "validate", "test", "predict")
     for option in overrides:
         name = option.partition("=")[0]
         if not (trains and re.match(r"--(trainer|model|data)\.\w", option)):
@@ -179,6 +188,12 @@ def _fit(options: argparse.Namespace, overrides: list[str]) -> int:
     from zoo.cli.run import fit
 
     return fit(options, overrides)
+
+
+def _cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.cross_validate import cross_validate
+
+    return cross_validate(options, overrides)
 
 
 def _evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -218,6 +233,7 @@ VERBS: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "show": _show,
     "prepare": _prepare,
     "fit": _fit,
+    "cross-validate": _cross_validate,
     "validate": _evaluate,
     "test": _evaluate,
     "predict": _predict,

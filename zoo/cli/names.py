@@ -79,6 +79,31 @@ def corpora() -> dict[str, Definition]:
 
 
 @cache
+def optimizers() -> dict[str, str]:
+    """Class paths of the zoo's own optimizers by class name; those that torch has too are torch's.
+
+    The papers' spelling tells the others apart: AdaGrad is the zoo's, Adagrad torch's.
+    """
+    return _derived_from("torch.optim.Optimizer", but=("SGD", "Adam"))
+
+
+@cache
+def schedules() -> dict[str, str]:
+    """Class paths of the zoo's own learning-rate schedules by class name."""
+    return _derived_from("torch.optim.lr_scheduler.LRScheduler")
+
+
+def _derived_from(base: str, but: tuple[str, ...] = ()) -> dict[str, str]:
+    return {
+        definition.name: definition.class_path
+        for definition in definitions().values()
+        if base in lineage(definition, definitions())
+        and "Source" in definition.header
+        and definition.name not in but
+    }
+
+
+@cache
 def recipes() -> dict[str, Recipe]:
     """The recipes by name."""
     paths = sorted(RECIPES.glob("*/*.yaml"))

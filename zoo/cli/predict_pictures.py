@@ -1,57 +1,33 @@
-"""predict: picture files to a table of labels and an annotated PNG, from a checkpoint alone."""
+"""predict, for pictures: a table of labels and an annotated PNG."""
 
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from zoo.cli.experiment import Experiment, link
-from zoo.cli.lightning import ZooCLI
+from zoo.cli.predict import Prediction
 from zoo.errors import InputError
-from zoo.training.checkpoint import corpus_state, model_arguments, read, refuse_foreign
-from zoo.training.pictures import show
+from zoo.training.classification_pictures import show
 
 COLUMNS = 6
 
 
-def predict(ckpt_path: str, inputs: list[str], output: Path | None, overrides: list[str]) -> int:
-    """Labels picture files.
-
-    Raises:
-        InputError: The checkpoint does not say how its pictures were prepared.
-    """
-    checkpoint = read(ckpt_path)
-    refuse_foreign(checkpoint, ckpt_path)
-    state = corpus_state(checkpoint)
-    if not state or "labels" not in state:
-        raise InputError(f"{ckpt_path} was not trained on a corpus of labelled pictures")
+def predict_pictures(prediction: Prediction, inputs: list[str]) -> Path:
+    """Labels picture files and draws them with their labels; returns where the drawing is."""
+    state = prediction.state
     names = state["labels"]
-    files = {
-        "class_path": "datamodules.picture_files.PictureFiles",
-        "init_args": {
-            "files": inputs,
-            **{name: state[name] for name in ("labels", "mean", "std", "image_size")},
-        },
-    }
-    facts = {"in_channels", "num_classes", "image_size", "in_features"}
-    arguments = {k: v for k, v in model_arguments(checkpoint).items() if k not in facts}
-    model = {"class_path": checkpoint["zoo"]["class_path"], "init_args": arguments}
-    experiment = Experiment("predict", {"model": model, "data": files}, overrides)
-    experiment.facts = link(experiment)
-    cli = ZooCLI(experiment, None)
-    batches: Any = cli.trainer.predict(cli.model, cli.datamodule, ckpt_path=ckpt_path)
-    probabilities = torch.cat(batches).cpu()
-    console = Console(highlight=False)
-    console.print(_table(inputs, probabilities, names))
-    path = output or _free_name(Path("predictions"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _draw(cli.datamodule.pictures, inputs, probabilities, names).savefig(path, dpi=120)
-    console.print(f"picture: {path}", soft_wrap=True)
-    return 0
+    if not inputs:
+        raise InputError("name the pictures to label: zoo predict PICTURE ... --ckpt_path C")
+    prepared = {name: state[name] for name in ("labels", "mean", "std", "image_size")}
+    files = "datamodules.picture_files.PictureFiles"
+    corpus, probabilities = prediction.run(files, {"files": inputs, **prepared})
+    Console(highlight=False).print(_table(inputs, probabilities, names))
+    path = prediction.place("", ".png")
+    _draw(corpus.pictures, inputs, probabilities, names).savefig(path, dpi=120)
+    return path
 
 
 def _table(inputs: list[str], probabilities: torch.Tensor, names: list[str]) -> Table:
@@ -76,11 +52,3 @@ def _draw(
         show(axis, picture / 255)
         axis.set_title(f"{names[int(row.argmax())]} {row.max():.0%}\n{Path(file).name}", fontsize=9)
     return figure
-
-
-def _free_name(folder: Path) -> Path:
-    """predictions/1.png, or the next number that is free."""
-    number = 1
-    while (folder / f"{number}.png").exists():
-        number += 1
-    return folder / f"{number}.png"

@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from zoo.cli.names import class_path, corpora
+from zoo.catalogue import arguments
+from zoo.cli.names import class_path, corpora, definitions
 from zoo.errors import InputError
 
 
@@ -20,16 +21,28 @@ def prepare(name: str, source: Path | None, root: Path | None, synthetic: bool) 
         synthetic: Write the stand-in instead.
 
     Raises:
-        InputError: There is no such corpus.
+        InputError: There is no such corpus, or it has no files to be taken over.
     """
-    module, _, cls = class_path("corpus", name, corpora()).rpartition(".")
-    corpus: Any = getattr(import_module(module), cls)(root=root, synthetic=synthetic)
+    path = class_path("corpus", name, corpora())
+    module, _, cls = path.rpartition(".")
+    known = definitions().get(path)
+    lies = known is None or "root" in arguments(known, definitions())  # others are drawn
+    if not lies and source is not None:
+        raise InputError(f"{cls} is drawn from a formula: there are no files to take over")
+    places = {"root": root} if lies else {}
+    try:
+        made: Any = getattr(import_module(module), cls)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{path} cannot be imported ({error})") from None
+    corpus = made(synthetic=synthetic, **places)
     if source is not None:
         if synthetic:
             raise InputError("--from takes over real files: leave out --synthetic")
-        for path in corpus.adopt(source):
-            Console().print(f"verified: {path}", soft_wrap=True)
+        for file in corpus.adopt(source):
+            Console().print(f"verified: {file}", soft_wrap=True)
     corpus.prepare_data()
     corpus.setup("fit")
-    corpus.setup("test")
-    Console(highlight=False).print(f"{corpus.described}: ready in {corpus.folder}", soft_wrap=True)
+    if "test" in corpus.splits:
+        corpus.setup("test")
+    where = f"ready in {corpus.folder}" if lies else "drawn whenever it is used, nothing to fetch"
+    Console(highlight=False).print(f"{corpus.described}: {where}", soft_wrap=True)

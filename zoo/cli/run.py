@@ -15,62 +15,95 @@ from rich.table import Table
 
 from zoo.cli.experiment import Experiment, compose, from_checkpoint
 from zoo.cli.names import architectures, class_path
+from zoo.cli.rounding import rounded
 from zoo.errors import InputError
 from zoo.training import run_folder
 
 
 def fit(options: argparse.Namespace, overrides: list[str]) -> int:
     """Trains a recipe, a configuration file, or a model on a corpus."""
-    if options.seed_everything is not None:
-        overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
-    experiment = compose(options.recipe, options.config, options.model, options.data, overrides)
+    experiment = chosen(options, overrides)
     if options.print_config:
         experiment.overrides.append("--print_config")
         with suppress(SystemExit):
             _build(experiment, None)
         return 0
-    from zoo.training.checkpoint import load_weights, read
+    from zoo.training.checkpoint import read
 
     begun = read(options.ckpt_path) if options.ckpt_path else None
     if begun:
         _refuse_other_class(begun, options.ckpt_path, experiment.config["model"]["class_path"])
-    first, had_runs = run_folder.is_first_process(), options.runs.exists()
-    run = run_folder.create(options.runs, experiment.name)
-    console = Console(highlight=False, quiet=not first)
-    if experiment.note:
-        console.print(experiment.note)
-    try:
-        cli = _build(experiment, run, options.wandb)
-        if begun:
-            load_weights(cli.model, begun, options.ckpt_path)
-        if first:
-            cli.save_config()
-        size = sum(parameter.numel() for parameter in cli.model.parameters())
-        title = f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters"
-        console.print(title, soft_wrap=True)
-        with _in_one_line():
-            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=options.ckpt_path)
+    with new_run(options.runs, experiment.name) as (run, first):
+        console = Console(highlight=False, quiet=not first)
+        if experiment.note:
+            console.print(experiment.note)
+        cli = train(experiment, run, options.wandb, console, options.ckpt_path, begun)
         if begun and cli.trainer.global_step == begun["global_step"]:
             epochs = cli.trainer.max_epochs
             raise InputError(
                 f"{options.ckpt_path} is at the end of its {epochs} epochs already: "
                 "raise --trainer.max_epochs to train on"
             )
+    _report_fit(cli, run, console)
+    return 0
+
+
+def chosen(options: argparse.Namespace, overrides: list[str]) -> Experiment:
+    """The experiment that the options of a verb that trains name."""
+    if options.seed_everything is not None:
+        overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
+    return compose(options.recipe, options.config, options.model, options.data, overrides)
+
+
+@contextmanager
+def new_run(base: Path, name: str) -> Iterator[tuple[Path, bool]]:
+    """The folder of a new run, and whether this process began it; goes where nothing was trained.
+
+    Others belong to the run of the process that started them, which reports for all.
+    """
+    first, had_runs = run_folder.is_first_process(), base.exists()
+    run = run_folder.create(base, name)
+    try:
+        yield run, first
     except Exception:
-        if first and not any((run / name).exists() for name in ("metrics.csv", "checkpoints")):
-            _remove(run, and_above=not had_runs)  # nothing was trained
+        traces = ("metrics.csv", "checkpoints", "*/metrics.csv", "*/checkpoints")
+        if first and not any(path for trace in traces for path in run.glob(trace)):
+            _remove(run, and_above=not had_runs)
         raise
     finally:
         if first:
             run_folder.forget()
-    if first:
-        _report_fit(cli, run, console)
-    return 0
+
+
+def train(
+    experiment: Experiment,
+    run: Path,
+    wandb: str | None,
+    console: Console,
+    ckpt_path: str | None = None,
+    begun: dict[str, Any] | None = None,
+) -> Any:
+    """Trains an experiment in its folder, perhaps on from a checkpoint; returns its ZooCLI.
+
+    The process whose console speaks also writes the settings.
+    """
+    from zoo.training.checkpoint import load_weights
+
+    cli = _build(experiment, run, wandb)
+    if begun and ckpt_path:
+        load_weights(cli.model, begun, ckpt_path)
+    if not console.quiet:
+        cli.save_config()
+    size = sum(parameter.numel() for parameter in cli.model.parameters())
+    console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters", soft_wrap=True)
+    with _in_one_line():
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=ckpt_path)
+    return cli
 
 
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     """Validates or tests a checkpoint; it names the model and the corpus itself."""
-    from zoo.training.checkpoint import read, refuse_foreign
+    from zoo.training.checkpoint import load_weights, read, refuse_foreign
 
     path = Path(options.ckpt_path)
     if options.seed_everything is not None:
@@ -83,6 +116,7 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
         _refuse_other_class(checkpoint, path, wanted)
     run = path.parent.parent if path.parent.name == "checkpoints" else None
     cli = _build(experiment, run, logs=False)
+    load_weights(cli.model, checkpoint, path)
     measure = getattr(cli.trainer, options.verb)
     with _in_one_line():
         (metrics,) = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
@@ -139,15 +173,21 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
         lines.append(f"pictures: {run / 'pictures'}")
     if best:
         score = getattr(saved, "best_model_score", None)
-        measured = f"  ({saved.monitor} {float(score):.4f})" if score is not None else ""
+        measured = f"  ({saved.monitor} {rounded(float(score))})" if score is not None else ""
         best = os.path.relpath(best) if not run.is_absolute() else best
-        lines += [
-            f"best:     {best}{measured}",
-            f"next:     zoo test --ckpt_path {best}",
-            f"          zoo predict --ckpt_path {best} PICTURE ...",
-            f"          zoo compare {run.parent}",
-        ]
+        lines.append(f"best:     {best}{measured}")
+        commands = [*_uses(cli.datamodule, best), f"zoo compare {run.parent}"]
+        lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
     console.print("\n".join(lines), soft_wrap=True)
+
+
+def _uses(corpus: Any, checkpoint: str) -> Iterator[str]:
+    """The commands that make something of a checkpoint."""
+    verb = "test" if "test" in getattr(corpus, "splits", ("test",)) else "validate"
+    yield f"zoo {verb} --ckpt_path {checkpoint}"
+    inputs = getattr(corpus, "predicts", None)
+    if inputs is not None:
+        yield f"zoo predict --ckpt_path {checkpoint} {inputs}".rstrip()
 
 
 def _remove(run: Path, *, and_above: bool) -> None:
@@ -163,12 +203,12 @@ def _print_metrics(console: Console, title: str, metrics: Any) -> None:
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name in sorted(metrics):
-        table.add_row(name, f"{float(metrics[name]):.4f}")
+        table.add_row(name, rounded(float(metrics[name])))
     console.print(table)
 
 
 def _keep(run: Path, path: Path, corpus: Any, metrics: Any, checkpoint: dict[str, Any]) -> None:
-    """Writes test.json into the run folder, whole or not at all."""
+    """Writes test.json into the run folder."""
     record = {
         "metrics": {name: float(value) for name, value in metrics.items()},
         "checkpoint": path.name,
@@ -177,6 +217,11 @@ def _keep(run: Path, path: Path, corpus: Any, metrics: Any, checkpoint: dict[str
         "synthetic": corpus.synthetic,
         "date": date.today().isoformat(),
     }
-    staged = run / ".test.json.partial"
+    write_json(run / "test.json", record)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Writes a record as a file, whole or not at all."""
+    staged = path.with_name(f".{path.name}.partial")
     staged.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    staged.replace(run / "test.json")
+    staged.replace(path)

@@ -56,7 +56,11 @@ def expand(folder: Path) -> list[Path]:
     if (folder / "config.yaml").is_file():
         return [folder]
     runs = [path.parent for path in folder.glob("*/config.yaml")]
-    runs = [p for p in runs if re.fullmatch(r"\d+|job-.+", p.name) and any(p.glob("metrics*.csv"))]
+    runs = [
+        p
+        for p in runs
+        if re.fullmatch(r"\d+|(job|fold)-.+", p.name) and any(p.glob("metrics*.csv"))
+    ]
     if not runs:
         raise InputError(f"{folder}: not a run folder (no config.yaml), nor one that holds runs")
     return sorted(runs, key=_number)

@@ -16,11 +16,9 @@ from typing import Any, Literal
 
 from torch import nn
 
-from zoo.errors import InputError
 from zoo.image_classification.task import ImageClassifier
+from zoo.layers.dense import hidden_layers
 from zoo.shapes import Images, Logits
-
-ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 class MLP(ImageClassifier):
@@ -45,16 +43,8 @@ class MLP(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
-        sizes = (in_features, *hidden_sizes)
-        rates = [dropout] * len(hidden_sizes) if isinstance(dropout, float | int) else dropout
-        if len(rates) != len(hidden_sizes):
-            raise InputError(f"{len(rates)} dropout rates for {len(hidden_sizes)} hidden layers")
-        self.hidden = nn.Sequential()
-        for in_size, out_size, rate in zip(sizes, sizes[1:], rates, strict=False):
-            self.hidden.extend([nn.Linear(in_size, out_size), ACTIVATIONS[activation]()])
-            if rate:
-                self.hidden.append(nn.Dropout(rate))
-        self.head = nn.Linear(sizes[-1], num_classes)
+        self.hidden = hidden_layers(in_features, hidden_sizes, activation, dropout)
+        self.head = nn.Linear((in_features, *hidden_sizes)[-1], num_classes)
 
     def forward(self, images: Images) -> Logits:
         return self.head(self.hidden(images.flatten(start_dim=1)))

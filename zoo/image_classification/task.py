@@ -3,12 +3,15 @@
 Batch: (images, labels)
 """
 
+from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Callback
 from torch.nn.functional import cross_entropy
 
 from zoo.shapes import Images, Labels, Logits
 from zoo.task import Step, Task
+from zoo.training.classification_pictures import ClassificationPictures
 
 
 class ImageClassifier(Task):
@@ -28,6 +31,9 @@ class ImageClassifier(Task):
             sums={"accuracy": (predictions == labels).sum()},
             predictions=predictions,
         )
+
+    def pictures(self, folder: Path) -> list[Callback]:
+        return [ClassificationPictures(folder)]
 
     def predict_step(self, batch: tuple[Images, Any], batch_idx: int) -> Logits:
         """Class probabilities, one row a picture."""

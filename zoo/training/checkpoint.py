@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.errors import InputError
@@ -43,6 +44,19 @@ class DurableCheckpointIO(TorchCheckpointIO):
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         return read(path)
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """The newest epoch's end, as last.ckpt.
+
+    `ModelCheckpoint(save_last=True)` writes last.ckpt only where the best was written too.
+
+    Args:
+        folder: Where it goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(dirpath=folder, filename="last", enable_version_counter=False)
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -132,7 +146,7 @@ def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence
 
 def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """What the network was built with, without optimizer, schedule and Lightning's own keys."""
-    training = ("optimizer", "lr_scheduler", "schedule_interval")
+    training = ("optimizer", "lr_scheduler", "schedule_interval", "weight_decay")
     return {
         name: value
         for name, value in checkpoint.get("hyper_parameters", {}).items()

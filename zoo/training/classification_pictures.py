@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
+
+from zoo.training.pictures import keep
 
 GRID = (5, 8)
 
@@ -74,13 +75,7 @@ class ClassificationPictures(Callback):
                 ),
                 "confusion": draw_confusion(counts, corpus.labels),
             }
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name, figure in figures.items():
-                path = self.folder / f"{stage}_{name}.png"
-                figure.savefig(path, dpi=120)
-                for logger in trainer.loggers:
-                    if isinstance(logger, WandbLogger):
-                        logger.log_image(f"{stage}/{name}", [str(path)])
+            keep(trainer, self.folder, stage, figures)
         self.confusion = None
 
 

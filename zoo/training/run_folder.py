@@ -14,6 +14,12 @@ def is_first_process() -> bool:
     return VARIABLE not in os.environ and rank == "0"
 
 
+def given() -> Path | None:
+    """The folder that the first process handed to this one, if it was started by it."""
+    folder = os.environ.get(VARIABLE)
+    return Path(folder) if folder else None
+
+
 def create(base: Path, name: str) -> Path:
     """Makes the next numbered folder, or finds the one that this job already has.
 
@@ -25,8 +31,8 @@ def create(base: Path, name: str) -> Path:
     Raises:
         InputError: The folder cannot be written.
     """
-    if given := os.environ.get(VARIABLE):
-        return Path(given)
+    if folder := given():
+        return folder
     parent, job, first = base / name, _job(), is_first_process()
     if not job and not first:
         return parent / "0"

@@ -1,0 +1,1 @@
+"""Descent, seen: functions whose parameter is the point, and sets to stay in."""

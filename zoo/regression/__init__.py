@@ -1,0 +1,1 @@
+"""How much, how many: which number belongs to the features?"""

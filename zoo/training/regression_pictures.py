@@ -1,0 +1,92 @@
+"""What a regression did, drawn: the fitted curve, or predictions against the truth."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from zoo.training.pictures import keep
+
+MOST = 2_000  # points in a picture
+
+
+class RegressionPictures(Callback):
+    """Draws, after training on the validation and after testing on the test rows.
+
+    Writes `<stage>_predictions.png`, and shows it in W&B.
+
+    Args:
+        folder: Where the picture goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.rows = []
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if outputs is not None and sum(len(targets) for _, targets, _ in self.rows) < MOST:
+            self.rows.append((*batch, outputs["predictions"]))
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._draw(trainer, "validation")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._draw(trainer, "test")
+
+    def _draw(self, trainer: Trainer, stage: str) -> None:
+        if self.rows and trainer.is_global_zero:
+            columns = (torch.cat(part).cpu().float() for part in zip(*self.rows, strict=True))
+            features, targets, predictions = columns
+            if features.shape[1] == 1:
+                figure = draw_fit(features.squeeze(1), targets, predictions)
+            else:
+                figure = draw_predictions(targets, predictions)
+            keep(trainer, self.folder, stage, {"predictions": figure})
+
+
+def draw_predictions(targets: Tensor, predictions: Tensor) -> Figure:
+    """Predictions against the truth, each (rows): on the diagonal where they are right."""
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axis = figure.subplots()
+    axis.scatter(targets, predictions, s=9, alpha=0.5, edgecolors="none")
+    low, high = float(targets.min()), float(targets.max())
+    axis.plot([low, high], [low, high], color="0.5", linewidth=1, zorder=0)
+    axis.set(xlabel="target", ylabel="prediction")
+    return _plain(figure)
+
+
+def draw_fit(x: Tensor, targets: Tensor, predictions: Tensor) -> Figure:
+    """The fitted curve over the points, each (rows)."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axis = figure.subplots()
+    order = x.argsort()
+    axis.scatter(x, targets, s=14, alpha=0.6, edgecolors="none", label="rows")
+    axis.plot(x[order], predictions[order], color="C1", label="fit")
+    axis.set(xlabel="x", ylabel="y")
+    axis.legend(frameon=False)
+    return _plain(figure)
+
+
+def _plain(figure: Figure) -> Figure:
+    for axis in figure.axes:
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
