@@ -14,7 +14,8 @@ from datamodules.download import RemoteFile
 from datamodules.errors import CorpusError
 from datamodules.in_memory import InMemory
 from datamodules.synthetic import airfoils
-from datamodules.tables import Layout, TableCorpus
+from datamodules.table_corpus import TableCorpus
+from datamodules.tables import Layout
 
 FILE = "airfoil/airfoil_self_noise.dat"
 

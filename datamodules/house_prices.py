@@ -10,7 +10,7 @@ from typing import Any
 
 from datamodules.download import RemoteFile
 from datamodules.synthetic import houses
-from datamodules.tables import TableCorpus
+from datamodules.table_corpus import TableCorpus
 
 NUMERIC = (
     *("LotFrontage", "LotArea", "OverallQual", "OverallCond", "YearBuilt", "YearRemodAdd"),

@@ -13,7 +13,8 @@ import torch
 from datamodules.corpus import Corpus, Loader
 from datamodules.in_memory import InMemory
 from datamodules.samplers import EvaluationBatches
-from datamodules.tables import Encoder, Layout, Table, read_table
+from datamodules.table_encoder import Encoder
+from datamodules.tables import Layout, Table, read_table
 
 
 class TableFiles(Corpus):

@@ -1,6 +1,7 @@
 """The laws of the house: who imports whom, what a file is called, what a header says."""
 
 import ast
+import re
 import subprocess
 import sys
 import zipfile
@@ -93,8 +94,9 @@ def test_header_is_whole(definition):
 @pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)
 def test_results_say_how_they_were_measured(definition):
     for line in definition.results:
-        assert all(word in line for word in ("epochs", "seed", "20")), line
-        assert "real" in line or "synthetic" in line, line
+        assert re.search(r"after [\d,]+ (epochs|steps) \(.*seed \d+.* 20\d\d-\d\d-\d\d", line), line
+        drawn = line.partition(":")[0].endswith("-gradient_noise")
+        assert drawn or re.search(r"\((real|synthetic|generated)", line), line
 
 
 @pytest.mark.parametrize("recipe", all_recipes(), ids=lambda r: r.name)

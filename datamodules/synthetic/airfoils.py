@@ -17,7 +17,7 @@ def draw(num_rows: int, seed: int = 0) -> np.ndarray:
 
     The noise is loudest where the frequency fits the speed over the thickness (a Strouhal number
     near 0.08), louder at speed, and falls off by decades of frequency, so that a straight line
-    explains about half of it.
+    explains about three quarters of it.
     """
     rng = default_rng(seed)
     frequency, chord, speed = (rng.choice(v, num_rows) for v in (THIRD_OCTAVES, CHORDS, SPEEDS))

@@ -105,10 +105,10 @@ def _say(console: Console, title: str, metrics: dict[str, float], rest: str) -> 
 
 def _report(console: Console, run: Path, metrics: list[dict[str, float]], cli: Any) -> None:
     """Prints and keeps the metrics of each fold, their mean and standard deviation."""
-    names = [name for name in metrics[0] if name.startswith("val/") or name.endswith("_epoch")]
-    columns = {name: [fold[name] for fold in metrics] for name in names}
+    columns = {name: [fold[name] for fold in metrics] for name in metrics[0]}
     table = Table()
     table.add_column("fold")
+    names = [name for name in columns if name.startswith("val/")]
     for name in names:
         table.add_column(name, justify="right")
     rows = [*metrics, means := {n: mean(v) for n, v in columns.items()}]

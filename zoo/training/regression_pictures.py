@@ -46,17 +46,19 @@ class RegressionPictures(Callback):
     on_test_batch_end = on_validation_batch_end
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw(trainer, "validation")
+        self._draw(trainer, pl_module, "validation")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw(trainer, "test")
+        self._draw(trainer, pl_module, "test")
 
-    def _draw(self, trainer: Trainer, stage: str) -> None:
+    def _draw(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
         if self.rows and trainer.is_global_zero:
             columns = (torch.cat(part).cpu().float() for part in zip(*self.rows, strict=True))
             features, targets, predictions = columns
             if features.shape[1] == 1:
-                figure = draw_fit(features.squeeze(1), targets, predictions)
+                x = features.squeeze(1)
+                line = torch.linspace(x.min(), x.max(), 200)
+                figure = draw_fit(x, targets, line, _curve(model, line))
             else:
                 figure = draw_predictions(targets, predictions)
             keep(trainer, self.folder, stage, {"predictions": figure})
@@ -73,13 +75,22 @@ def draw_predictions(targets: Tensor, predictions: Tensor) -> Figure:
     return _plain(figure)
 
 
-def draw_fit(x: Tensor, targets: Tensor, predictions: Tensor) -> Figure:
-    """The fitted curve over the points, each (rows)."""
+def _curve(model: Any, line: Tensor) -> Tensor:
+    """What a model makes of numbers (points), as it does in evaluation."""
+    training = model.training
+    column = line.unsqueeze(1).to(model.device, model.dtype)
+    with torch.no_grad():
+        predictions = model.eval().predict_step((column, None), 0)
+    model.train(training)
+    return predictions.cpu().float()
+
+
+def draw_fit(x: Tensor, targets: Tensor, line: Tensor, curve: Tensor) -> Figure:
+    """The fitted curve (points) along a line (points), over the rows' points (rows)."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
-    order = x.argsort()
     axis.scatter(x, targets, s=14, alpha=0.6, edgecolors="none", label="rows")
-    axis.plot(x[order], predictions[order], color="C1", label="fit")
+    axis.plot(line, curve, color="C1", label="fit")
     axis.set(xlabel="x", ylabel="y")
     axis.legend(frameon=False)
     return _plain(figure)
