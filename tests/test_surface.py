@@ -19,6 +19,7 @@ from zoo.optimization.functions import FUNCTIONS, Function
 from zoo.optimization.projections import project_ball, project_box, project_simplex
 from zoo.optimization.surface import Surface
 from zoo.optimizers.newton import Newton
+from zoo.training.objective import BatchObjective
 
 ATOL = 1e-9
 
@@ -218,12 +219,13 @@ def test_a_step_of_newtons_method_is_the_closed_form(name, seed):
     surface = Surface(function=name, dimensions=dimensions).double()
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(3, dimensions, generator=generator, dtype=torch.float64)
-    surface._batch = (noise,)
+    objective = BatchObjective(surface)
+    objective.batch = (noise,)
     x = surface.point.detach().clone()
     gradient = torch.func.grad(surface.value)(x) + noise.mean(0)
     hessian = torch.func.hessian(surface.value)(x)
     assume(torch.linalg.cond(hessian) < 1e6)
-    Newton(surface.parameters(), objective=surface._objective).step()
+    Newton(surface.parameters(), objective=objective).step()
     wanted = x - torch.linalg.solve(hessian, gradient)
     torch.testing.assert_close(surface.point.detach(), wanted)
 

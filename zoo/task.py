@@ -9,11 +9,11 @@ from typing import Any, Literal, NamedTuple
 import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 from torchmetrics import SumMetric
 
 from zoo.errors import InputError
+from zoo.training.objective import BatchObjective, parameter_groups
 from zoo.training.running_means import RunningMeans
 from zoo.version import zoo_version
 
@@ -77,7 +77,7 @@ class Task(LightningModule):
         self._window, self._epoch = RunningMeans(), RunningMeans()
         self._sums: dict[str, SumMetric] = {}
         self._key = 0
-        self._keeps_batch, self._batch = False, None
+        self._objective: BatchObjective | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Sets text and None directly: Lightning notes the running hook some 40 times a step.
@@ -174,8 +174,8 @@ class Task(LightningModule):
         done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
         key = (self._key + done) % 2**63
         torch.default_generator.manual_seed(key)
-        if self._keeps_batch:
-            self._batch = batch
+        if self._objective:
+            self._objective.batch = batch
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index].manual_seed(key)
 
@@ -203,7 +203,7 @@ class Task(LightningModule):
         return self.derived({n: reduce(mean) for n, mean in running.compute().items()})
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self._parameter_groups())
+        optimizer = self.optimizer(parameter_groups(self, self.weight_decay))
         if self.weight_decay and "weight_decay" not in optimizer.defaults:
             name = type(optimizer).__name__
             raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
@@ -211,8 +211,7 @@ class Task(LightningModule):
             if self.trainer.world_size > 1:
                 name = type(optimizer).__name__
                 raise InputError(f"{name} trains in one process: --trainer.devices 1")
-            optimizer.objective = self._objective
-            self._keeps_batch = True
+            optimizer.objective = self._objective = BatchObjective(self)
         if self.lr_scheduler is None:
             return optimizer
         length = (
@@ -227,21 +226,6 @@ class Task(LightningModule):
                 "monitor": getattr(scheduler, "monitor", self.monitor),
             },
         }
-
-    def _objective(self, parameters: list[Tensor]) -> Tensor:
-        """The loss of the batch at hand as a function of the parameters, in their order."""
-        names = [f"task.{name}" for name, _ in self.named_parameters()]
-        values = dict(zip(names, parameters, strict=True))
-        return functional_call(_Loss(self), values, (self._batch,))
-
-    def _parameter_groups(self) -> Any:
-        """All parameters, or apart those that decay and those that do not."""
-        if not self.weight_decay:
-            return self.parameters()
-        weights = [p for p in self.parameters() if p.ndim > 1]
-        others = [p for p in self.parameters() if p.ndim <= 1]
-        groups = [(weights, self.weight_decay), (others, 0.0)]
-        return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
 
     def _schedule_length(self) -> int:
         """The run's number of schedule steps."""
@@ -282,17 +266,6 @@ class Task(LightningModule):
         if state:
             self._window.load_state_dict(state["window"], self.device)
             self._epoch.load_state_dict(state["epoch"], self.device)
-
-
-class _Loss(nn.Module):
-    """The loss of a task as a module's output, which is what torch.func can differentiate."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__()
-        self.task = task
-
-    def forward(self, batch: Any) -> Tensor:
-        return self.task.step(batch).loss
 
 
 def _wants_length(scheduler: LRSchedulerCallable) -> bool:

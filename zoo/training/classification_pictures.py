@@ -1,82 +1,56 @@
 """Pictures of what a classifier sees: a grid of predictions and the confusion matrix."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from zoo.training.pictures import keep
+from zoo.training.pictures import EvaluationPictures
 
 GRID = (5, 8)
 
 
-class ClassificationPictures(Callback):
-    """Draws, after training on the validation and after testing on the test pictures.
+class ClassificationPictures(EvaluationPictures):
+    """Writes `<stage>_predictions.png` and `<stage>_confusion.png`.
 
-    Writes `<stage>_predictions.png` and `<stage>_confusion.png`, and shows them in W&B. Does
-    nothing where the corpus does not name its labels.
-
-    Args:
-        folder: Where the pictures go.
+    Does nothing where the corpus does not name its labels.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.confusion: MulticlassConfusionMatrix | None = None
-        self.shown: tuple[Tensor, ...] = ()
+    confusion: MulticlassConfusionMatrix | None = None
+    shown: tuple[Tensor, ...] = ()
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, model: LightningModule) -> None:
         labels = getattr(getattr(trainer, "datamodule", None), "labels", None)
         self.shown = ()
         if labels:
-            self.confusion = MulticlassConfusionMatrix(len(labels)).to(pl_module.device)
+            self.confusion = MulticlassConfusionMatrix(len(labels)).to(model.device)
 
-    on_test_epoch_start = on_validation_epoch_start
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        if self.confusion is None or outputs is None:
-            return
-        images, labels = batch
-        self.confusion.update(outputs["predictions"], labels)
-        if not self.shown:
-            count = GRID[0] * GRID[1]
-            self.shown = (images[:count], labels[:count], outputs["predictions"][:count])
-
-    on_test_batch_end = on_validation_batch_end
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw(trainer, "validation")
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw(trainer, "test")
-
-    def _draw(self, trainer: Trainer, stage: str) -> None:
+    def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
         if self.confusion is None:
             return
+        images, labels = batch
+        self.confusion.update(predictions, labels)
+        if not self.shown:
+            count = GRID[0] * GRID[1]
+            self.shown = (images[:count], labels[:count], predictions[:count])
+
+    def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
+        if self.confusion is None:
+            return {}
         counts = self.confusion.compute().cpu()  # every rank takes part in the sum
-        if trainer.is_global_zero and self.shown:
-            corpus: Any = trainer.datamodule  # type: ignore[attr-defined]
-            images, labels, predictions = (tensor.cpu() for tensor in self.shown)
-            figures = {
-                "predictions": draw_predictions(
-                    corpus.denormalise(images), labels, predictions, corpus.labels
-                ),
-                "confusion": draw_confusion(counts, corpus.labels),
-            }
-            keep(trainer, self.folder, stage, figures)
         self.confusion = None
+        if not (self.shown and trainer.is_global_zero):
+            return {}
+        corpus: Any = trainer.datamodule  # type: ignore[attr-defined]
+        images, labels, predictions = (tensor.cpu() for tensor in self.shown)
+        pictures = corpus.denormalise(images)
+        return {
+            "predictions": draw_predictions(pictures, labels, predictions, corpus.labels),
+            "confusion": draw_confusion(counts, corpus.labels),
+        }
 
 
 def draw_predictions(

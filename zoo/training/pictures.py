@@ -1,16 +1,66 @@
 """Pictures of a run: files in its folder, shown in Weights & Biases too."""
 
 from pathlib import Path
+from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from matplotlib.figure import Figure
+from torch import Tensor
+
+
+class EvaluationPictures(Callback):
+    """Draws, after training what the last validation and after testing what the test showed.
+
+    A family says what it keeps of the batches (`begin`, `add`) and what it makes of it (`draw`).
+
+    Args:
+        folder: Where the pictures go, as `<stage>_<name>.png`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+        """Forgets what earlier evaluations left."""
+
+    def add(self, batch: Any, predictions: Tensor) -> None:
+        """Takes in a batch and the predictions of its rows."""
+
+    def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
+        """The figures by name, none where there is nothing to see; every rank calls this."""
+        return {}
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begin(trainer, pl_module)
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if outputs is not None:
+            self.add(batch, outputs["predictions"])
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        keep(trainer, self.folder, "validation", self.draw(trainer, pl_module))
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        keep(trainer, self.folder, "test", self.draw(trainer, pl_module))
 
 
 def keep(trainer: Trainer, folder: Path, stage: str, figures: dict[str, Figure]) -> None:
-    """Writes each figure as `<stage>_<name>.png` into `folder`, and hands it to W&B."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
+    """Writes each figure as `<stage>_<name>.png` into `folder`, and hands it to W&B; on rank 0."""
+    for name, figure in figures.items() if trainer.is_global_zero else ():
+        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{stage}_{name}.png"
         figure.savefig(path, dpi=120)
         for logger in trainer.loggers:

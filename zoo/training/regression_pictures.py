@@ -1,67 +1,39 @@
 """What a regression did, drawn: the fitted curve, or predictions against the truth."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from zoo.training.pictures import keep
+from zoo.training.pictures import EvaluationPictures
 
 MOST = 2_000  # points in a picture
 
 
-class RegressionPictures(Callback):
-    """Draws, after training on the validation and after testing on the test rows.
+class RegressionPictures(EvaluationPictures):
+    """Writes `<stage>_predictions.png`."""
 
-    Writes `<stage>_predictions.png`, and shows it in W&B.
+    rows: tuple[tuple[Tensor, ...], ...] = ()
 
-    Args:
-        folder: Where the picture goes.
-    """
+    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+        self.rows = ()
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
+        if sum(len(shown) for _, _, shown in self.rows) < MOST:
+            self.rows += ((*batch, predictions),)
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.rows = []
-
-    on_test_epoch_start = on_validation_epoch_start
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        if outputs is not None and sum(len(targets) for _, targets, _ in self.rows) < MOST:
-            self.rows.append((*batch, outputs["predictions"]))
-
-    on_test_batch_end = on_validation_batch_end
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw(trainer, pl_module, "validation")
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw(trainer, pl_module, "test")
-
-    def _draw(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
-        if self.rows and trainer.is_global_zero:
-            columns = (torch.cat(part).cpu().float() for part in zip(*self.rows, strict=True))
-            features, targets, predictions = columns
-            if features.shape[1] == 1:
-                x = features.squeeze(1)
-                line = torch.linspace(x.min(), x.max(), 200)
-                figure = draw_fit(x, targets, line, _curve(model, line))
-            else:
-                figure = draw_predictions(targets, predictions)
-            keep(trainer, self.folder, stage, {"predictions": figure})
+    def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
+        if not (self.rows and trainer.is_global_zero):
+            return {}
+        columns = (torch.cat(part).cpu().float() for part in zip(*self.rows, strict=True))
+        features, targets, predictions = columns
+        if features.shape[1] > 1:
+            return {"predictions": draw_predictions(targets, predictions)}
+        x = features.squeeze(1)
+        line = torch.linspace(x.min(), x.max(), 200)
+        return {"predictions": draw_fit(x, targets, line, _curve(model, line))}
 
 
 def draw_predictions(targets: Tensor, predictions: Tensor) -> Figure:
