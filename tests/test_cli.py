@@ -395,6 +395,17 @@ def test_another_optimizer_brings_its_own_settings(capsys):
     assert default["optimizer"]["init_args"]["lr"] == 0.5
 
 
+def test_a_name_that_torch_and_the_zoo_share_is_torchs(capsys):
+    """Whatever has been imported already."""
+    from zoo.optimizers.adam import Adam
+    from zoo.optimizers.sgd import SGD
+
+    for own in (SGD, Adam):
+        name = own.__name__
+        argv = ["polynomial_regression-polynomial", "--model.optimizer", name]
+        assert printed(capsys, *argv)["optimizer"]["class_path"] == f"torch.optim.{name}"
+
+
 def test_the_zoos_own_schedules_by_name(capsys):
     options = ["--model.lr_scheduler", "SquareRootLR", "--model.lr_scheduler.rate", "0.5"]
     chosen = printed(capsys, "lenet-fashion_mnist", *options)["lr_scheduler"]

@@ -102,12 +102,16 @@ KINDS: dict[str, Callable[[], Rows]] = {
 }
 
 
+NAMED = ("model", "corpus")  # by the name of a recipe already
+
+
 def _print(title: str, rows: Rows) -> None:
     table = Table(title=title, title_justify="left")
-    for column in rows[0]:
-        table.add_column(column, overflow="fold")
+    columns = [name for name in rows[0] if name not in NAMED]
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == "name")  # names get copied
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row.values()))
+        table.add_row(*(escape(row[column]) for column in columns))
     Console().print(table)
 
 

@@ -80,11 +80,12 @@ def corpora() -> dict[str, Definition]:
 
 @cache
 def optimizers() -> dict[str, str]:
-    """Class paths of the zoo's own optimizers by class name; those that torch has too are torch's.
+    """Class paths of optimizers by class name: the zoo's own, and torch's of the same name.
 
     The papers' spelling tells the others apart: AdaGrad is the zoo's, Adagrad torch's.
     """
-    return _derived_from("torch.optim.Optimizer", but=("SGD", "Adam"))
+    torchs = {name: f"torch.optim.{name}" for name in ("SGD", "Adam")}
+    return _derived_from("torch.optim.Optimizer") | torchs
 
 
 @cache
@@ -93,13 +94,11 @@ def schedules() -> dict[str, str]:
     return _derived_from("torch.optim.lr_scheduler.LRScheduler")
 
 
-def _derived_from(base: str, but: tuple[str, ...] = ()) -> dict[str, str]:
+def _derived_from(base: str) -> dict[str, str]:
     return {
         definition.name: definition.class_path
         for definition in definitions().values()
-        if base in lineage(definition, definitions())
-        and "Source" in definition.header
-        and definition.name not in but
+        if base in lineage(definition, definitions()) and "Source" in definition.header
     }
 
 
