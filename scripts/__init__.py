@@ -1,0 +1,1 @@
+"""Programs that people run from a checkout; they are not installed."""
