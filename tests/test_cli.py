@@ -504,6 +504,7 @@ def test_all_rows_can_be_trained_on(capsys):
         ["--trainer.val_check_interval", "0.5"],
         ["--trainer.precision", "64-true"],
         ["--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/loss"],
+        ["--trainer.callbacks", "LearningRateMonitor"],
         ["--trainer.logger", "false"],
         ["--trainer.enable_checkpointing", "false"],
         ["--trainer.max_steps", "3"],

@@ -21,6 +21,7 @@ from zoo.regression.mlp_regressor import MLPRegressor
 from zoo.regression.polynomial_regression import PolynomialRegression
 
 CPU = ["--trainer.accelerator", "cpu"]
+AT_THE_END = ["--trainer.check_val_every_n_epoch", "100"]  # validate, and save, once
 QUIET = {
     "logger": False,
     "enable_checkpointing": False,
@@ -104,13 +105,13 @@ def test_the_true_weights_are_found_in_three_epochs_and_the_closed_form_after_mo
 
 
 def test_a_cubic_is_fitted_and_a_line_underfits(capsys):
-    run = fit("polynomial_regression-polynomial")
+    run = fit("polynomial_regression-polynomial", *AT_THE_END)
     assert main(["test", "--ckpt_path", f"{run}/checkpoints/best.ckpt", *CPU]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "test/mse" in line]
     assert float(line.split()[3]) < 2e-4
     coefficients = trained(run).coefficients
     torch.testing.assert_close(coefficients, torch.tensor([1.2, -3.4, 5.6]), rtol=0, atol=0.01)
-    run = fit("polynomial_regression-polynomial", "--model.degree", "1")
+    run = fit("polynomial_regression-polynomial", "--model.degree", "1", *AT_THE_END)
     assert last(run, "val/mse") > 10
 
 
@@ -124,7 +125,8 @@ def test_two_rows_are_overfitted_and_stay_finite():
 def test_weight_decay_holds_the_norm():
     norms = {}
     for decay in ("0", "3", "10"):
-        run = fit("linear_regression-high_dimensional", "--model.weight_decay", decay)
+        options = ["--model.weight_decay", decay, *AT_THE_END]
+        run = fit("linear_regression-high_dimensional", *options)
         norms[decay] = trained(run).linear.weight.norm().item()
     assert norms["3"] < 0.05
     assert norms["10"] < norms["3"] < norms["0"] / 2

@@ -430,7 +430,15 @@ def test_a_checkpoint_of_other_rows_is_refused():
     small(rows()).load_state_dict(state)
     changed = rows()
     changed[0][0] = "500"
-    for other in (small(rows(), fold=1), small(rows(), logarithms=True), small(changed)):
+    reworded = rows()
+    reworded[0][2] = "new"
+    others = [
+        small(changed),
+        small(reworded),
+        small(rows(), fold=1),
+        small(rows(), logarithms=True),
+    ]
+    for other in others:
         with pytest.raises(CorpusError, match=r"other rows of small.*trained with: .*fold 2"):
             other.load_state_dict(state)
     assert "root" not in state["arguments"]

@@ -123,7 +123,8 @@ class ZooCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds what every run has; whatever the user gave stays as given."""
         given = self._get(self.config_init, "trainer")
-        callbacks = list(given["callbacks"] or [])
+        chosen = given["callbacks"] or []
+        callbacks = list(chosen) if isinstance(chosen, list) else [chosen]
         if given["enable_progress_bar"] is not False:
             callbacks.append(_progress())
         if not Console().is_terminal:

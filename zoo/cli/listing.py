@@ -103,6 +103,10 @@ KINDS: dict[str, Callable[[], Rows]] = {
 
 
 NAMED = ("model", "corpus")  # by the name of a recipe already
+MANY = {
+    "recipes": ", ",
+    "result": "; ",
+}  # columns that may hold several things, and what parts them
 
 
 def _print(title: str, rows: Rows) -> None:
@@ -111,8 +115,14 @@ def _print(title: str, rows: Rows) -> None:
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "name")  # names get copied
     for row in rows:
-        table.add_row(*(escape(row[column]) for column in columns))
+        table.add_row(*(escape(_shortened(row[column], MANY.get(column))) for column in columns))
     Console().print(table)
+
+
+def _shortened(cell: str, parted_by: str | None) -> str:
+    """The first two of many; JSON has them all."""
+    parts = cell.split(parted_by) if parted_by else [cell]
+    return cell if len(parts) < 4 else f"{parts[0]}, {parts[1]} and {len(parts) - 2} more"
 
 
 def show(name: str) -> None:

@@ -19,7 +19,7 @@ Result: surface_adam-gradient_noise: f 0.0329 after 50 steps (seed 0, 2026-11-25
 Result: surface_momentum-gradient_noise: f 0.000398 after 20 steps (seed 0, 2026-11-25)
 Result: surface_newton-gradient_noise: f 1.0000 after 10 steps (seed 0, 2026-11-25)
 Result: surface_parabola-gradient_noise: f 0.0037 after 10 steps (seed 0, 2026-11-25)
-Result: surface_projected-gradient_noise: f 4.79e-05 after 20 steps (seed 0, 2026-11-25)
+Result: surface_projected-gradient_noise: f 0.6667 after 20 steps (seed 0, 2026-11-25)
 Result: surface_rmsprop-gradient_noise: f 1.12e-05 after 20 steps (seed 0, 2026-11-25)
 Result: surface_stochastic-gradient_noise: f 0.0197 after 50 steps (seed 0, 2026-11-25)
 Result: surface_waves-gradient_noise: f -1.1488 after 10 steps (seed 0, 2026-11-25)
