@@ -59,7 +59,15 @@ class TableCorpus(Corpus):
     def files_to_predict(self) -> list[Path]:
         """The rows that came without their answers, once the files are there."""
         self.prepare_data()
-        return [self.folder / self.unlabelled] if self.unlabelled else []
+        paths = [self.folder / self.unlabelled] if self.unlabelled else []
+        if not all(path.is_file() for path in paths):
+            self.download()
+        return paths
+
+    @property
+    def found(self) -> bool:
+        """Whether the rows with their answers are there, which training takes no more than."""
+        return (self.root / self.labelled).is_file()
 
     @cached_property
     def _table(self) -> Table:
@@ -114,22 +122,25 @@ class TableCorpus(Corpus):
             "encoder": self._encoder.state_dict(),
             "layout": [self.layout.delimiter, list(self.layout.header)],
             "target": self.target,
+            "target_scale": [self.target_mean, self.target_std],
             "identifier": self.identifier,
             "log_target": self.log_target,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Refuses a checkpoint that was trained on features of another encoding."""
+        """Refuses a checkpoint that was trained on rows of another encoding."""
         saved, own = Encoder.from_state(state["encoder"]), self._encoder
+        scales = {**own.scales, self.target: self._target_scale}
+        others = {**saved.scales, self.target: Scale(*state["target_scale"])}
         same = saved.names == own.names and all(
-            saved.scales[name].logarithm == scale.logarithm
-            and math.isclose(saved.scales[name].mean, scale.mean, rel_tol=1e-6, abs_tol=1e-9)
-            and math.isclose(saved.scales[name].std, scale.std, rel_tol=1e-6)
-            for name, scale in own.scales.items()
+            others[name].logarithm == scale.logarithm
+            and math.isclose(others[name].mean, scale.mean, rel_tol=1e-6, abs_tol=1e-9)
+            and math.isclose(others[name].std, scale.std, rel_tol=1e-6)
+            for name, scale in scales.items()
         )
         if not same:
             given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
             raise CorpusError(
                 f"the checkpoint was trained on other rows of {self.title}, which scale the "
-                f"features differently; it was trained with: {given or 'the defaults'}"
+                f"columns differently; it was trained with: {given or 'the defaults'}"
             )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from zoo.catalogue import Definition, architectures
+from zoo.cli.main import main
 from zoo.cli.names import Recipe, recipes
 
 REAL = os.environ.pop("ZOO_DATA", None)
@@ -50,3 +51,16 @@ def all_recipes() -> list[Recipe]:
 def imported(class_path: str) -> Any:
     module, _, name = class_path.rpartition(".")
     return getattr(import_module(module), name)
+
+
+def fails(capsys, *argv: str) -> str:
+    """The one line that a bad command prints."""
+    before = sorted(Path().rglob("*"))
+    assert main(list(argv)) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.strip()]
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("zoo: ")
+    assert "Traceback" not in captured.err + captured.out
+    assert sorted(Path().rglob("*")) == before, "something was left behind"
+    return lines[0]

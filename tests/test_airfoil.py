@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_cli import fails
+from conftest import fails
 
 from datamodules import Airfoil
 from datamodules.airfoil import FILE

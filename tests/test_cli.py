@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT
+from conftest import ROOT, fails
 from PIL import Image
 
 from datamodules import FashionMNIST
@@ -32,19 +32,6 @@ def trained(tmp_path_factory):
         patch.chdir(folder)
         assert main(["fit", RECIPE, *QUICK]) == 0
     return folder / "runs" / RECIPE / "1"
-
-
-def fails(capsys, *argv: str) -> str:
-    """The one line that a bad command prints."""
-    before = sorted(Path().rglob("*"))
-    assert main(list(argv)) == 2
-    captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if line.strip()]
-    assert len(lines) == 1, captured.err
-    assert lines[0].startswith("zoo: ")
-    assert "Traceback" not in captured.err + captured.out
-    assert sorted(Path().rglob("*")) == before, "something was left behind"
-    return lines[0]
 
 
 # Light commands

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import imported
+from conftest import fails, imported
 from hypothesis import given
 from hypothesis import strategies as st
 from lightning.pytorch import seed_everything
-from test_cli import fails
 
 from datamodules import GradientNoise, HighDimensional, Polynomial, SyntheticRegression
 from datamodules.errors import CorpusError

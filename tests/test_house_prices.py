@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import fails
 from lightning.pytorch import Trainer
-from test_cli import fails
 
 from datamodules import HousePrices
 from datamodules.errors import CorpusError
@@ -296,6 +296,12 @@ def test_offline_and_absent_names_files_and_both_ways_out(instead, here, capsys,
     assert not Path("runs").exists()
 
 
+def test_training_takes_no_more_than_the_rows_with_prices(here, capsys):
+    (here / "test.csv").unlink()
+    assert main([*FIT, "--data.root", "here"]) == 0
+    assert "36 train + 4 val rows" in capsys.readouterr().out
+
+
 def test_more_folds_than_rows(capsys):
     argv = ["cross-validate", RECIPE, "--data.synthetic", "true", "--folds"]
     line = fails(capsys, *argv, "5000")
@@ -380,6 +386,14 @@ def test_predict_names_what_is_no_table_of_houses(old, new, words, trained, here
     Path("bad.csv").write_text(bad)
     line = fails(capsys, "predict", "--ckpt_path", trained, str(here / "test.csv"), "bad.csv")
     assert line.startswith(f"zoo: bad.csv{words}")
+
+
+def test_a_prediction_that_is_not_finite_is_refused(trained, here, capsys):
+    header, first, *_ = (here / "test.csv").read_text().splitlines()
+    cells = dict(zip(header.split(","), first.split(","), strict=True)) | {"LotArea": "1e30"}
+    Path("bad.csv").write_text(f"{header}\n{','.join(cells.values())}\n")
+    line = fails(capsys, "predict", "--ckpt_path", trained, "bad.csv")
+    assert f"row {cells['Id']}: no finite prediction" in line
 
 
 def test_predict_names_what_is_not_there(trained, capsys):

@@ -226,7 +226,7 @@ def projected_descent(runs: Runs) -> Figure:
             "bowl",
             0.04,
             ((-0.6, 0.6), (-0.6, 0.6)),
-            ("--model.radius=0.4", "--model.start=[-0.35,0.1]"),
+            ("--model.within=ball", "--model.radius=0.4", "--model.start=[-0.35,0.1]"),
         ),
         (
             "in a box",

@@ -14,13 +14,20 @@ FILES = "datamodules.table_files.TableFiles"
 
 
 def predict_table(prediction: Prediction, inputs: list[str]) -> Path:
-    """Predicts each row of tables, by default of the corpus's own that came without answers."""
+    """Predicts each row of tables, by default of the corpus's own that came without answers.
+
+    Raises:
+        InputError: There is no table, a prediction is not finite, or the file cannot be written.
+    """
     state = prediction.state
     paths = [Path(path) for path in inputs] or _unanswered(prediction)
     names = ("encoder", "layout", "identifier")
     arguments = {"files": [str(path) for path in paths], **{name: state[name] for name in names}}
     corpus, outputs = prediction.run(FILES, arguments)
     values = outputs.double().exp() if state["log_target"] else outputs.double()
+    if not values.isfinite().all():
+        row = int((~values.isfinite()).nonzero()[0])
+        raise InputError(f"row {corpus.identifiers[row]}: no finite prediction: look at its cells")
     path = prediction.place("submission", ".csv")
     column = state["target"]
     rows = list(zip(corpus.identifiers, values.tolist(), strict=True))
