@@ -479,7 +479,9 @@ def test_last_is_the_last_epoch_even_where_the_best_came_before(capsys):
 
 def test_all_rows_can_be_trained_on(capsys):
     assert main(["fit", RECIPE, *QUICK, "--data.validation_fraction", "0"]) == 0
-    assert Path(f"runs/{RECIPE}/1/checkpoints/best.ckpt").is_file()
+    path = f"runs/{RECIPE}/1/checkpoints/best.ckpt"
+    assert Path(path).is_file()
+    assert "none is held out" in fails(capsys, "validate", "--ckpt_path", path)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,10 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     load_weights(cli.model, checkpoint, path)
     measure = getattr(cli.trainer, options.verb)
     with _in_one_line():
-        (metrics,) = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
+        measured = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
+    if not measured:
+        raise InputError(f"{path}: trained on all rows: none is held out to validate on")
+    (metrics,) = measured
     if cli.trainer.is_global_zero:
         console = Console(highlight=False)
         _print_metrics(console, f"{path}: {cli.datamodule.described}", metrics)
@@ -183,8 +186,10 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
 
 def _uses(corpus: Any, checkpoint: str) -> Iterator[str]:
     """The commands that make something of a checkpoint."""
-    verb = "test" if "test" in getattr(corpus, "splits", ("test",)) else "validate"
-    yield f"zoo {verb} --ckpt_path {checkpoint}"
+    if "test" in getattr(corpus, "splits", ("test",)):
+        yield f"zoo test --ckpt_path {checkpoint}"
+    elif corpus.holds_out:
+        yield f"zoo validate --ckpt_path {checkpoint}"
     inputs = getattr(corpus, "predicts", None)
     if inputs is not None:
         yield f"zoo predict --ckpt_path {checkpoint} {inputs}".rstrip()
