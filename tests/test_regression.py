@@ -212,6 +212,19 @@ def test_two_epochs_on_the_stand_in_come_near_the_optimum(recipe):
     assert losses[1] == pytest.approx(losses[0], abs=2e-6), "torch's twin goes another way"
 
 
+def test_one_step_of_newtons_method_is_the_optimum():
+    """By the task's own objective, over the weights and the bias together."""
+    options = ["--data.synthetic", "true", "--data.batch_size", "1500", "--model.optimizer"]
+    run = fit("linear_regression-airfoil", *options, "Newton", "--trainer.max_epochs", "1")
+    corpus = imported("datamodules.Airfoil")(synthetic=True, measure_on="training")
+    features, targets = training_rows(corpus)
+    scaled = (targets - corpus.target_mean) / corpus.target_std
+    weights, bias = least_squares(features, scaled)
+    linear = trained(run).linear
+    torch.testing.assert_close(linear.weight[0].double(), weights, rtol=0, atol=1e-5)
+    torch.testing.assert_close(linear.bias[0].double(), bias, rtol=0, atol=1e-5)
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("recipe", AIRFOIL)
 def test_airfoil_loss_after_two_epochs(recipe, real_data):

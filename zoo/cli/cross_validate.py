@@ -38,6 +38,8 @@ def cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
         return 0
     with new_run(options.runs, experiment.name) as (run, first):
         console = Console(highlight=False, quiet=not first)
+        if experiment.note:
+            console.print(experiment.note)
         console.print(f"run: {run}, {options.folds} folds", soft_wrap=True)
         metrics = []
         for fold in range(1, options.folds + 1):

@@ -103,10 +103,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
 
 
 NAMED = ("model", "corpus")  # by the name of a recipe already
-MANY = {
-    "recipes": ", ",
-    "result": "; ",
-}  # columns that may hold several things, and what parts them
+MANY = {"recipes": ", ", "result": "; "}  # columns of several things, and what parts them
 
 
 def _print(title: str, rows: Rows) -> None:

@@ -73,7 +73,7 @@ def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedW
         x_save_requirements=False,
     )
     return RedactedWandbLogger(
-        name=f"{folder.parent.name}/{folder.name}",
+        name="/".join(folder.parts[-3 if folder.name.startswith("fold-") else -2 :]),
         save_dir=folder,
         project="zoo",
         offline=mode == "offline",
