@@ -1,43 +1,21 @@
 """Every architecture: its header is true, every parameter learns, a checkpoint round-trips."""
 
 import math
-import re
 
 import pytest
 import torch
-from conftest import all_architectures, imported
+from conftest import all_architectures
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 import zoo
-from zoo.catalogue import arguments, scan
+from zoo.cli.layers import build, shapes
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.mlp import MLP
 
 ALL = all_architectures()
 IMAGES = [d for d in ALL if d.family == "image_classification"]
 OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a row for each input's
-
-
-def shapes(definition):
-    """`(batch, 1, 28, 28) -> (batch, 10)` -> [(1, 28, 28), (10,)]; `()` -> None: no rows."""
-    sides = re.findall(r"\((batch)?,? ?([\d, ]*)\)", definition.header["Shapes"])
-    return [
-        tuple(int(size) for size in sizes.split(",") if size.strip()) if rows else None
-        for rows, sizes in sides
-    ]
-
-
-def build(definition, **options):
-    """The architecture with the sizes that its header gives."""
-    inputs, outputs = shapes(definition)
-    sizes = {"in_features": math.prod(inputs), "dimensions": math.prod(inputs)}
-    if definition in IMAGES:
-        sizes |= {"in_channels": inputs[0], "image_size": inputs[1], "num_classes": outputs[0]}
-    known = arguments(definition, scan("zoo", definition.path.parents[1]))
-    return imported(definition.class_path)(
-        **{name: size for name, size in sizes.items() if name in known}, **options
-    )
 
 
 def batch(definition, rows=4):

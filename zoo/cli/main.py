@@ -45,6 +45,7 @@ def build_parser() -> Parser:
 
     verb = verbs.add_parser("show", help="one model, corpus or recipe")
     verb.add_argument("name", choices=_Names(), metavar="NAME", help="of a model, corpus or recipe")
+    verb.add_argument("--layers", action="store_true", help="the layers of a model, one by one")
 
     verb = verbs.add_parser("prepare", help="download and verify a corpus")
     verb.add_argument("corpus", metavar="CORPUS", choices=_Names("corpora"), help="its name")
@@ -171,9 +172,14 @@ def _list(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _show(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.listing import show
+    if options.layers:
+        from zoo.cli.layers import show_layers
 
-    show(options.name)
+        show_layers(options.name)
+    else:
+        from zoo.cli.listing import show
+
+        show(options.name)
     return 0
 
 

@@ -1,0 +1,75 @@
+"""show --layers: an architecture at the sizes of its header, layer by layer."""
+
+import math
+import re
+from importlib import import_module
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from zoo.catalogue import Definition, arguments
+from zoo.cli.names import architectures, definitions, listed, pick
+from zoo.errors import InputError
+from zoo.layers.layer_table import layer_table
+
+Shape = tuple[int, ...]
+
+
+def shapes(definition: Definition) -> tuple[Shape, Shape | None]:
+    """Input and output of the header, without the batch; None for an output without rows.
+
+    `(batch, 1, 28, 28) -> (batch, 10)` is (1, 28, 28) and (10,).
+    """
+    inputs, outputs = (
+        tuple(int(size) for size in sizes.split(",") if size.strip()) if rows else None
+        for rows, sizes in re.findall(r"\((batch)?,? ?([\d, ]*)\)", definition.header["Shapes"])
+    )
+    return inputs or (), outputs
+
+
+def build(definition: Definition, **options: Any) -> Any:
+    """The architecture with the sizes that its header gives, and other arguments as given."""
+    inputs, outputs = shapes(definition)
+    size = math.prod(inputs)
+    sizes = {"in_features": size, "dimensions": size, "num_classes": (outputs or (0,))[0]}
+    if len(inputs) == 3:
+        sizes |= {"in_channels": inputs[0], "image_size": inputs[1]}
+    known = arguments(definition, definitions())
+    module, _, name = definition.class_path.rpartition(".")
+    cls = getattr(import_module(module), name)
+    return cls(**{key: value for key, value in sizes.items() if key in known}, **options)
+
+
+def show_layers(name: str) -> None:
+    """Prints what each layer of an architecture gives, and how far it sees.
+
+    Raises:
+        InputError: The name is no architecture, or one without layers.
+    """
+    name = pick("model", name, architectures())
+    definition = architectures()[name]
+    inputs, _ = shapes(definition)
+    with torch.device("meta"):
+        network = build(definition)
+    rows = layer_table(network, inputs)
+    if not rows or not any(network.children()):
+        layered = [n for n, d in architectures().items() if len(shapes(d)[0]) == 3]
+        raise InputError(f"{name} has no layers; those that do: {listed(layered)}")
+    table = Table(title=f"{name}, from {' x '.join(map(str, inputs))}", title_justify="left")
+    table.add_column("layer")
+    table.add_column("kind")
+    for column in ("output", "parameters", "sees"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        shape = " x ".join(map(str, row.shape)) or "1"
+        sees = "all" if math.isinf(row.receptive_field) else f"{row.receptive_field:.0f}"
+        table.add_row(row.name, row.kind, shape, f"{row.parameters:,}", sees)
+    total = sum(parameter.numel() for parameter in network.parameters())
+    table.add_section()
+    table.add_row("", "", "", f"{total:,}", "")
+    console = Console(highlight=False)
+    console.print(table)
+    if len(inputs) == 3:
+        console.print("sees: side of the square of the picture that one output depends on")
