@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 import zoo
 from zoo.cli.layers import build, shapes
+from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.mlp import MLP
 
@@ -128,6 +129,21 @@ def test_lenet_takes_other_sizes_and_refuses_tiny_pictures():
     )
     with pytest.raises(ValueError, match="at least 12"):
         LeNet(in_channels=1, num_classes=10, image_size=11)
+
+
+def test_normalisation_by_torch_and_by_the_equation_are_one():
+    """The same weights, batch after batch, in training and in evaluation."""
+    torch.manual_seed(0)
+    sizes = {"in_channels": 1, "num_classes": 10}
+    one = BatchNormLeNet(**sizes)
+    other = BatchNormLeNet(**sizes, normalisation="equation")
+    other.load_state_dict(one.state_dict())
+    for _ in range(3):
+        images = torch.randn(8, 1, 28, 28)
+        torch.testing.assert_close(other(images), one(images), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(other.eval()(images), one.eval()(images), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="at least 12"):
+        BatchNormLeNet(**sizes, image_size=11)
 
 
 def test_the_courses_mlp_has_65_million_parameters():
