@@ -94,7 +94,9 @@ def test_header_is_whole(definition):
 @pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)
 def test_results_say_how_they_were_measured(definition):
     for line in definition.results:
-        assert re.search(r"after [\d,]+ (epochs|steps) \(.*seed \d+.* 20\d\d-\d\d-\d\d", line), line
+        assert re.search(r"after [\d,]+ (epochs?|steps) \(.*seed \d+.* 20\d\d-\d\d-\d\d", line), (
+            line
+        )
         drawn = line.partition(":")[0].endswith("-gradient_noise")
         assert drawn or re.search(r"\((real|synthetic|generated)", line), line
 
