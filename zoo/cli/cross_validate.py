@@ -83,18 +83,14 @@ def _train_fold(
     try:
         return train(one, folder, options.wandb, console)
     finally:
-        _leave_the_group(before)
+        _restore(before)
 
 
-def _leave_the_group(environment: dict[str, str]) -> None:
-    """Ends the process group of a fold, so that the next fold starts processes of its own.
+def _restore(environment: dict[str, str]) -> None:
+    """Forgets a fold's variables, so that the next fold starts processes of its own.
 
     Lightning marks the first process as launched (LOCAL_RANK ...), and would wait for the others.
     """
-    from torch import distributed
-
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()
     for name in [name for name in os.environ if name not in environment]:
         del os.environ[name]
     os.environ.update(environment)

@@ -88,6 +88,7 @@ def train(
     The process whose console speaks also writes the settings.
     """
     from zoo.training.checkpoint import load_weights
+    from zoo.training.process_group import leave
 
     cli = _build(experiment, run, wandb)
     if begun and ckpt_path:
@@ -98,12 +99,14 @@ def train(
     console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters", soft_wrap=True)
     with _in_one_line():
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=ckpt_path)
+    leave()
     return cli
 
 
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     """Validates or tests a checkpoint; it names the model and the corpus itself."""
     from zoo.training.checkpoint import load_weights, read, refuse_foreign
+    from zoo.training.process_group import leave
 
     path = Path(options.ckpt_path)
     if options.seed_everything is not None:
@@ -120,6 +123,7 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     measure = getattr(cli.trainer, options.verb)
     with _in_one_line():
         measured = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
+    leave()
     if not measured:
         raise InputError(f"{path}: trained on all rows: none is held out to validate on")
     (metrics,) = measured
