@@ -109,7 +109,7 @@ def course(network: nn.Module, corpus: FashionMNIST, workers: int) -> Epoch:
 
 def bare(network: nn.Module, corpus: FashionMNIST, steps: int | None = None) -> Epoch:
     """The zoo's batches in the zoo's order, and nothing that could be left out."""
-    rows = corpus.data["train"]
+    rows: Any = corpus.data["train"]
     pixels, classes = rows.tensors
     mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (corpus.mean, corpus.std))
     scale, shift = 1 / (255 * std), -mean / std

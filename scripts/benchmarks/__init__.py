@@ -1,0 +1,1 @@
+"""How fast the zoo is, measured against what people would use instead."""
