@@ -33,8 +33,8 @@ def extract(archive: Path, target: Path, *, max_bytes: int, max_files: int) -> P
         part.mkdir()
         name, room = "", max_bytes
         try:
-            with closing(_members(archive)) as members:
-                for count, (name, plain, content) in enumerate(members, start=1):
+            with closing(members(archive)) as found:
+                for count, (name, plain, content) in enumerate(found, start=1):
                     if count > max_files:
                         raise CorpusError(f"over {max_files:,} members")
                     if not plain:
@@ -56,7 +56,7 @@ def extract(archive: Path, target: Path, *, max_bytes: int, max_files: int) -> P
     return target
 
 
-def _members(archive: Path) -> Members:
+def members(archive: Path) -> Members:
     """Yields of each member its name, whether it is a plain file or folder, a file's content."""
     if archive.name.endswith(".zip"):
         return _zip_members(archive)

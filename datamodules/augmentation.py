@@ -1,50 +1,96 @@
-"""Random changes of pictures, batched, on the device, and keyed.
+"""The random changes of training pictures that a recipe names."""
 
-What happens to a picture is a function of its key alone, so that a run that was interrupted
-goes on with the same pictures, on one process or several.
-"""
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-# The constants of SplitMix64 (Steele, Lea and Flood 2014, Figure 17), as signed integers.
-GAMMA, MIX_1, MIX_2 = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
+from datamodules import picture_changes as changes
+from datamodules.errors import CorpusError
+
+Change = Callable[[Tensor, Tensor], Tensor]
+Mix = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+CHANGES: dict[str, Callable[..., Tensor]] = {
+    change.__name__: change
+    for change in (
+        *(changes.flip, changes.vertical_flip, changes.crop, changes.resized_crop),
+        *(changes.color_jitter, changes.rand_augment, changes.cutout),
+    )
+}
+MIXES: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
+    mix.__name__: mix for mix in (changes.mixup, changes.cutmix)
+}
+GIVEN = ("images", "labels", "keys", "num_classes")  # by the corpus, not by the recipe
 
 
-def uniform(keys: Tensor, stream: int) -> Tensor:
-    """One number in [0, 1) for each key, independent between streams.
+class Augmentation:
+    """The changes that a recipe names, tried out once so that a bad option is found at once.
 
     Args:
-        keys: int64, any shape.
-        stream: Which of the eight random numbers that belong to a key.
+        named: Each a name, or a mapping from one name to its options: `{crop: {padding: 2}}`.
+        num_classes: Of the corpus; mixed labels are shares of the classes.
+        size: Side of what `resized_crop` gives, where its options do not say.
+        channels: Of the pictures.
+
+    Raises:
+        CorpusError: There is no such change or option, or a value is none that it takes.
     """
-    x = ((keys << 3) + stream + 1) * GAMMA
-    x = (x ^ ((x >> 30) & (1 << 34) - 1)) * MIX_1
-    x = (x ^ ((x >> 27) & (1 << 37) - 1)) * MIX_2
-    x = x ^ ((x >> 31) & (1 << 33) - 1)
-    return ((x >> 40) & (1 << 24) - 1).float() / (1 << 24)
+
+    def __init__(
+        self,
+        named: Sequence[str | Mapping[str, Any]],
+        num_classes: int,
+        size: int,
+        channels: int = 3,
+    ) -> None:
+        self.changes: list[Change] = []
+        self.mix: Mix | None = None
+        trial = torch.zeros(2, channels, size, size, dtype=torch.uint8)
+        keys = torch.arange(2)
+        for entry in named:
+            name, options = _named(entry)
+            try:
+                if name in MIXES:
+                    if self.mix:
+                        raise ValueError("one mix of two pictures is enough")
+                    self.mix = partial(MIXES[name], num_classes=num_classes, **options)
+                    self.mix(trial.float(), torch.zeros(2, dtype=torch.long), keys)
+                else:
+                    if name == "resized_crop":
+                        options.setdefault("size", size)
+                    self.changes.append(partial(CHANGES[name], **options))
+                    self.changes[-1](trial, keys)
+            except (TypeError, ValueError, RuntimeError) as error:
+                reason = str(error).partition("\n")[0]
+                raise CorpusError(f"augment, {name}: {reason}") from None
+
+    def change(self, images: Tensor, keys: Tensor) -> Tensor:
+        """Pictures as bytes -> pictures as bytes, each changed by its key."""
+        for change in self.changes:
+            images = change(images, keys)
+        return images
 
 
-def flip(images: Tensor, keys: Tensor) -> Tensor:
-    """Mirrors every other picture, left to right; (batch, channels, height, width)."""
-    mirrored = (uniform(keys, 0) < 0.5).view(-1, 1, 1, 1)
-    return torch.where(mirrored, images.flip(-1), images)
-
-
-def crop(images: Tensor, keys: Tensor, padding: int = 4) -> Tensor:
-    """Pads with zeros and cuts a window of the old size at random: a shift by up to `padding`."""
-    height, width = images.shape[-2:]
-    rows = (uniform(keys, 1) * (2 * padding + 1)).long().view(-1, 1) + torch.arange(
-        height, device=images.device
-    )
-    columns = (uniform(keys, 2) * (2 * padding + 1)).long().view(-1, 1) + torch.arange(
-        width, device=images.device
-    )
-    padded = pad(images, (padding,) * 4)
-    batch = torch.arange(len(images), device=images.device).view(-1, 1, 1)
-    windows = padded[batch, :, rows.unsqueeze(2), columns.unsqueeze(1)]  # (batch, h, w, channels)
-    return windows.movedim(-1, 1)
-
-
-AUGMENTATIONS = {"flip": flip, "crop": crop}
+def _named(entry: Any) -> tuple[str, dict[str, Any]]:
+    """The name and the options of an entry, both of which exist."""
+    known = {**CHANGES, **MIXES}
+    if isinstance(entry, str):
+        entry = {entry: {}}
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        raise CorpusError(f"augment: wanted a name or {{name: {{option: value}}}}, not {entry}")
+    ((name, options),) = entry.items()
+    if name not in known:
+        raise CorpusError(f"augment: no change is called {name}; there are: {', '.join(known)}")
+    takes = [p for p in inspect.signature(known[name]).parameters if p not in GIVEN]
+    options = options or {}
+    if not isinstance(options, Mapping):
+        raise CorpusError(f"augment, {name}: wanted {{option: value}}, not {options}")
+    for option in options:
+        if option not in takes:
+            raise CorpusError(
+                f"augment, {name}: there is no option {option}; there are: {', '.join(takes)}"
+            )
+    return name, dict(options)

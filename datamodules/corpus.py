@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.download import RemoteFile, adopt, fetch
 from datamodules.errors import CorpusError
-from datamodules.in_memory import Batches, InMemory
+from datamodules.in_memory import Batches, WholeBatches
 from datamodules.samplers import EvaluationBatches, TrainBatches
 
 # The sampler resumes by key, which Lightning cannot know.
@@ -32,8 +32,9 @@ class Corpus(LightningDataModule):
     A corpus says where its files come from (`files`), writes its stand-in
     (`write_stand_in`) and reads its splits (`read`); facts about it (`num_classes` ...)
     are cached properties, which the command links to the arguments of models. `splits` are the
-    rows that it has with their answers; `predicts` is what `zoo predict` takes, "" where it
-    can do without.
+    rows that it has with their answers; `full_size` is how many rows the original's train and
+    test have, where less may be found; `predicts` is what `zoo predict` takes, "" where it can do
+    without.
 
     Args:
         root: Folder of the corpora; by default $ZOO_DATA, else `data`.
@@ -50,6 +51,7 @@ class Corpus(LightningDataModule):
     title: str
     files: tuple[RemoteFile, ...] = ()
     splits: tuple[str, ...] = ("train", "val", "test")
+    full_size: dict[str, int] = {}
     predicts: str | None = None
     stand_in_version = 1
 
@@ -82,7 +84,8 @@ class Corpus(LightningDataModule):
         self.num_folds, self.fold = num_folds, fold
         self.num_workers = num_workers
         self.on_device = on_device
-        self.data: dict[str, InMemory] = {}
+        self.data: dict[str, WholeBatches] = {}
+        self._num_divided = 0  # training rows that were found, held out or not
 
     # What a corpus writes
 
@@ -90,7 +93,7 @@ class Corpus(LightningDataModule):
         """Writes the synthetic stand-in as `folder`, whole or not at all."""
         raise CorpusError(f"{self.title} has no synthetic stand-in")
 
-    def read(self, split: str) -> InMemory:
+    def read(self, split: str) -> WholeBatches:
         """Reads the rows of a split: train, val or test."""
         raise TypeError(f"{type(self).__name__} does not say how it is read")
 
@@ -170,10 +173,13 @@ class Corpus(LightningDataModule):
                     "out with `zoo validate`"
                 )
             if split not in self.data:
-                rows = self.read(split)
-                if self.on_device and self.trainer:
-                    rows = rows.to(self.trainer.strategy.root_device)
-                self.data[split] = rows
+                self.data[split] = self._placed(self.read(split))
+
+    def _placed(self, rows: WholeBatches) -> WholeBatches:
+        """The rows, on the accelerator where they are to be kept there."""
+        if self.on_device and self.trainer:
+            return rows.to(self.trainer.strategy.root_device)
+        return rows
 
     def train_dataloader(self) -> Loader:
         rows = self.data["train"]
@@ -201,7 +207,7 @@ class Corpus(LightningDataModule):
         rows = self.data[split]
         return self._loader(rows, EvaluationBatches(rows, self.batch_size, **self._ranks))
 
-    def _loader(self, rows: InMemory, sampler: TrainBatches | EvaluationBatches) -> Loader:
+    def _loader(self, rows: WholeBatches, sampler: TrainBatches | EvaluationBatches) -> Loader:
         on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         if not self.num_workers and (self.on_device or not on_cuda):
             return Batches(rows, sampler)
@@ -247,17 +253,13 @@ class Corpus(LightningDataModule):
         Raises:
             CorpusError: There are fewer rows than folds.
         """
+        self._note_rows(num_rows)
         order = torch.arange(num_rows)
         if self.split_seed is not None:
             generator = torch.Generator().manual_seed(self.split_seed % 2**63)
             order = torch.randperm(num_rows, generator=generator)
         if self.fold is None:
             start, stop = 0, round(num_rows * self.validation_fraction)
-        elif self.num_folds > num_rows:
-            raise CorpusError(
-                f"{self.title}: {self.num_folds:,} folds of {num_rows:,} rows: choose at most as "
-                "many folds as there are rows (--folds)"
-            )
         else:  # the first `longer` folds have one row more
             size, longer = divmod(num_rows, self.num_folds)
             start = (self.fold - 1) * size + min(self.fold - 1, longer)
@@ -265,12 +267,31 @@ class Corpus(LightningDataModule):
         rest = torch.cat([order[:start], order[stop:]])
         return rest.sort().values, order[start:stop].sort().values
 
+    def _note_rows(self, num_rows: int) -> None:
+        """Notes how many training rows there are, held out or not; refuses more folds than that."""
+        self._num_divided = num_rows
+        if self.fold is not None and self.num_folds > num_rows:
+            raise CorpusError(
+                f"{self.title}: {self.num_folds:,} folds of {num_rows:,} rows: choose at most as "
+                "many folds as there are rows (--folds)"
+            )
+
     @property
     def described(self) -> str:
         """What was read, for logs and results: "Fashion-MNIST, 55,000 train + 5,000 val rows"."""
         rows = " + ".join(f"{len(rows):,} {split}" for split, rows in self.data.items())
         kind = ", synthetic stand-in" if self.synthetic else ""
-        return f"{self.title}{kind}, {rows} rows"
+        return f"{self.title}{kind}, {rows} rows{self._share()}"
+
+    def _share(self) -> str:
+        """How much of the original that is, where it is less: " (400 of 2,000 training rows)"."""
+        found = {"train": self._num_divided, "test": len(self.data.get("test", ()))}
+        parts = [
+            f"{found[part]:,} of {size:,} {'training' if part == 'train' else part} rows"
+            for part, size in self.full_size.items()
+            if not self.synthetic and 0 < found[part] < size
+        ]
+        return f" ({', '.join(parts)})" if parts else ""
 
     # What a checkpoint keeps
 

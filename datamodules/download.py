@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 from pooch import HTTPDownloader
@@ -22,12 +22,40 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a corpus: its `name` under the root, mirrors in order, digest and bytes."""
+    """A file of a corpus: its `name` under the root, mirrors in order, one digest and the bytes.
+
+    Where only a sha1 is published, that binds; where no size is, `most` bounds the bytes.
+
+    Raises:
+        ValueError: There is not one digest, or not one number of bytes.
+    """
 
     name: str
     urls: tuple[str, ...]
-    sha256: str
-    size: int
+    sha256: str = ""
+    size: int | None = None
+    sha1: str = ""
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.sha256) == bool(self.sha1):
+            raise ValueError(f"{self.name}: wanted a sha256 or a sha1")
+        if (self.size is None) == (self.most is None):
+            raise ValueError(f"{self.name}: wanted its size or a bound of it")
+
+    @property
+    def algorithm(self) -> Literal["sha256", "sha1"]:
+        """Of the digest."""
+        return "sha256" if self.sha256 else "sha1"
+
+    @property
+    def digest(self) -> str:
+        return self.sha256 or self.sha1
+
+    @property
+    def bound(self) -> int:
+        """Most bytes that a mirror may send."""
+        return self.size or self.most or 0
 
 
 def fetch(file: RemoteFile, root: Path, *, progress: bool = False, timeout: float = 30) -> Path:
@@ -67,12 +95,12 @@ def adopt(file: RemoteFile, source: Path, root: Path) -> Path:
         CorpusError: It is not the file wanted, or cannot be read or copied.
     """
     try:
-        found = _digest(source)
+        found = _digest(file, source)
     except OSError as error:
         raise CorpusError(f"{source}: cannot be read ({reason(error)})") from error
-    if found != file.sha256:
-        name = Path(file.name).name
-        raise CorpusError(f"{source}: not {name}: its sha256 is {found}, not {file.sha256}")
+    if found != file.digest:
+        name, kind = Path(file.name).name, file.algorithm
+        raise CorpusError(f"{source}: not {name}: its {kind} is {found}, not {file.digest}")
     target = root / file.name
     if not _fault(file, target):
         return target
@@ -89,16 +117,17 @@ def _fault(file: RemoteFile, path: Path) -> str:
     """Says in what `path` differs from the file wanted; nothing where it does not."""
     if not path.is_file():
         return "is not there"
-    if (size := path.stat().st_size) != file.size:
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
         return f"has {size:,} bytes, not {file.size:,}"
-    if (digest := _digest(path)) != file.sha256:
-        return f"has the sha256 {digest}, not {file.sha256}"
+    if (digest := _digest(file, path)) != file.digest:
+        return f"has the {file.algorithm} {digest}, not {file.digest}"
     return ""
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(file: RemoteFile, path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, file.algorithm).hexdigest()
 
 
 def _download(url: str, file: RemoteFile, part: Path, progress: bool, timeout: float) -> None:
@@ -113,7 +142,7 @@ def _download(url: str, file: RemoteFile, part: Path, progress: bool, timeout: f
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not (progress and console.is_terminal)) as bar:
         task = bar.add_task(Path(file.name).name, total=file.size)
-        with _Bounded(part, file.size, lambda count: bar.advance(task, count)) as output:
+        with _Bounded(part, file.bound, lambda count: bar.advance(task, count)) as output:
             get(url, output, None)
             flush(output)
 

@@ -15,7 +15,21 @@ class Rows(NamedTuple):
     indices: Tensor
 
 
-class InMemory(Dataset):
+class WholeBatches(Dataset):
+    """Rows of which an index of `Rows` gives a whole batch, from memory or as it is wanted."""
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} does not say how many rows it has")
+
+    def __getitem__(self, rows: Rows) -> tuple[Tensor, ...]:
+        raise TypeError(f"{type(self).__name__} does not say how a batch is made")
+
+    def to(self, device: torch.device | str) -> "InMemory":
+        """All rows in the memory of `device`."""
+        raise TypeError(f"{type(self).__name__} does not say how it is kept")
+
+
+class InMemory(WholeBatches):
     """Tensors with one row an example; an index of `Rows` gives a whole batch in one gather.
 
     Args:
@@ -31,7 +45,7 @@ class InMemory(Dataset):
     def __len__(self) -> int:
         return len(self.tensors[0])
 
-    def __getitem__(self, rows: "Rows | int") -> tuple[Tensor, ...]:
+    def __getitem__(self, rows: Rows | int) -> tuple[Tensor, ...]:
         if isinstance(rows, int):
             return tuple(tensor[rows] for tensor in self.tensors)
         indices = rows.indices.to(self.tensors[0].device)
@@ -54,7 +68,7 @@ class Batches:
         sampler: Yields the rows of each batch.
     """
 
-    def __init__(self, dataset: InMemory, sampler: Sampler) -> None:
+    def __init__(self, dataset: WholeBatches, sampler: Sampler) -> None:
         self.dataset = dataset
         self.order = sampler  # as `sampler`, Lightning would look for a DataLoader's other parts
 

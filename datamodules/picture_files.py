@@ -7,21 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader, TensorDataset
 
-from datamodules.pictures import PictureCorpus, read_picture
+from datamodules.corpus import Loader
+from datamodules.errors import CorpusError
+from datamodules.picture_rows import Picture, PictureRows, pictures_in, within
+from datamodules.pictures import PictureCorpus
+from datamodules.samplers import EvaluationBatches
 
 
 class PictureFiles(PictureCorpus):
-    """The pictures that `zoo predict` is given.
+    """The pictures that `zoo predict` is given, or finds.
 
     Args:
-        files: Paths of the pictures.
+        files: Paths of pictures, or of folders and zips of them.
         labels: Names of the classes.
         mean: Of the pixels in [0, 1], one a channel.
         std: Of the pixels in [0, 1], one a channel.
-        image_size: Height and width that the model was trained with.
+        size: Side of the square that each picture is decoded to.
+        crop_size: As in training.
+        resize: As in training.
         batch_size: Pictures a batch.
+
+    Raises:
+        CorpusError: There is no picture in a folder or a zip.
     """
 
     title = "picture files"
@@ -32,27 +40,32 @@ class PictureFiles(PictureCorpus):
         labels: Sequence[str],
         mean: Sequence[float],
         std: Sequence[float],
-        image_size: int,
+        size: int,
+        crop_size: int | None = None,
+        resize: int | None = None,
         batch_size: int = 256,
     ) -> None:
-        super().__init__(batch_size=batch_size)
-        self.paths = [Path(file) for file in files]
         self.labels = tuple(labels)
-        self.mean, self.std, self.size = tuple(mean), tuple(std), image_size
-        self.pictures = torch.empty(0)
+        self.mean, self.std, self.size = tuple(mean), tuple(std), size
+        super().__init__(crop_size=crop_size, resize=resize, batch_size=batch_size)
+        pictures = [picture for file in files for picture in _pictures(Path(file))]
+        rows = torch.arange(len(pictures))
+        self.rows = PictureRows(pictures, rows, self.in_channels, self.size)
 
     def prepare_data(self) -> None:
         """Nothing to fetch."""
 
     def setup(self, stage: str) -> None:
-        """Reads the pictures.
+        """Nothing to read yet: each batch is decoded when it is wanted."""
 
-        Raises:
-            CorpusError: One of them is no picture; names it.
-        """
-        pictures = [read_picture(path, self.in_channels, self.size) for path in self.paths]
-        self.pictures = torch.stack(pictures)
+    def predict_dataloader(self) -> Loader:
+        return self._loader(self.rows, EvaluationBatches(self.rows, self.batch_size))
 
-    def predict_dataloader(self) -> DataLoader:
-        rows = TensorDataset(self.pictures, torch.arange(len(self.pictures)))
-        return DataLoader(dataset=rows, batch_size=self.batch_size)
+
+def _pictures(path: Path) -> list[Picture]:
+    if not (path.is_dir() or within(path)[0].suffix.lower() == ".zip"):
+        return [Picture(path)]
+    pictures = pictures_in(path)
+    if not pictures:
+        raise CorpusError(f"{path}: there are no pictures in it")
+    return pictures

@@ -3,22 +3,20 @@
 Batch: (images, labels)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import interpolate
+from torchvision.transforms.v2.functional import center_crop
 
-from datamodules.augmentation import AUGMENTATIONS
+from datamodules.augmentation import Augmentation
 from datamodules.corpus import Corpus
 from datamodules.errors import CorpusError
 
-MOST_PIXELS = 25_000_000
 SPREAD = 0x9E3779B97F4A7C15  # odd, near 2^64 over the golden ratio: neighbouring seeds lie apart
 
 
@@ -26,12 +24,19 @@ class PictureCorpus(Corpus):
     """A corpus of pictures of one size and a label for each.
 
     Args:
-        resize: Height and width to give the pictures, on the device; by default their own.
-        augment: Random changes of the training pictures, in order.
+        crop_size: Side of the middle of each picture that the network sees; by default all of it.
+        resize: Height and width to give that, on the device; by default its own.
+        augment: Random changes of the training pictures, in order, by name (flip, vertical_flip,
+            crop, resized_crop, color_jitter, rand_augment, cutout, mixup, cutmix) or with options
+            ({crop: {padding: 2}}); see `datamodules.picture_changes`. Mixing comes last.
         corpus: Arguments of every corpus.
+
+    Raises:
+        CorpusError: A size does not fit the pictures, or a change or an option does not exist.
     """
 
     predicts = "PICTURE ..."
+    submission: Literal["", "label", "probabilities"] = ""  # what Kaggle takes of a picture
     labels: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -39,13 +44,27 @@ class PictureCorpus(Corpus):
 
     def __init__(
         self,
+        crop_size: int | None = None,
         resize: int | None = None,
-        augment: Sequence[Literal["flip", "crop"]] = (),
+        augment: Sequence[str | Mapping[str, Any]] = (),
         **corpus: Any,
     ) -> None:
         super().__init__(**corpus)
+        for name, value in (("crop_size", crop_size), ("resize", resize)):
+            if value is not None and value < 1:
+                raise CorpusError(f"{name} must be at least 1, not {value}")
+        if crop_size and crop_size > self.size:
+            raise CorpusError(f"crop_size {crop_size} is more than the pictures' {self.size}")
+        self.crop_size = crop_size
         self.resize = resize
         self.augment = tuple(augment)
+        self.augmentation = Augmentation(
+            augment, len(self.labels), crop_size or self.size, len(self.mean)
+        )
+
+    def files_to_predict(self) -> list[Path]:
+        """Folders or zips of the pictures that came without labels, where the corpus has some."""
+        return []
 
     @cached_property
     def in_channels(self) -> int:
@@ -57,7 +76,7 @@ class PictureCorpus(Corpus):
 
     @cached_property
     def image_size(self) -> int:
-        return self.resize or self.size
+        return self.resize or self.crop_size or self.size
 
     @cached_property
     def in_features(self) -> int:
@@ -66,15 +85,24 @@ class PictureCorpus(Corpus):
     def on_after_batch_transfer(
         self, batch: tuple[Tensor, ...], dataloader_idx: int
     ) -> tuple[Tensor, Tensor]:
-        """Pictures as bytes, labels and perhaps keys -> augmented, normalised pictures, labels."""
-        images, labels, *keys = batch
-        for name in self.augment if keys else ():
-            images = AUGMENTATIONS[name](images, keys[0] + self.seed * SPREAD % 2**62)
+        """Pictures as bytes, labels and perhaps keys -> augmented, normalised pictures, labels.
+
+        Where pictures are mixed, labels are shares of the classes, (batch, classes).
+        """
+        images, labels, *given = batch
+        keys = given[0] + self.seed * SPREAD % 2**62 if given else None
+        if keys is not None:
+            images = self.augmentation.change(images, keys)
         dtype = self.trainer.lightning_module.dtype if self.trainer else torch.float32
-        return self.normalise(images).to(dtype), labels
+        images = self.normalise(images).to(dtype)
+        if keys is not None and self.augmentation.mix:
+            images, labels = self.augmentation.mix(images, labels, keys)
+        return images, labels
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 (batch, channels, height, width) -> float32 of `image_size`, normalised."""
+        if self.crop_size and self.crop_size != images.shape[-1]:
+            images = center_crop(images, [self.crop_size] * 2)
         scale, shift = self._scale.to(images.device), self._shift.to(images.device)
         pixels = images.float().mul_(scale).add_(shift)  # a third of the time of addcmul
         if self.resize and self.resize != images.shape[-1]:
@@ -96,13 +124,16 @@ class PictureCorpus(Corpus):
         return (images.float() * std + mean).clamp(0, 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Adds what predicting needs: names of the classes, size and normalisation."""
+        """Adds what predicting needs: names of the classes, sizes and normalisation."""
         return {
             **super().state_dict(),
             "labels": list(self.labels),
-            "image_size": self.image_size,
+            "size": self.size,
+            "crop_size": self.crop_size,
+            "resize": self.resize,
             "mean": list(self.mean),
             "std": list(self.std),
+            "submission": self.submission,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -112,28 +143,3 @@ class PictureCorpus(Corpus):
                 f"the checkpoint was trained on the classes {', '.join(state['labels'])}; "
                 f"{self.title} has {', '.join(self.labels)}"
             )
-
-
-def read_picture(path: Path, channels: int, size: int) -> Tensor:
-    """Reads a picture file as uint8 (channels, size, size); another shape is cut to a square.
-
-    Raises:
-        CorpusError: The file cannot be read, is no picture or has over 25 million pixels.
-    """
-    try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise CorpusError(f"{path}: {picture.width} x {picture.height} pixels are too many")
-            square = _centre_square(picture.convert("L" if channels == 1 else "RGB"))
-            pixels = np.array(square.resize((size, size), Image.Resampling.BILINEAR))
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise CorpusError(f"{path}: not a picture that can be read") from error
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return torch.from_numpy(pixels.reshape(size, size, channels)).movedim(-1, 0)
-
-
-def _centre_square(picture: Image.Image) -> Image.Image:
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return picture.crop((left, top, left + side, top + side))

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -13,8 +13,12 @@ from datamodules.errors import CorpusError
 
 
 @contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path, way_out: str = "") -> Iterator[Path]:
     """Locks `target` and hands out a place beside it: what stands there at the end becomes it.
+
+    Args:
+        target: What is written.
+        way_out: What to do where it cannot be.
 
     Raises:
         CorpusError: It cannot be written.
@@ -31,7 +35,23 @@ def staged(target: Path) -> Iterator[Path]:
             finally:
                 _sweep(part)
     except OSError as error:
-        raise CorpusError(f"{target}: cannot be written ({reason(error)})") from error
+        advice = f": {way_out}" if way_out else ""
+        raise CorpusError(f"{target}: cannot be written ({reason(error)}){advice}") from error
+
+
+def write_once(target: Path, write: Callable[[Path], None]) -> None:
+    """Has `write` make the target at the place that it is given, unless it is there already.
+
+    Several processes may call this at once; the first one writes.
+
+    Raises:
+        CorpusError: It cannot be written.
+    """
+    if target.exists():
+        return
+    with staged(target) as part:
+        if not target.exists():  # another process was not quicker
+            write(part)
 
 
 def _sweep(part: Path) -> None:

@@ -59,6 +59,11 @@ def read_table(path: Path, layout: Layout, wanted: Sequence[str]) -> Table:
         content = path.read_bytes()
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({reason(error)})") from error
+    return parse_table(path, content, layout, wanted)
+
+
+def parse_table(path: Path, content: bytes, layout: Layout, wanted: Sequence[str]) -> Table:
+    """As `read_table`, of a content that was read already; `path` is what errors name."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

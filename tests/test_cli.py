@@ -509,3 +509,16 @@ def test_all_rows_can_be_trained_on(capsys):
 def test_options_of_trainer_model_and_data(options, capsys):
     argv = [*QUICK, "--trainer.limit_train_batches", "4", "--trainer.limit_val_batches", "1"]
     assert main(["fit", RECIPE, *argv, *options]) == 0
+
+
+def test_an_option_may_have_spaces_in_its_value(capsys):
+    options = ["--data.augment", "[flip, {crop: {padding: 2}}]", "--print_config"]
+    assert main(["fit", "--model", "LeNet", "--data", "FashionMNIST", *options]) == 0
+    out = capsys.readouterr().out
+    assert yaml.safe_load(out)["data"]["init_args"]["augment"] == ["flip", {"crop": {"padding": 2}}]
+
+
+def test_channels_last_is_refused_where_it_is_not_safe(capsys):
+    options = ["--data.synthetic", "true", "--model.width_ratio", "0.0625"]
+    line = fails(capsys, "fit", "resnet_small-cifar10", *options)
+    assert "--model.channels_last false" in line

@@ -1,4 +1,4 @@
-"""AlexNet, VGG, NiN and GoogLeNet: torchvision's networks, and the course's shapes."""
+"""AlexNet, VGG, NiN and GoogLeNet: torchvision's networks; theirs and LeNet's course shapes."""
 
 from functools import partial
 from typing import Any
@@ -10,9 +10,12 @@ from torchvision import models
 
 from zoo.errors import InputError
 from zoo.image_classification.alexnet import AlexNet
-from zoo.image_classification.googlenet import GoogLeNet
+from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
+from zoo.image_classification.googlenet import GoogLeNet, Inception
+from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.nin import NiN
 from zoo.image_classification.vgg import VGG
+from zoo.layers.layer_table import layer_table
 
 googlenet = partial(models.googlenet, weights=None, aux_logits=False, init_weights=False)
 REFERENCES: dict[str, Any] = {
@@ -55,6 +58,25 @@ def sides(network: nn.Sequential, size: int, channels: int = 1) -> list[list[int
         x = layer(x)
         seen.append([x.shape[1], x.shape[-1]])
     return [shape for shape, before in zip(seen, [None, *seen], strict=False) if shape != before]
+
+
+def convolutions(network: nn.Module) -> list[tuple[int, int, int, int]]:
+    """Filters, kernel, stride and padding of each, in order."""
+    return [
+        (layer.out_channels, layer.kernel_size[0], layer.stride[0], layer.padding[0])
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+
+
+def dense(network: nn.Module) -> list[int]:
+    """Widths from the first dense layer's inputs to the last one's outputs."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    return [layers[0].in_features, *(layer.out_features for layer in layers)]
+
+
+def dropouts(network: nn.Module) -> list[float]:
+    return [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)]
 
 
 def randomise(network: Any) -> None:
@@ -137,16 +159,50 @@ def test_vgg_is_torchvisions(depth, batch_norm):
     assert_equal(ours, theirs, 96)
 
 
+def test_the_courses_lenet():
+    """Each layer's output; with ReLU and max pooling the same shapes."""
+    network = meta(LeNet, in_channels=1, num_classes=10)
+    assert [(row.kind, row.shape) for row in layer_table(network, (1, 28, 28))] == [
+        *(("Conv2d", (6, 28, 28)), ("Sigmoid", (6, 28, 28)), ("AvgPool2d", (6, 14, 14))),
+        *(("Conv2d", (16, 10, 10)), ("Sigmoid", (16, 10, 10)), ("AvgPool2d", (16, 5, 5))),
+        *(("Flatten", (400,)), ("Linear", (120,)), ("Sigmoid", (120,))),
+        *(("Linear", (84,)), ("Sigmoid", (84,)), ("Linear", (10,))),
+    ]
+    assert convolutions(network) == [(6, 5, 1, 2), (16, 5, 1, 0)]
+    modern = meta(LeNet, in_channels=1, num_classes=10, activation="relu", pooling="max")
+    rows = layer_table(modern, (1, 28, 28))
+    assert [row.shape for row in rows] == [row.shape for row in layer_table(network, (1, 28, 28))]
+    assert {"ReLU", "MaxPool2d"} < {row.kind for row in rows}
+
+
+def test_the_courses_lenet_with_batch_normalisation():
+    network = meta(BatchNormLeNet, in_channels=1, num_classes=10)
+    assert [(row.kind, row.shape) for row in layer_table(network, (1, 28, 28))] == [
+        *(("Conv2d", (6, 28, 28)), ("BatchNorm2d", (6, 28, 28))),
+        *(("Sigmoid", (6, 28, 28)), ("MaxPool2d", (6, 14, 14))),
+        *(("Conv2d", (16, 10, 10)), ("BatchNorm2d", (16, 10, 10))),
+        *(("Sigmoid", (16, 10, 10)), ("MaxPool2d", (16, 5, 5)), ("Flatten", (400,))),
+        *(("Linear", (120,)), ("BatchNorm1d", (120,)), ("Sigmoid", (120,))),
+        *(("Linear", (84,)), ("BatchNorm1d", (84,)), ("Sigmoid", (84,)), ("Linear", (10,))),
+    ]
+    # torch's momentum is the share of the new, the course's 0.9 that of the old
+    norm = network.features[1]
+    assert (norm.eps, norm.momentum) == (1e-5, 0.1)
+
+
 def test_the_courses_alexnet():
     course = meta(AlexNet, in_channels=1, num_classes=10, form="course")
     assert sides(course.features, 224) == [
         *([96, 54], [96, 26], [256, 26], [256, 12]),
         *([384, 12], [256, 12], [256, 5]),
     ]
-    dense = [layer for layer in course.head if isinstance(layer, nn.Linear)]
-    assert [layer.in_features for layer in dense] == [6400, 4096, 4096]
+    assert convolutions(course) == [
+        *((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1), (384, 3, 1, 1), (256, 3, 1, 1)),
+    ]
+    assert dense(course) == [6400, 4096, 4096, 10]
+    assert dropouts(course) == [0.5, 0.5]
     trimmed = meta(AlexNet, in_channels=1, num_classes=10, form="course", dense_layers=1)
-    assert count(course) - count(trimmed) == 4096 * 4096 + 4096
+    assert dense(trimmed) == [6400, 4096, 10]
 
 
 def test_the_courses_vgg():
@@ -156,7 +212,13 @@ def test_the_courses_vgg():
         *([64, 112], [128, 112], [128, 56], [256, 56], [256, 28]),
         *([512, 28], [512, 14], [512, 7]),
     ]
-    assert whole.head[2].in_features == 25088
+    widths = [64, 128, 256, 256, 512, 512, 512, 512]
+    assert convolutions(whole) == [(width, 3, 1, 1) for width in widths]
+    assert dense(whole) == [25088, 4096, 4096, 10]
+    assert dropouts(whole) == [0.5, 0.5]
+    for ratio in (8, 4):
+        small = meta(VGG, in_channels=1, num_classes=10, width_ratio=1 / ratio)
+        assert [row[0] for row in convolutions(small)] == [width // ratio for width in widths]
 
 
 def test_the_courses_nin():
@@ -166,8 +228,14 @@ def test_the_courses_nin():
     x, seen = torch.zeros(1, 1, 224, 224, device="meta"), []
     for layer in [*stages, network.head[0]]:
         x = layer(x)
-        seen.append(x.shape[-1])
-    assert seen == [54, 26, 26, 12, 12, 5, 5, 1]
+        seen.append(tuple(x.shape[1:3]))
+    assert seen == [
+        *((96, 54), (96, 26), (256, 26), (256, 12), (384, 12), (384, 5), (10, 5), (10, 1)),
+    ]
+    blocks = ((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1), (10, 3, 1, 1))
+    wanted = [layer for block in blocks for layer in (block, *[(block[0], 1, 1, 0)] * 2)]
+    assert convolutions(network) == wanted
+    assert dropouts(network) == [0.5]
 
 
 def test_the_courses_googlenet():
@@ -180,7 +248,15 @@ def test_the_courses_googlenet():
         *([256, 12], [480, 12], [480, 6], [512, 6], [528, 6], [832, 6]),
         *([832, 3], [1024, 3]),
     ]
-    assert network.head[-1].in_features == 1024
+    assert dense(network) == [1024, 10]
+    blocks = [layer for layer in network.modules() if isinstance(layer, Inception)]
+    assert [[row[:2] for row in convolutions(block)] for block in (blocks[0], blocks[-1])] == [
+        [(64, 1), (96, 1), (128, 3), (16, 1), (32, 5), (32, 1)],
+        [(384, 1), (192, 1), (384, 3), (48, 1), (128, 5), (128, 1)],
+    ]
+    kinds = [row.kind for row in layer_table(network, (1, 96, 96))]
+    assert kinds.count("ReLU") == kinds.count("Conv2d") == 57  # the course forgot two
+    assert "BatchNorm2d" not in kinds
 
 
 @pytest.mark.parametrize("name", SMALL)

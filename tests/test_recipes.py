@@ -12,8 +12,11 @@ import pytest
 import torch
 import yaml
 from conftest import all_recipes, imported
+from torchvision.models import get_model, get_model_weights
 
+from zoo.catalogue import arguments
 from zoo.cli.main import main
+from zoo.cli.names import Recipe, architectures, corpora, definitions, recipes
 
 SMALL = [
     *("--data.synthetic", "true", "--data.batch_size", "32"),
@@ -21,6 +24,8 @@ SMALL = [
     *("--trainer.limit_val_batches", "2", "--trainer.log_every_n_steps", "1"),
     *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),
 ]
+SIDE = 72  # no network needs larger pictures
+WIDTH = 1 / 16
 VARIANTS = {
     "plain": [],
     "bf16": ["--trainer.precision", "bf16-mixed"],
@@ -36,10 +41,54 @@ def metrics(run: Path) -> dict[str, float]:
     return {name: float(row[name]) for row in rows for name in row if row[name]}
 
 
+def shrunk(recipe: Recipe) -> list[str]:
+    """Options that make a recipe small: few and small pictures where it resizes them, few filters.
+
+    What is smaller already stays as it is.
+    """
+    model, data = (recipe.config[group].get("init_args") or {} for group in ("model", "data"))
+    options = [*SMALL]
+    if "size" in arguments(corpora()[recipe.corpus], definitions()):  # of files of any size
+        options += ["--data.size", str(SIDE), "--data.crop_size", "64", "--data.batch_size", "8"]
+    if "resize" in data:
+        options += ["--data.resize", str(min(data["resize"], SIDE)), "--data.batch_size", "8"]
+    known = arguments(architectures()[recipe.model], definitions())
+    if "width_ratio" in known and "weights" not in model:
+        least = 0.25 if model.get("channels_last") else WIDTH  # where narrower is not safe
+        ratio = min(model.get("width_ratio", 1.0), least)
+        options += ["--model.width_ratio", str(ratio)]
+    return options
+
+
+@pytest.fixture(scope="session")
+def torchvisions(tmp_path_factory):
+    """Random weights where torchvision's are looked for."""
+    folder = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    for name in ("resnet18", "resnet34"):
+        url = get_model_weights(name)["DEFAULT"].url
+        torch.save(get_model(name, weights=None).state_dict(), folder / url.rpartition("/")[2])
+    return folder.parent.parent
+
+
+def prepare_weights(recipe: Recipe, torchvisions: Path, monkeypatch) -> None:
+    """What a recipe begins with: torchvision's weights, or another recipe's run."""
+    weights = (recipe.config["model"].get("init_args") or {}).get("weights")
+    if weights == "torchvision":
+        monkeypatch.setenv("TORCH_HOME", str(torchvisions))
+    elif weights:
+        first = recipes()[Path(weights).parts[1]]
+        assert main(["fit", first.name, *shrunk(first)]) == 0
+        assert Path(weights).is_file()
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("recipe", all_recipes(), ids=lambda r: r.name)
-def test_runs_two_batches_and_leaves_a_whole_run(recipe, variant, capsys):
-    assert main(["fit", recipe.name, *SMALL, *VARIANTS[variant]]) == 0
+def test_runs_two_batches_and_leaves_a_whole_run(
+    recipe, variant, capsys, torchvisions, monkeypatch
+):
+    prepare_weights(recipe, torchvisions, monkeypatch)
+    assert main(["fit", recipe.name, *shrunk(recipe), *VARIANTS[variant]]) == 0
     run = Path("runs") / recipe.name / "1"
     measured = metrics(run)
     task = imported(recipe.config["model"]["class_path"])

@@ -12,6 +12,7 @@ from zoo.image_classification.densenet import DenseNet
 from zoo.image_classification.resnet import ResNet
 from zoo.image_classification.resnext import ResNeXt
 from zoo.layers.layer_table import layer_table
+from zoo.layers.residual import basic, bottleneck
 
 WHOLE: dict[str, Any] = {"in_channels": 3, "num_classes": 1000}
 SMALL: dict[str, Any] = {"in_channels": 1, "num_classes": 10}
@@ -73,15 +74,30 @@ def drawn(key, value):
     return torch.randn(value.shape) * 0.1
 
 
-def test_resnet_18_has_the_courses_shapes():
+@pytest.mark.parametrize("side", [224, 96])
+def test_resnet_18_has_the_courses_shapes(side):
     with torch.device("meta"):
-        model = ResNet(in_channels=1, num_classes=10)
-    rows = {row.name: row.shape for row in layer_table(model, (1, 224, 224))}
-    assert rows["stem.0"] == (64, 112, 112)
-    assert rows["stem.3"] == (64, 56, 56)
+        model = ResNet(**SMALL)
+    rows = {row.name: row.shape for row in layer_table(model, (1, side, side))}
+    assert rows["stem.0"] == (64, side // 2, side // 2)
+    assert rows["stem.3"] == (64, side // 4, side // 4)
     last = [rows[f"stages.{i}.1.shortcut"] for i in range(4)]
-    assert last == [(64, 56, 56), (128, 28, 28), (256, 14, 14), (512, 7, 7)]
+    assert last == [(64 * 2**i, side // 4 // 2**i, side // 4 // 2**i) for i in range(4)]
+    assert rows["head.0"] == (512, 1, 1)
     assert rows["head.2"] == (10,)
+    first = model.get_submodule("stem.0")
+    assert (first.kernel_size, first.stride, first.padding) == ((7, 7), (2, 2), (3, 3))
+    # a 1x1 convolution on the way past the first block of each stage that halves the side
+    assert [name for name in rows if name.endswith("shortcut.0")] == [
+        f"stages.{i}.0.shortcut.0" for i in (1, 2, 3)
+    ]
+
+
+def test_the_courses_residual_blocks():
+    x = torch.rand(4, 3, 6, 6)
+    assert basic(3, 3, stride=1)(x).shape == (4, 3, 6, 6)
+    assert basic(3, 6, stride=2)(x).shape == (4, 6, 3, 3)
+    assert bottleneck(3, 3, stride=1, width=6, groups=3)(x).shape == (4, 3, 6, 6)
 
 
 def test_the_courses_densenet():
@@ -95,6 +111,12 @@ def test_the_courses_densenet():
         *((64, 24, 24), (192, 24, 24), (96, 12, 12), (224, 12, 12), (112, 6, 6)),
         *((240, 6, 6), (120, 3, 3), (248, 3, 3)),
     ]
+    rows = layer_table(model, (1, 96, 96))
+    assert [row.shape for row in rows[-5:]] == [
+        *((248, 3, 3), (248, 3, 3), (248, 1, 1), (248,), (10,)),
+    ]
+    assert rows[0].receptive_field == 7
+    assert [row.kind for row in rows].count("AvgPool2d") == 3
 
 
 @pytest.mark.parametrize("name", BUILDS)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 Images = Float[Tensor, "batch channels height width"]
 Labels = Int[Tensor, "batch"]
+Shares = Float[Tensor, "batch classes"]  # of each class in a label, where pictures are mixed
 Logits = Float[Tensor, "batch classes"]
 Features = Float[Tensor, "batch features"]
 Targets = Float[Tensor, "batch"]

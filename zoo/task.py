@@ -13,7 +13,12 @@ from torch import Tensor
 from torchmetrics import SumMetric
 
 from zoo.errors import InputError
-from zoo.training.objective import BatchObjective, parameter_groups
+from zoo.training.objective import (
+    BatchObjective,
+    apply_lr_ratios,
+    parameter_groups,
+    without_lr_ratios,
+)
 from zoo.training.running_means import RunningMeans
 from zoo.version import zoo_version
 
@@ -202,8 +207,12 @@ class Task(LightningModule):
         reduce = self.trainer.strategy.reduce
         return self.derived({n: reduce(mean) for n, mean in running.compute().items()})
 
+    def lr_ratio(self, name: str) -> float:
+        """By what the learning rate of the parameter `name` is multiplied."""
+        return 1.0
+
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(parameter_groups(self, self.weight_decay))
+        optimizer = self.optimizer(parameter_groups(self, self.weight_decay, self.lr_ratio))
         if self.weight_decay and "weight_decay" not in optimizer.defaults:
             name = type(optimizer).__name__
             raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
@@ -213,11 +222,13 @@ class Task(LightningModule):
                 raise InputError(f"{name} trains in one process: --trainer.devices 1")
             optimizer.objective = self._objective = BatchObjective(self)
         if self.lr_scheduler is None:
+            apply_lr_ratios(optimizer)
             return optimizer
         length = (
             {"total_steps": self._schedule_length()} if _wants_length(self.lr_scheduler) else {}
         )
         scheduler = self.lr_scheduler(optimizer, **length)
+        apply_lr_ratios(optimizer)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {
@@ -226,6 +237,10 @@ class Task(LightningModule):
                 "monitor": getattr(scheduler, "monitor", self.monitor),
             },
         }
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        with without_lr_ratios(scheduler.optimizer):
+            super().lr_scheduler_step(scheduler, metric)
 
     def _schedule_length(self) -> int:
         """The run's number of schedule steps."""

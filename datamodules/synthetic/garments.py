@@ -4,6 +4,7 @@ As in the corpus, some classes differ in little: shirts, coats, pullovers and t-
 with other sleeves, collars and buttons; a high sneaker and a low ankle boot have one outline.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from numpy.random import Generator, SeedSequence, default_rng
 from PIL import Image, ImageDraw
 
 from datamodules.idx import write_idx
-from datamodules.staging import staged
+from datamodules.staging import write_once
 
 SIZE = 28
 OVERSAMPLING = 4  # Pillow draws hard edges; the mean of 4 x 4 pixels is soft
@@ -273,16 +274,15 @@ def write(folder: Path, *, num_train: int = 6000, num_test: int = 1000, seed: in
         num_test: Test pictures, likewise.
         seed: Equal seeds give equal bytes.
     """
-    if folder.exists():
-        return
-    with staged(folder) as part:
-        if folder.exists():  # another process was quicker
-            return
-        part.mkdir()
-        # Two seeds a stand-in, so that the test pictures do not depend on num_train.
-        splits = (("train", num_train, 2 * seed), ("t10k", num_test, 2 * seed + 1))
-        for split, count, split_seed in splits:
-            labels = (np.arange(count) % len(GARMENTS)).astype(np.uint8)
-            labels = default_rng(SeedSequence(split_seed)).permutation(labels)
-            write_idx(part / f"{split}-images-idx3-ubyte.gz", draw(labels, split_seed))
-            write_idx(part / f"{split}-labels-idx1-ubyte.gz", labels)
+    write_once(folder, partial(_write, num_train=num_train, num_test=num_test, seed=seed))
+
+
+def _write(folder: Path, num_train: int, num_test: int, seed: int) -> None:
+    folder.mkdir()
+    # Two seeds a stand-in, so that the test pictures do not depend on num_train.
+    splits = (("train", num_train, 2 * seed), ("t10k", num_test, 2 * seed + 1))
+    for split, count, split_seed in splits:
+        labels = (np.arange(count) % len(GARMENTS)).astype(np.uint8)
+        labels = default_rng(SeedSequence(split_seed)).permutation(labels)
+        write_idx(folder / f"{split}-images-idx3-ubyte.gz", draw(labels, split_seed))
+        write_idx(folder / f"{split}-labels-idx1-ubyte.gz", labels)

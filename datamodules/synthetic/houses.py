@@ -2,12 +2,13 @@
 
 import csv
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from datamodules.staging import staged
+from datamodules.staging import write_once
 
 GRADES = ("Po", "Fa", "TA", "Gd", "Ex")
 HOODS = (
@@ -160,16 +161,15 @@ def write(folder: Path, *, num_train: int = 600, num_test: int = 200, seed: int 
         num_test: Rows without; their numbers follow.
         seed: Equal seeds give equal bytes.
     """
-    if folder.exists():
-        return
-    with staged(folder) as part:
-        if folder.exists():  # another process was quicker
-            return
-        part.mkdir()
-        rng = default_rng(seed)
-        houses = [{"Id": i + 1, **_house(rng)} for i in range(num_train + num_test)]
-        _write_csv(part / "train.csv", COLUMNS, houses[:num_train])
-        _write_csv(part / "test.csv", COLUMNS[:-1], houses[num_train:])
+    write_once(folder, partial(_write, num_train=num_train, num_test=num_test, seed=seed))
+
+
+def _write(folder: Path, num_train: int, num_test: int, seed: int) -> None:
+    folder.mkdir()
+    rng = default_rng(seed)
+    houses = [{"Id": i + 1, **_house(rng)} for i in range(num_train + num_test)]
+    _write_csv(folder / "train.csv", COLUMNS, houses[:num_train])
+    _write_csv(folder / "test.csv", COLUMNS[:-1], houses[num_train:])
 
 
 def _write_csv(path: Path, columns: Sequence[str], houses: list[dict[str, object]]) -> None:

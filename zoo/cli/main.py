@@ -11,6 +11,7 @@ from datamodules.errors import CorpusError
 from zoo.cli.names import architectures, corpora, meant, recipes
 from zoo.errors import InputError
 
+OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
 NUMBER = re.compile(r"-[\d.]")
 
@@ -46,6 +47,10 @@ def build_parser() -> Parser:
     verb = verbs.add_parser("show", help="one model, corpus or recipe")
     verb.add_argument("name", choices=_Names(), metavar="NAME", help="of a model, corpus or recipe")
     verb.add_argument("--layers", action="store_true", help="the layers of a model, one by one")
+    verb.add_argument(
+        "--augmented", action="store_true", help="draw pictures of a corpus or recipe, changed"
+    )
+    verb.add_argument("--output", type=Path, help="the PNG of augmented pictures")
 
     verb = verbs.add_parser("prepare", help="download and verify a corpus")
     verb.add_argument("corpus", metavar="CORPUS", choices=_Names("corpora"), help="its name")
@@ -144,7 +149,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     parser = build_parser()
-    options, overrides = parser.parse_known_args(argv)
+    # Taken out first: argparse takes an option whose value has a space for a name.
+    options, overrides = parser.parse_known_args([t for t in argv if not OVERRIDE.match(t)])
+    overrides += [token for token in argv if OVERRIDE.match(token)]
     if options.version:
         from zoo.version import zoo_version
 
@@ -154,9 +161,10 @@ def _run(argv: list[str]) -> int:
         parser.print_help()
         return 0
     trains = options.verb in ("fit", "cross-validate", "validate", "test", "predict")
+    groups = "trainer|model|data" if trains else "data" if options.verb == "show" else "(?!)"
     for option in overrides:
         name = option.partition("=")[0]
-        if not (trains and re.match(r"--(trainer|model|data)\.\w", option)):
+        if not re.match(rf"--({groups})\.\w", option):
             known = re.findall(r"--[\w-]+", parser.verbs[options.verb].format_help())
             raise InputError(f"zoo {options.verb} does not know {name}{meant(name, known)}")
         if "=" not in option:
@@ -172,10 +180,16 @@ def _list(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _show(options: argparse.Namespace, overrides: list[str]) -> int:
+    if (overrides or options.output) and not options.augmented:
+        raise InputError("--output and --data.X are for pictures: add --augmented")
     if options.layers:
         from zoo.cli.layers import show_layers
 
         show_layers(options.name)
+    elif options.augmented:
+        from zoo.cli.augmented import show_augmented
+
+        show_augmented(options.name, options.output, overrides)
     else:
         from zoo.cli.listing import show
 

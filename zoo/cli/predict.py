@@ -1,6 +1,9 @@
 """predict: what a trained model makes of files, from its checkpoint alone."""
 
+import csv
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,45 @@ class Prediction:
         cli = ZooCLI(experiment, None)
         batches: Any = cli.trainer.predict(cli.model, cli.datamodule, ckpt_path=self.ckpt_path)
         return cli.datamodule, torch.cat(batches).cpu()
+
+    def unanswered(self, wanted: str) -> list[str]:
+        """The corpus's rows without answers, found under `--data.root` as in training.
+
+        Args:
+            wanted: What to ask for where it has none.
+
+        Raises:
+            InputError: It has none.
+        """
+        roots = [option for option in self.overrides if option.startswith("--data.root=")]
+        self.overrides = [option for option in self.overrides if option not in roots]
+        module, _, name = self.state["class_path"].rpartition(".")
+        root = {"root": roots[-1].partition("=")[2]} if roots else {}
+        corpus = getattr(import_module(module), name)(**self.state["arguments"], **root)
+        paths = [str(path) for path in corpus.files_to_predict()]
+        if not paths:
+            raise InputError(
+                f"name the {wanted}s to predict: zoo predict {wanted.upper()} ... --ckpt_path C"
+            )
+        return paths
+
+    def submit(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
+        """Writes a CSV file, as Kaggle takes it, whole or not at all; returns where it is.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        path = self.place("submission", ".csv")
+        staged = path.with_name(f".{path.name}.partial")
+        try:
+            with staged.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(header)
+                writer.writerows(rows)
+            staged.replace(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        return path
 
     def place(self, stem: str, suffix: str) -> Path:
         """Where the output goes: as asked, or the first free name in `predictions/`.

@@ -5,9 +5,9 @@ The course's small network is `blocks=[4, 4, 4, 4], bottleneck=None`.
 Paper:  Huang, Liu, van der Maaten and Weinberger 2017, https://arxiv.org/abs/1608.06993, Table 1
 Shapes: (batch, 3, 224, 224) -> (batch, 1000)
 Size:   7,978,856 parameters
-Config: densenet-fashion_mnist
-Result: densenet-fashion_mnist: test accuracy 0.8854 after 2 epochs (real corpus, seed 0,
-        2026-11-25: `zoo fit densenet-fashion_mnist`, `zoo test`)
+Config: densenet-fashion_mnist, densenet_small-fashion_mnist
+Result: densenet_small-fashion_mnist: test accuracy 0.8854 after 2 epochs (real corpus, seed 0,
+        2026-11-25: `zoo fit densenet_small-fashion_mnist`, `zoo test`)
 """
 
 from collections.abc import Sequence

@@ -5,9 +5,10 @@ The stride of a bottleneck is in its 3x3 convolution, as in the implementations 
 Paper:  He, Zhang, Ren and Sun 2016, https://arxiv.org/abs/1512.03385, Table 1 and Figure 5
 Shapes: (batch, 3, 224, 224) -> (batch, 1000)
 Size:   11,689,512 parameters
-Config: resnet-fashion_mnist
-Result: resnet-fashion_mnist: test accuracy 0.9123 after 2 epochs (real corpus, seed 0,
-        2026-11-25: `zoo fit resnet-fashion_mnist`, `zoo test`)
+Config: resnet-cifar10, resnet-fashion_mnist, resnet_fast-cifar10, resnet_small-cifar10,
+        resnet_small-fashion_mnist
+Result: resnet_small-fashion_mnist: test accuracy 0.9123 after 2 epochs (real corpus, seed 0,
+        2026-11-25: `zoo fit resnet_small-fashion_mnist`, `zoo test`)
 """
 
 from typing import Any, Literal

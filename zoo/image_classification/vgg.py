@@ -1,14 +1,15 @@
 """VGG: blocks of 3 x 3 convolutions, each block half the size and twice the filters.
 
-The course calls VGG-11 VGG; its small form has an eighth of the filters: `width_ratio=0.125`,
-which in the course leaves the dense layers whole and here narrows them too.
+The course calls VGG-11 VGG; its small form has an eighth of the filters, that of d2l's later
+edition a quarter: `width_ratio=0.125` or 0.25, which there leaves the dense layers whole and here
+narrows them too.
 
 Paper:  Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556, Table 1, columns A, B, D, E
 Shapes: (batch, 3, 224, 224) -> (batch, 1000)
 Size:   132,863,336 parameters
-Config: vgg-fashion_mnist
-Result: vgg-fashion_mnist: test accuracy 0.8815 after 2 epochs (real corpus, seed 0,
-        2026-11-25: `zoo fit vgg-fashion_mnist`, `zoo test`)
+Config: vgg-fashion_mnist, vgg_small-fashion_mnist
+Result: vgg_small-fashion_mnist: test accuracy 0.8815 after 2 epochs (real corpus, seed 0,
+        2026-11-25: `zoo fit vgg_small-fashion_mnist`, `zoo test`)
 """
 
 from typing import Any, Literal

@@ -16,7 +16,8 @@ GRID = (5, 8)
 class ClassificationPictures(EvaluationPictures):
     """Writes `<stage>_predictions.png` and `<stage>_confusion.png`.
 
-    Does nothing where the corpus does not name its labels.
+    Does nothing where the corpus does not name its labels, and leaves out the predictions where
+    batches hold features instead of pictures.
     """
 
     confusion: MulticlassConfusionMatrix | None = None
@@ -33,7 +34,7 @@ class ClassificationPictures(EvaluationPictures):
             return
         images, labels = batch
         self.confusion.update(predictions, labels)
-        if not self.shown:
+        if not self.shown and images.ndim == 4:
             count = GRID[0] * GRID[1]
             self.shown = (images[:count], labels[:count], predictions[:count])
 
@@ -42,15 +43,15 @@ class ClassificationPictures(EvaluationPictures):
             return {}
         counts = self.confusion.compute().cpu()  # every rank takes part in the sum
         self.confusion = None
-        if not (self.shown and trainer.is_global_zero):
+        if not (counts.any() and trainer.is_global_zero):
             return {}
         corpus: Any = trainer.datamodule  # type: ignore[attr-defined]
-        images, labels, predictions = (tensor.cpu() for tensor in self.shown)
-        pictures = corpus.denormalise(images)
-        return {
-            "predictions": draw_predictions(pictures, labels, predictions, corpus.labels),
-            "confusion": draw_confusion(counts, corpus.labels),
-        }
+        figures = {"confusion": draw_confusion(counts, corpus.labels)}
+        if self.shown:
+            images, labels, predictions = (tensor.cpu() for tensor in self.shown)
+            pictures = corpus.denormalise(images)
+            figures["predictions"] = draw_predictions(pictures, labels, predictions, corpus.labels)
+        return figures
 
 
 def draw_predictions(
@@ -78,17 +79,19 @@ def show(axis: Any, image: Tensor) -> None:
 
 def draw_confusion(counts: Tensor, names: tuple[str, ...]) -> Figure:
     """Rows are the true classes, columns the predicted ones; shade is the share of the row."""
-    size = 1.8 + 0.5 * len(names)
+    few = len(names) <= 20
+    size = 1.8 + (0.5 if few else 0.14) * len(names)
     figure = Figure(figsize=(size, size), layout="constrained")
     axis = figure.subplots()
     shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(names))
-    axis.set_xticks(ticks, names, rotation=45, ha="right")
+    axis.set_xticks(ticks, names, rotation=45 if few else 90, ha="right" if few else "center")
     axis.set_yticks(ticks, names)
+    axis.tick_params(labelsize="medium" if few else 6)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
-    for row, column in torch.nonzero(counts).tolist() if len(names) <= 20 else ():
+    for row, column in torch.nonzero(counts).tolist() if few else ():
         color = "white" if shares[row, column] > 0.5 else "black"
         count = str(int(counts[row, column]))
         axis.text(column, row, count, ha="center", va="center", fontsize=8, color=color)
