@@ -1,6 +1,7 @@
 """What the tests share: discovery by walking, a cache of stand-ins, the real corpora if present."""
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from datamodules.errors import CorpusError
 from zoo.catalogue import Definition, architectures
 from zoo.cli.main import main
 from zoo.cli.names import Recipe, recipes
@@ -64,3 +66,12 @@ def fails(capsys, *argv: str) -> str:
     assert "Traceback" not in captured.err + captured.out
     assert sorted(Path().rglob("*")) == before, "something was left behind"
     return lines[0]
+
+
+def refused(action: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """The one line that a corpus says of bad input."""
+    with pytest.raises(CorpusError) as caught:
+        action(*args, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message

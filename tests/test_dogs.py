@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import refused
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -57,14 +58,6 @@ def corpus(folder: Path, **options) -> Dogs:
     made.prepare_data()
     made.setup("fit")
     return made
-
-
-def refused(action, *args, **kwargs) -> str:
-    with pytest.raises(CorpusError) as caught:
-        action(*args, **kwargs)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def breeds(made: Dogs, split: str) -> Counter:

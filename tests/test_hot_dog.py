@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import refused
 from lightning.pytorch import Trainer
 from PIL import Image
 from torch import nn
@@ -70,14 +71,6 @@ def corpus(root, **options) -> HotDog:
     made.setup("fit")
     made.setup("test")
     return made
-
-
-def refused(action, *args, **kwargs) -> str:
-    with pytest.raises(CorpusError) as caught:
-        action(*args, **kwargs)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # Folder, zip, splits

@@ -1,14 +1,18 @@
 """What every image classifier can do: smooth labels, average mirror images, lie channels last."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from conftest import fails
+from lightning.pytorch import Trainer
 from torch.nn.functional import cross_entropy, one_hot
 
 from datamodules.cifar10 import CIFAR10
 from zoo.cli.main import main
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.resnet import ResNet
+from zoo.training.classification_pictures import ClassificationPictures
 
 
 def batch():
@@ -103,3 +107,14 @@ def test_crops_and_sizes_are_what_the_network_sees(capsys):
             capsys, "fit", "resnet_small-cifar10", f"--data.{option}", value,
             "--data.synthetic", "true",
         )  # fmt: skip
+
+
+def test_the_grid_shows_every_class_though_rows_come_class_by_class(tmp_path):
+    pictures = ClassificationPictures(tmp_path)
+    trainer = Trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.datamodule = SimpleNamespace(labels=("a", "b"))
+    pictures.begin(trainer, lenet())
+    for label in (0, 0, 1, 1):
+        labels = torch.full((30,), label)
+        pictures.add((torch.zeros(30, 1, 2, 2), labels), labels)
+    assert [int(label) for _, label, _ in pictures.shown] == [0] * 20 + [1] * 20

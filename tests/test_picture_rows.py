@@ -7,9 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from conftest import refused
 from PIL import Image
 
-from datamodules.errors import CorpusError
 from datamodules.in_memory import InMemory, Rows
 from datamodules.picture_files import PictureFiles
 from datamodules.picture_rows import Picture, PictureRows, pictures_in, read_file, read_picture
@@ -44,14 +44,6 @@ def zipped(path, members: dict[str, bytes], method=zipfile.ZIP_STORED):
 def read_all(pictures, size=8, **options):
     labels = torch.arange(len(pictures))
     return PictureRows(pictures, labels, channels=3, size=size, **options)
-
-
-def refused(action, *args) -> str:
-    with pytest.raises(CorpusError) as caught:
-        action(*args)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def test_folder_and_zip_give_the_same_rows(folder, tmp_path):

@@ -57,12 +57,11 @@ def show_augmented(name: str, output: Path | None, overrides: list[str]) -> None
     indices = torch.arange(0, len(rows), max(1, len(rows) // len(SINGLY)))[: len(SINGLY)]
     images, labels = rows[Rows(0, indices)][:2]
     if corpus.augment:
-        drawn = [
-            _row(corpus, corpus.augment, images, labels, index) for index in range(len(images))
-        ]
+        drawn = _grid(corpus, corpus.augment, images, labels)
         titles = [corpus.labels[label] for label in labels]
     else:
-        drawn = [_row(corpus, [{n: SINGLY[n]}], images, labels, 0) for n in SINGLY]
+        two = images[:2], labels[:2]  # the second one to be mixed with the first
+        drawn = torch.stack([_grid(corpus, [{name: SINGLY[name]}], *two)[0] for name in SINGLY])
         titles = list(SINGLY)
     path = output or Path(f"{name}-augmented.png")
     try:
@@ -72,22 +71,21 @@ def show_augmented(name: str, output: Path | None, overrides: list[str]) -> None
     Console(highlight=False).print(f"{corpus.described}\nwritten: {path}", soft_wrap=True)
 
 
-def _row(corpus: PictureCorpus, augment: Any, images: Tensor, labels: Tensor, index: int) -> Tensor:
-    """The picture with this index, and copies of it; mixed with the pictures that follow it."""
+def _grid(corpus: PictureCorpus, augment: Any, images: Tensor, labels: Tensor) -> Tensor:
+    """Of each picture the original and copies, floats in [0, 1] (pictures, 1 + copies, ...)."""
     size = corpus.crop_size or images.shape[-1]
     augmentation = Augmentation(augment, corpus.num_classes, size, images.shape[1])
-    original = corpus.normalise(images[index : index + 1])
-    copies = []
+    batches = [corpus.normalise(images)]
     for epoch in range(COPIES):
         keys = (epoch << 32) + torch.arange(len(images))
         changed = corpus.normalise(augmentation.change(images, keys))
         if augmentation.mix:
             changed, _ = augmentation.mix(changed, labels, keys)
-        copies.append(changed[index])
-    return corpus.denormalise(torch.stack([original[0], *copies]))
+        batches.append(changed)
+    return corpus.denormalise(torch.stack(batches, dim=1))
 
 
-def _draw(rows: list[Tensor], titles: list[str]) -> Figure:
+def _draw(rows: Tensor, titles: list[str]) -> Figure:
     figure = Figure(figsize=(1.2 * (COPIES + 1) + 1, 1.25 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), COPIES + 1, squeeze=False)
     for line, pictures, title in zip(axes, rows, titles, strict=True):

@@ -1,5 +1,6 @@
 """Pictures of what a classifier sees: a grid of predictions and the confusion matrix."""
 
+from math import ceil
 from typing import Any
 
 import torch
@@ -21,22 +22,27 @@ class ClassificationPictures(EvaluationPictures):
     """
 
     confusion: MulticlassConfusionMatrix | None = None
-    shown: tuple[Tensor, ...] = ()
+    shown: list[tuple[Tensor, ...]]  # picture, label, prediction
+    room: list[int]  # for how many more of each class
 
     def begin(self, trainer: Trainer, model: LightningModule) -> None:
         labels = getattr(getattr(trainer, "datamodule", None), "labels", None)
-        self.shown = ()
+        self.shown, self.room = [], []
         if labels:
             self.confusion = MulticlassConfusionMatrix(len(labels)).to(model.device)
+            self.room = [ceil(GRID[0] * GRID[1] / len(labels))] * len(labels)
 
     def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
         if self.confusion is None:
             return
         images, labels = batch
         self.confusion.update(predictions, labels)
-        if not self.shown and images.ndim == 4:
-            count = GRID[0] * GRID[1]
-            self.shown = (images[:count], labels[:count], predictions[:count])
+        if images.ndim == 4 and len(self.shown) < GRID[0] * GRID[1]:
+            for row, label in enumerate(labels.tolist()):
+                if self.room[label]:  # rows may come class by class
+                    self.room[label] -= 1
+                    kept = (images[row], labels[row], predictions[row])
+                    self.shown.append(tuple(tensor.clone() for tensor in kept))
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
         if self.confusion is None:
@@ -48,7 +54,9 @@ class ClassificationPictures(EvaluationPictures):
         corpus: Any = trainer.datamodule  # type: ignore[attr-defined]
         figures = {"confusion": draw_confusion(counts, corpus.labels)}
         if self.shown:
-            images, labels, predictions = (tensor.cpu() for tensor in self.shown)
+            images, labels, predictions = (
+                torch.stack(column).cpu() for column in zip(*self.shown, strict=True)
+            )
             pictures = corpus.denormalise(images)
             figures["predictions"] = draw_predictions(pictures, labels, predictions, corpus.labels)
         return figures
