@@ -10,6 +10,7 @@ from urllib.error import URLError
 
 import pytest
 import torch
+from conftest import fails
 from lightning.pytorch import Callback, Trainer
 from safetensors.torch import save_file
 from torch import nn
@@ -655,3 +656,9 @@ def test_groups_only_where_they_are_needed():
     assert "lr_ratio" not in group
     assert len(groups(FineTunedResNet(**TINY, body_lr_ratio=1.0, weight_decay=0.1))) == 2
     assert len(groups(FineTunedResNet(**TINY))) == 2
+
+
+def test_a_recipe_says_which_run_it_begins_with(capsys):
+    line = fails(capsys, "fit", "fine_tuned_resnet_small-hot_dog", "--data.synthetic", "true")
+    assert "runs/resnet_small-cifar10/1/checkpoints/best.ckpt: there is no such file" in line
+    assert "`zoo fit resnet_small-cifar10` makes it" in line

@@ -61,7 +61,8 @@ def _counted(probabilities: Tensor, labels: list[str]) -> Table:
     table = Table("label", "pictures")
     values, classes = counts.topk(min(10, len(labels)))
     for value, index in zip(values.tolist(), classes.tolist(), strict=True):
-        table.add_row(labels[index], f"{value:,}")
+        if value:
+            table.add_row(labels[index], f"{value:,}")
     return table
 
 

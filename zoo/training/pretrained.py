@@ -76,6 +76,9 @@ def read(weights: str, depth: int | None = None) -> Pretrained:
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        trained = f": `zoo fit {path.parts[1]}` makes it" if path.parts[0] == "runs" else ""
+        raise InputError(f"{path}: there is no such file{trained}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if not path.stat().st_size:
