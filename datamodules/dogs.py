@@ -15,7 +15,8 @@ from torch import Tensor
 from datamodules.errors import CorpusError
 from datamodules.labelled_pictures import labelled
 from datamodules.picture_folders import PictureFolderCorpus
-from datamodules.picture_rows import Picture, pictures_in
+from datamodules.picture_rows import pictures_in
+from datamodules.places import Place
 from datamodules.stratified import hold_out, hold_out_fold
 from datamodules.synthetic import dogs
 
@@ -99,7 +100,7 @@ class Dogs(PictureFolderCorpus):
         self.prepare_data()
         return [self._place / "test"]
 
-    def pictures(self, part: str) -> tuple[list[Picture], Tensor]:
+    def pictures(self, part: str) -> tuple[list[Place], Tensor]:
         """The pictures that labels.csv lists, in its order, and their breeds.
 
         Raises:

@@ -14,7 +14,8 @@ from torch import Tensor
 from datamodules.download import RemoteFile
 from datamodules.errors import CorpusError
 from datamodules.picture_folders import PictureFolderCorpus
-from datamodules.picture_rows import Picture, pictures_in
+from datamodules.picture_rows import pictures_in
+from datamodules.places import Place
 from datamodules.synthetic import hot_dogs
 
 
@@ -47,7 +48,7 @@ class HotDog(PictureFolderCorpus):
     def write_stand_in(self, folder: Path) -> None:
         hot_dogs.write(folder / self.name)
 
-    def pictures(self, part: str) -> tuple[list[Picture], Tensor]:
+    def pictures(self, part: str) -> tuple[list[Place], Tensor]:
         """The pictures of train or of test, and their classes by the folder that each lies in.
 
         Raises:

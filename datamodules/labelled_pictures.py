@@ -6,7 +6,7 @@ from pathlib import Path
 from reprlib import repr as in_short
 
 from datamodules.errors import CorpusError
-from datamodules.picture_rows import Picture, read_file
+from datamodules.places import Place, read_file
 from datamodules.tables import Layout, parse_table
 
 
@@ -14,10 +14,10 @@ def labelled(
     path: Path,
     column: str,
     labels: Sequence[str],
-    pictures: Sequence[Picture],
+    pictures: Sequence[Place],
     *,
     all_there: bool = True,
-) -> Iterator[tuple[Picture, int]]:
+) -> Iterator[tuple[Place, int]]:
     """The picture and the class of each row of a table.
 
     Args:

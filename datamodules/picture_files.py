@@ -10,8 +10,9 @@ import torch
 
 from datamodules.corpus import Loader
 from datamodules.errors import CorpusError
-from datamodules.picture_rows import Picture, PictureRows, pictures_in, within
+from datamodules.picture_rows import PictureRows, pictures_in
 from datamodules.pictures import PictureCorpus
+from datamodules.places import Place, within
 from datamodules.samplers import EvaluationBatches
 
 
@@ -62,9 +63,9 @@ class PictureFiles(PictureCorpus):
         return self._loader(self.rows, EvaluationBatches(self.rows, self.batch_size))
 
 
-def _pictures(path: Path) -> list[Picture]:
+def _pictures(path: Path) -> list[Place]:
     if not (path.is_dir() or within(path)[0].suffix.lower() == ".zip"):
-        return [Picture(path)]
+        return [Place(path)]
     pictures = pictures_in(path)
     if not pictures:
         raise CorpusError(f"{path}: there are no pictures in it")

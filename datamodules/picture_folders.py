@@ -14,8 +14,9 @@ from datamodules.corpus import Loader
 from datamodules.errors import CorpusError
 from datamodules.feature_cache import FeatureCache, refuse_unfrozen
 from datamodules.in_memory import InMemory, WholeBatches
-from datamodules.picture_rows import Picture, PictureRows, pictures_in
+from datamodules.picture_rows import PictureRows, pictures_in
 from datamodules.pictures import PictureCorpus
+from datamodules.places import Place
 
 
 class PictureFolderCorpus(PictureCorpus):
@@ -55,9 +56,9 @@ class PictureFolderCorpus(PictureCorpus):
                 "--data.cache_features false"
             )
         self.cache_features = cache_features
-        self._parts: dict[str, tuple[list[Picture], Tensor]] = {}
+        self._parts: dict[str, tuple[list[Place], Tensor]] = {}
 
-    def pictures(self, part: str) -> tuple[list[Picture], Tensor]:
+    def pictures(self, part: str) -> tuple[list[Place], Tensor]:
         """The pictures of train or of test, and their classes, int64."""
         raise TypeError(f"{type(self).__name__} does not say which pictures it has")
 
@@ -109,7 +110,7 @@ class PictureFolderCorpus(PictureCorpus):
         """The training rows to train on, and those held out."""
         return self.divide(len(classes))
 
-    def _part(self, split: str) -> tuple[list[Picture], Tensor]:
+    def _part(self, split: str) -> tuple[list[Place], Tensor]:
         """What a split is taken from."""
         part = "test" if split == "test" else "train"
         if part not in self._parts:

@@ -1,0 +1,217 @@
+"""Which tokens of a text make up which batch, of windows at random or of streams in order.
+
+A text of n tokens is n - 1 pairs of a token and the next one, its target. A sampler yields the
+places of a batch's tokens, int64 (batch, steps), -1 where a row has ended; the target there is
+`IGNORED`, which torch's cross_entropy leaves out.
+"""
+
+from collections.abc import Iterator
+from math import ceil
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from datamodules.in_memory import InMemory, Rows, WholeBatches
+from datamodules.samplers import EvaluationBatches, TrainBatches
+
+IGNORED = -100
+Tail = Literal["drop", "pad"]
+
+
+class TokenStream(InMemory):
+    """A text, of which `Rows` of places give (tokens, targets), int64 (batch, steps) each.
+
+    Args:
+        tokens: int64 (length), at least one; the first one is no target.
+    """
+
+    def __init__(self, tokens: Tensor) -> None:
+        super().__init__(tokens)
+
+    def __len__(self) -> int:
+        return len(self.tensors[0]) - 1
+
+    def __getitem__(self, rows: Rows | int) -> tuple[Tensor, ...]:
+        (text,) = self.tensors
+        places = torch.as_tensor(rows if isinstance(rows, int) else rows.indices).to(text.device)
+        ended = places < 0
+        places = places.clamp(min=0)
+        return text[places], text[(places + 1).clamp(max=len(self))].masked_fill(ended, IGNORED)
+
+    def to(self, device: torch.device | str) -> "TokenStream":
+        """The same text on `device`."""
+        return TokenStream(self.tensors[0].to(device))
+
+
+class _TextBatches(TrainBatches):
+    """Batches of an epoch of a text, which begins at a place f(seed, epoch).
+
+    Every epoch has the same number of pairs: those that an epoch leaves out before its first place
+    and after its last are fewer than `reach`.
+
+    Args:
+        dataset: The text.
+        batch_size: Rows a batch and process.
+        num_steps: Tokens a row.
+        reach: How many places may be the first one; 1 for always the same.
+        tail: Whether tokens that do not fill a row are dropped, or the row is padded.
+        run: Seed, rank, number of processes and position, as of `TrainBatches`.
+    """
+
+    def __init__(
+        self,
+        dataset: WholeBatches,
+        batch_size: int,
+        num_steps: int,
+        *,
+        reach: int = 1,
+        tail: Tail = "drop",
+        **run: Any,
+    ) -> None:
+        super().__init__(dataset, batch_size, **run)
+        self.num_steps, self.reach, self.tail = num_steps, reach, tail
+        self.num_pairs = max(0, len(dataset) - (reach - 1))
+
+    @property
+    def num_streams(self) -> int:
+        """Rows of a batch, over all processes."""
+        return self.batch_size * self.num_replicas
+
+    def _drawn(self, epoch: int) -> tuple[Generator, int]:
+        """What an epoch draws from, and its first place, which is drawn."""
+        generator = Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+        return generator, int(torch.randint(self.reach, (), generator=generator))
+
+
+class RandomWindows(_TextBatches):
+    """Windows of `num_steps` tokens in a random order, both f(seed, epoch).
+
+    The order is cut into global batches of which each rank takes its consecutive share. With
+    tail drop all batches are full; with pad the last one may have fewer rows, shared evenly, and
+    the last window may end early.
+
+    Args:
+        dataset: The text.
+        batch_size: Rows a batch and process.
+        num_steps: Tokens a row.
+        stride: Between the first tokens of neighbouring windows; num_steps where they just touch.
+        jitter: Whether the first window begins anywhere among the first `stride` places.
+        options: As of `_TextBatches`.
+    """
+
+    def __init__(
+        self,
+        dataset: WholeBatches,
+        batch_size: int,
+        num_steps: int,
+        *,
+        stride: int | None = None,
+        jitter: bool = True,
+        **options: Any,
+    ) -> None:
+        self.stride = stride or num_steps
+        reach = self.stride if jitter else 1
+        super().__init__(dataset, batch_size, num_steps, reach=reach, **options)
+        room = self.num_pairs - (num_steps if self.tail == "drop" else 1)
+        self.num_windows = max(0, room // self.stride + 1)
+        share = self.num_streams if self.tail == "drop" else self.num_replicas
+        self.num_rows = self.num_windows // share * share
+
+    def __iter__(self) -> Iterator[Rows]:
+        epoch, done = self.position(len(self))
+        generator, first = self._drawn(epoch)
+        order = torch.randperm(self.num_windows, generator=generator)[: self.num_rows]
+        for start in range(done * self.num_streams, self.num_rows, self.num_streams):
+            share = min(self.num_streams, self.num_rows - start) // self.num_replicas
+            begins = order[start + self.rank * share :][:share] * self.stride
+            yield Rows(epoch, _places(first + begins, self.num_pairs - begins, self.num_steps))
+
+
+class SequentialStreams(_TextBatches):
+    """Consecutive streams, one a row: each row of a batch goes on where the last batch's ended.
+
+    Rank r has the streams r * batch_size and following: N processes see what one with N times the
+    batch size sees. With tail drop all rows are full; with pad those of the last batch may end
+    early, but none is empty.
+
+    Args:
+        dataset: The text.
+        batch_size: Streams a process.
+        num_steps: Tokens of each stream a batch.
+        jitter: Whether the first stream begins anywhere among the first `num_steps` places.
+        options: As of `_TextBatches`.
+    """
+
+    def __init__(
+        self,
+        dataset: WholeBatches,
+        batch_size: int,
+        num_steps: int,
+        *,
+        jitter: bool = True,
+        **options: Any,
+    ) -> None:
+        reach = num_steps if jitter else 1
+        super().__init__(dataset, batch_size, num_steps, reach=reach, **options)
+
+    def __len__(self) -> int:
+        shortest = self.num_pairs // self.num_streams
+        return (
+            shortest // self.num_steps if self.tail == "drop" else ceil(shortest / self.num_steps)
+        )
+
+    def __iter__(self) -> Iterator[Rows]:
+        epoch, done = self.position(len(self))
+        _, first = self._drawn(epoch)
+        begins, lengths = _streams(self.num_pairs, self.batch_size, self.rank, self.num_replicas)
+        for past in range(done * self.num_steps, len(self) * self.num_steps, self.num_steps):
+            yield Rows(epoch, _places(first + begins + past, lengths - past, self.num_steps))
+
+
+class EvaluationStreams(EvaluationBatches):
+    """Every pair exactly once, in consecutive streams; rows that have ended are padded.
+
+    All ranks yield the same number of batches of the same shape, at least one; of rows or whole
+    batches that have no token left every target is `IGNORED`.
+
+    Args:
+        dataset: The text.
+        batch_size: Streams a process.
+        num_steps: Tokens of each stream a batch.
+        ranks: Rank and number of processes, as of `EvaluationBatches`.
+    """
+
+    def __init__(
+        self, dataset: WholeBatches, batch_size: int, num_steps: int, **ranks: int
+    ) -> None:
+        super().__init__(dataset, batch_size, **ranks)
+        self.num_pairs, self.num_steps = len(dataset), num_steps
+
+    def __len__(self) -> int:
+        longest = ceil(self.num_pairs / (self.batch_size * self.num_replicas))
+        return max(1, ceil(longest / self.num_steps))
+
+    def __iter__(self) -> Iterator[Rows]:  # type: ignore[override]
+        begins, lengths = _streams(self.num_pairs, self.batch_size, self.rank, self.num_replicas)
+        for past in range(0, len(self) * self.num_steps, self.num_steps):
+            yield Rows(0, _places(begins + past, lengths - past, self.num_steps))
+
+
+def _streams(
+    num_pairs: int, batch_size: int, rank: int, num_replicas: int
+) -> tuple[Tensor, Tensor]:
+    """First places and lengths of a rank's streams, int64 (batch) each.
+
+    The pairs are cut into `batch_size * num_replicas` streams of equal length; the first ones have
+    one more where that leaves a rest.
+    """
+    length, longer = divmod(num_pairs, batch_size * num_replicas)
+    streams = torch.arange(batch_size) + rank * batch_size
+    return streams * length + streams.clamp(max=longer), length + (streams < longer).long()
+
+
+def _places(begins: Tensor, lengths: Tensor, num_steps: int) -> Tensor:
+    """Places int64 (batch, steps) of rows that begin at `begins`; -1 past the rows' lengths."""
+    steps = torch.arange(num_steps)
+    return (begins[:, None] + steps).masked_fill(steps >= lengths[:, None], -1)
