@@ -160,10 +160,16 @@ class TextCorpus(Corpus):
         return self._loader(text, sampler)
 
     def _evaluation_loader(self, split: str) -> Loader:
+        """The whole split; in fewer streams than rows of a batch where they would be too short.
+
+        A stream has `num_steps` tokens at least, for a model tells little from the first few. The
+        number of streams is then a power of 2, and so the same for any usual number of processes.
+        """
         text = self.data[split]
-        return self._loader(
-            text, EvaluationStreams(text, self.batch_size, self.num_steps, **self._ranks)
-        )
+        ranks = self._ranks
+        enough = 1 << max(1, len(text) // self.num_steps).bit_length() - 1
+        rows = min(self.batch_size, max(1, enough // ranks["num_replicas"]))
+        return self._loader(text, EvaluationStreams(text, rows, self.num_steps, **ranks))
 
     @property
     def unit(self) -> str:

@@ -589,3 +589,16 @@ def test_penn_treebank(real_data, tmp_path):
     (file,) = PennTreebank.files
     content = (real_data / ARCHIVE).read_bytes()
     assert (hashlib.sha256(content).hexdigest(), len(content)) == (file.sha256, file.size)
+
+
+@pytest.mark.parametrize(("length", "rows"), [(101, 8), (1000, 64), (10, 1), (2, 1)])
+def test_streams_of_an_evaluation_are_no_shorter_than_a_row(length, rows, tmp_path):
+    """However large the batches: a model tells little from the first few tokens."""
+    text = tmp_path / "text.txt"
+    text.write_text("ab" * 2000)
+    corpus = TextFile(path=text, batch_size=64, num_steps=12, validation_fraction=0)
+    corpus.data["val"] = TokenStream(torch.arange(length))
+    batches = list(corpus.val_dataloader())
+    assert {tuple(tokens.shape) for tokens, _ in batches} == {(rows, 12)}
+    targets = torch.cat([targets[targets != IGNORED] for _, targets in batches])
+    assert targets.sort().values.tolist() == list(range(1, length))
