@@ -127,6 +127,11 @@ class TextCorpus(Corpus):
     def vocab_size(self) -> int:
         return len(self.vocab)
 
+    @cached_property
+    def carry_state(self) -> bool:
+        """Whether a row goes on where that of the batch before ended, in training at least."""
+        return self.partition == "sequential"
+
     def read(self, split: str) -> TokenStream:
         return TokenStream(torch.tensor(self.vocab[self.tokens(split)], dtype=torch.long))
 
@@ -162,13 +167,11 @@ class TextCorpus(Corpus):
     def _evaluation_loader(self, split: str) -> Loader:
         """The whole split; in fewer streams than rows of a batch where they would be too short.
 
-        A stream has `num_steps` tokens at least, for a model tells little from the first few. The
-        number of streams is then a power of 2, and so the same for any usual number of processes.
+        A stream has `num_steps` tokens at least, for a model tells little from the first few.
         """
-        text = self.data[split]
-        ranks = self._ranks
-        enough = 1 << max(1, len(text) // self.num_steps).bit_length() - 1
-        rows = min(self.batch_size, max(1, enough // ranks["num_replicas"]))
+        text, ranks = self.data[split], self._ranks
+        enough = len(text) // (self.num_steps * ranks["num_replicas"])
+        rows = min(self.batch_size, max(1, enough))
         return self._loader(text, EvaluationStreams(text, rows, self.num_steps, **ranks))
 
     @property

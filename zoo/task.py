@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, NamedTuple
@@ -28,13 +29,13 @@ class Step(NamedTuple):
 
     Attributes:
         loss: Mean over the rows, a scalar; what is minimised.
-        size: Number of rows behind the mean.
+        size: Number of rows behind the mean; a tensor where only the device knows it.
         sums: Further quantities, each summed over the rows (accuracy: the number correct).
         predictions: What pictures and tables show; never used in training.
     """
 
     loss: Tensor
-    size: int
+    size: int | Tensor
     sums: dict[str, Tensor]
     predictions: Tensor
 
@@ -140,7 +141,7 @@ class Task(LightningModule):
                 metric.update(0.0)
             return None
         step = self.step(batch)
-        size = torch.tensor(step.size)
+        size = torch.as_tensor(step.size)
         sums = {"size": size, "loss": step.loss * size, **step.sums}
         for name, value in sums.items():
             self._sums[name].update(value)
@@ -186,7 +187,7 @@ class Task(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every and self._window.size and self.global_step % every == 0:
+        if every and self.global_step % every == 0 and self._window.size:
             self._log_window()
 
     def _log_window(self) -> None:
@@ -203,9 +204,9 @@ class Task(LightningModule):
         self.log_dict(means, sync_dist=True)
 
     def _means(self, running: RunningMeans) -> dict[str, Tensor]:
-        """Means over the rows of all ranks, which saw equally many, and what follows from them."""
-        reduce = self.trainer.strategy.reduce
-        return self.derived({n: reduce(mean) for n, mean in running.compute().items()})
+        """Means over the rows of all ranks, and what follows from them."""
+        total = partial(self.trainer.strategy.reduce, reduce_op="sum")
+        return self.derived(running.compute(total))
 
     def lr_ratio(self, name: str) -> float:
         """By what the learning rate of the parameter `name` is multiplied."""

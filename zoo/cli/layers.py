@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from zoo.catalogue import Definition, arguments
 from zoo.cli.names import architectures, definitions, listed, pick
@@ -34,12 +35,20 @@ def build(definition: Definition, **options: Any) -> Any:
     inputs, outputs = shapes(definition)
     size = math.prod(inputs)
     sizes = {"in_features": size, "dimensions": size, "num_classes": (outputs or (0,))[0]}
+    sizes["vocab_size"] = (outputs or (0,))[-1]
     if len(inputs) == 3:
         sizes |= {"in_channels": inputs[0], "image_size": inputs[1]}
     known = arguments(definition, definitions())
     module, _, name = definition.class_path.rpartition(".")
     cls = getattr(import_module(module), name)
     return cls(**{key: value for key, value in sizes.items() if key in known}, **options)
+
+
+def example(definition: Definition, rows: int = 1) -> Tensor:
+    """Zeros of the shape that the header gives: tokens where the architecture reads tokens."""
+    inputs, _ = shapes(definition)
+    reads_tokens = "vocab_size" in arguments(definition, definitions())
+    return torch.zeros(rows, *inputs, dtype=torch.int64 if reads_tokens else torch.float32)
 
 
 def show_layers(name: str) -> None:
@@ -53,7 +62,7 @@ def show_layers(name: str) -> None:
     inputs, _ = shapes(definition)
     with torch.device("meta"):
         network = build(definition)
-    rows = layer_table(network, inputs)
+        rows = layer_table(network, example(definition))
     if not rows or not any(network.children()):
         layered = [n for n, d in architectures().items() if len(shapes(d)[0]) == 3]
         raise InputError(f"{name} has no layers; those that do: {listed(layered)}")

@@ -70,12 +70,22 @@ def build_parser() -> Parser:
         verb = verbs.add_parser(name, help=text, epilog=rest)
         _add_run_options(verb)
         verb.add_argument("--ckpt_path", required=True, help="checkpoint; says model and corpus")
-    verb = verbs.add_parser("predict", help="label pictures, fill in tables", epilog=rest)
+    verb = verbs.add_parser(
+        "predict", help="label pictures, fill in tables, go on with a text", epilog=rest
+    )
     verb.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="files; by default the corpus's own to predict"
     )
     verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
-    verb.add_argument("--output", type=Path, help="the annotated PNG, or the table")
+    verb.add_argument("--output", type=Path, help="the annotated PNG, the table, or the text")
+    verb.add_argument("--prompt", help="what a language model is to go on with")
+    verb.add_argument("--length", type=int, default=200, help="tokens to add to it; 200 by default")
+    verb.add_argument(
+        "--temperature", type=float, default=1.0, help="0: the likeliest; over 1: more surprising"
+    )
+    verb.add_argument("--top_k", type=int, help="draw from so many of the likeliest tokens")
+    verb.add_argument("--top_p", type=float, help="draw from the likeliest with this probability")
+    verb.add_argument("--seed", type=int, default=0, help="of the draws; 0 by default")
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
     verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
@@ -225,7 +235,10 @@ def _evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
 def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
     from zoo.cli.predict import predict
 
-    return predict(options.ckpt_path, options.inputs, options.output, overrides)
+    names = ("length", "temperature", "top_k", "top_p", "seed")
+    sampling = {name: getattr(options, name) for name in names}
+    given = (options.ckpt_path, options.inputs, options.output, overrides)
+    return predict(*given, options.prompt, sampling)
 
 
 def _compare(options: argparse.Namespace, overrides: list[str]) -> int:

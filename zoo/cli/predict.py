@@ -1,129 +1,46 @@
-"""predict: what a trained model makes of files, from its checkpoint alone."""
+"""predict: what a trained model makes of files or of a text, from its checkpoint alone."""
 
-import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
-from torch import Tensor
 
-from zoo.catalogue import facts
-from zoo.cli.experiment import Experiment, link
-from zoo.cli.lightning import ZooCLI
-from zoo.cli.names import definitions
+from zoo.cli.predict_pictures import predict_pictures
+from zoo.cli.predict_table import predict_table
+from zoo.cli.predict_text import predict_text
+from zoo.cli.prediction import Prediction
 from zoo.errors import InputError
-from zoo.training.checkpoint import corpus_state, model_arguments, read, refuse_foreign
+from zoo.training.checkpoint import corpus_state, read, refuse_foreign
+
+# What the checkpoint's corpus left in it says of which kind it was.
+KINDS = {"labels": predict_pictures, "encoder": predict_table, "vocabulary": predict_text}
 
 
-@dataclass
-class Prediction:
-    """A checkpoint to predict with, and the options of the command."""
-
-    ckpt_path: str
-    checkpoint: dict[str, Any]
-    state: dict[str, Any]
-    output: Path | None
-    overrides: list[str]
-
-    def run(self, corpus: str, arguments: dict[str, Any]) -> tuple[Any, Tensor]:
-        """Predicts the rows of a corpus of files.
-
-        Args:
-            corpus: Its class path.
-            arguments: Its arguments; the facts that it offers are not the checkpoint's.
-
-        Returns:
-            The corpus, and the predictions of all its rows.
-        """
-        offered = facts(definitions()[corpus], definitions())
-        network = model_arguments(self.checkpoint)
-        model = {
-            "class_path": self.checkpoint["zoo"]["class_path"],
-            "init_args": {name: network[name] for name in network if name not in offered},
-        }
-        data = {"class_path": corpus, "init_args": arguments}
-        experiment = Experiment("predict", {"model": model, "data": data}, self.overrides)
-        experiment.facts = link(experiment)
-        cli = ZooCLI(experiment, None)
-        batches: Any = cli.trainer.predict(cli.model, cli.datamodule, ckpt_path=self.ckpt_path)
-        return cli.datamodule, torch.cat(batches).cpu()
-
-    def unanswered(self, wanted: str) -> list[str]:
-        """The corpus's rows without answers, found under `--data.root` as in training.
-
-        Args:
-            wanted: What to ask for where it has none.
-
-        Raises:
-            InputError: It has none.
-        """
-        roots = [option for option in self.overrides if option.startswith("--data.root=")]
-        self.overrides = [option for option in self.overrides if option not in roots]
-        module, _, name = self.state["class_path"].rpartition(".")
-        root = {"root": roots[-1].partition("=")[2]} if roots else {}
-        corpus = getattr(import_module(module), name)(**self.state["arguments"], **root)
-        paths = [str(path) for path in corpus.files_to_predict()]
-        if not paths:
-            raise InputError(
-                f"name the {wanted}s to predict: zoo predict {wanted.upper()} ... --ckpt_path C"
-            )
-        return paths
-
-    def submit(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
-        """Writes a CSV file, as Kaggle takes it, whole or not at all; returns where it is.
-
-        Raises:
-            InputError: The file cannot be written.
-        """
-        path = self.place("submission", ".csv")
-        staged = path.with_name(f".{path.name}.partial")
-        try:
-            with staged.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows(rows)
-            staged.replace(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-        return path
-
-    def place(self, stem: str, suffix: str) -> Path:
-        """Where the output goes: as asked, or the first free name in `predictions/`.
-
-        Raises:
-            InputError: The folder cannot be made.
-        """
-        path, number = self.output, 1
-        while path is None or (self.output is None and path.exists()):
-            path = Path("predictions") / f"{'-'.join(filter(None, (stem, str(number))))}{suffix}"
-            number += 1
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-        return path
-
-
-def predict(ckpt_path: str, inputs: list[str], output: Path | None, overrides: list[str]) -> int:
-    """Labels pictures, or fills in tables, as the checkpoint's corpus was one of them.
+def predict(
+    ckpt_path: str,
+    inputs: list[str],
+    output: Path | None,
+    overrides: list[str],
+    prompt: str | None = None,
+    sampling: dict[str, Any] | None = None,
+) -> int:
+    """Labels pictures, fills in tables, or goes on with a text, as the checkpoint's corpus was.
 
     Raises:
-        InputError: The checkpoint does not say how its input was prepared.
+        InputError: The checkpoint does not say how its input was prepared, or there is a prompt
+            and its corpus was no text.
     """
-    from zoo.cli.predict_pictures import predict_pictures
-    from zoo.cli.predict_table import predict_table
-
     checkpoint = read(ckpt_path)
     refuse_foreign(checkpoint, ckpt_path)
     state = corpus_state(checkpoint) or {}
-    kinds = {"labels": predict_pictures, "encoder": predict_table}
-    kind = next((kinds[name] for name in kinds if name in state), None)
+    kind = next((KINDS[name] for name in KINDS if name in state), None)
     if kind is None:
-        raise InputError(f"{ckpt_path} was not trained on a corpus of labelled pictures or tables")
-    path = kind(Prediction(ckpt_path, checkpoint, state, output, overrides), inputs)
+        raise InputError(
+            f"{ckpt_path} was not trained on a corpus of labelled pictures, tables or text"
+        )
+    if prompt is not None and kind is not predict_text:
+        raise InputError(f"{ckpt_path} is no language model: --prompt is for those")
+    given = Prediction(ckpt_path, checkpoint, state, output, overrides, prompt, sampling or {})
+    path = kind(given, inputs)
     Console(highlight=False).print(f"written: {path}", soft_wrap=True)
     return 0

@@ -12,7 +12,7 @@ from rich.table import Table
 from torch import Tensor
 
 from datamodules.picture_rows import read_picture
-from zoo.cli.predict import Prediction
+from zoo.cli.prediction import Prediction
 from zoo.training.classification_pictures import show
 
 COLUMNS, SHOWN = 6, 48

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from zoo.cli.predict import Prediction
+from zoo.cli.prediction import Prediction
 from zoo.errors import InputError
 
 FILES = "datamodules.table_files.TableFiles"

@@ -43,17 +43,18 @@ def output_size(
     return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
 
 
-def layer_table(network: nn.Module, input_shape: Sequence[int]) -> list[Layer]:
+def layer_table(network: nn.Module, inputs: Sequence[int] | Tensor) -> list[Layer]:
     """The layers of a network in the order of their computation.
 
     Args:
         network: On the meta device, where nothing is computed, or any other.
-        input_shape: Of one input, without the batch: (channels, height, width).
+        inputs: A batch, or the shape of one input, without the batch: (channels, height, width).
     """
     rows: list[Layer] = []
     names = {module: name for name, module in network.named_modules()}
 
-    def note(module: nn.Module, arguments: Any, output: Tensor) -> None:
+    def note(module: nn.Module, arguments: Any, output: Any) -> None:
+        output = output[0] if isinstance(output, tuple) else output  # before the state
         size = sum(parameter.numel() for parameter in module.parameters())
         field, _ = getattr(output, "field", WHOLE)
         shape = tuple(output.shape[1:])
@@ -64,7 +65,7 @@ def layer_table(network: nn.Module, input_shape: Sequence[int]) -> list[Layer]:
     device = next(network.parameters()).device
     training = network.training
     try:
-        example = torch.zeros(1, *input_shape, device=device)
+        example = inputs if isinstance(inputs, Tensor) else torch.zeros(1, *inputs, device=device)
         example.field = (1.0, 1.0)  # type: ignore[attr-defined]
         with _Fields(), torch.no_grad():
             network.eval()(example)

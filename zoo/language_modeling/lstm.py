@@ -1,0 +1,35 @@
+"""LSTM: a memory that is written, erased and read through gates, as a language model.
+
+Paper:  Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735, Figure 1; the
+        forget gate: Gers, Schmidhuber and Cummins 2000, https://doi.org/10.1162/089976600300015015
+Shapes: (batch, 35) -> (batch, 35, 28)
+Size:   300,060 parameters
+Config: lstm-time_machine, lstm_deep-time_machine, lstm_six-time_machine
+"""
+
+from typing import Any
+
+from torch import nn
+
+from zoo.language_modeling.recurrent import RecurrentLanguageModel
+from zoo.layers import recurrent as equations
+
+
+class LSTM(RecurrentLanguageModel):
+    """c <- f * c + i * g and h <- o * tanh(c), and logits from h.
+
+    Args:
+        vocab_size: Number of tokens.
+        recurrent: Arguments of every recurrent language model.
+    """
+
+    num_states = 2
+
+    def __init__(self, vocab_size: int, **recurrent: Any) -> None:
+        super().__init__(vocab_size, **recurrent)
+        self.save_hyperparameters()
+
+    def recurrence(self, input_size: int, hidden_size: int, **options: Any) -> nn.Module:
+        if self.kernel == "equation":
+            return equations.LSTM(input_size, hidden_size, **options)
+        return nn.LSTM(input_size, hidden_size, batch_first=True, **options)

@@ -1,0 +1,57 @@
+"""What a language model writes as it learns: a line after each validation."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
+from torch import Tensor
+
+from zoo.language_modeling.sampling import sample
+
+PROMPT, LENGTH = 16, 48  # tokens
+
+
+class TextSamples(Callback):
+    """Writes `samples.txt`: how the model goes on from the first held-out tokens.
+
+    The most probable token each time, so that only learning changes the text; a bar parts it from
+    what was given. Does nothing where the corpus has no vocabulary (`vocab`).
+
+    Args:
+        folder: Where the file goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "samples.txt"
+        self.prompt: Tensor | None = None
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if batch_idx == 0 and len(batch[0]):
+            self.prompt = batch[0][:1, :PROMPT]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        corpus: Any = getattr(trainer, "datamodule", None)
+        wanted = trainer.is_global_zero and not trainer.sanity_checking
+        if not wanted or self.prompt is None or not hasattr(corpus, "vocab"):
+            return
+        model: Any = pl_module
+        written = sample(model, self.prompt, LENGTH, temperature=0.0)
+        gap = "" if corpus.tokenizer == "char" else " "
+        begun, rest = (
+            gap.join(corpus.vocab.tokens(tokens[0].tolist())) for tokens in (self.prompt, written)
+        )
+        epoch = trainer.current_epoch
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"epoch {epoch}, step {trainer.global_step}: {begun}|{rest}\n")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_text("val/sample", columns=["epoch", "text"], data=[[str(epoch), rest]])
