@@ -61,6 +61,7 @@ class TextCorpus(Corpus):
     """
 
     splits: tuple[str, ...] = ("train", "val")
+    predicts = "--prompt TEXT"
     specials: tuple[str, ...] = (UNK,)
     tokenizer = "word"
     clean = False

@@ -49,7 +49,7 @@ def draw_surprise(tokens: list[str], surprises: list[float], gap: int = 0) -> Fi
         surprises: Of each: 0 where it was certain, 1 as if all were equally likely.
         gap: Columns between two tokens.
     """
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(layout="constrained")
     axis = figure.subplots()
     column, line = 0, 0
     for token, surprise in zip(tokens, surprises, strict=True):
@@ -69,7 +69,9 @@ def draw_surprise(tokens: list[str], surprises: list[float], gap: int = 0) -> Fi
         shown = token if token.isprintable() else repr(token)[1:-1]
         axis.text(column + width / 2, line + 0.5, shown[:COLUMNS], parse_math=False, **style)
         column += width + gap
-    axis.set(xlim=(0, COLUMNS), ylim=(LINES, 0))
+    lines = min(line + 1, LINES)
+    figure.set_size_inches(10, 0.4 + 0.27 * lines)
+    axis.set(xlim=(0, COLUMNS), ylim=(lines, 0))
     axis.set_axis_off()
     axis.set_title("the darker, the less expected", fontsize=9, loc="left")
     return figure
