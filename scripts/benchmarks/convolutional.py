@@ -13,7 +13,6 @@ GPU. Exits with 1 when a network is slower than the bar allows, by the ratio of 
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchvision import models
 
-from scripts.benchmarks.pipeline import header
+from scripts.benchmarks.measuring import header, write_results
 from zoo.image_classification.alexnet import AlexNet
 from zoo.image_classification.densenet import DenseNet
 from zoo.image_classification.googlenet import GoogLeNet
@@ -178,8 +177,7 @@ def main() -> int:
     }
     report(results, console)
     if options.json:
-        text = json.dumps({"header": title, "networks": results}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_results(options.json, title, results)
     return int(not all(result.get("met", True) for result in results.values()))
 
 

@@ -22,7 +22,6 @@ defaults take some 2.5 minutes. Exits with 1 when lean / bare is under its bar.
 """
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -34,7 +33,6 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -43,7 +41,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from datamodules.time_machine import TimeMachine
 from datamodules.token_streams import SequentialStreams
-from scripts.benchmarks.pipeline import Clock, header
+from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
 from zoo.cli.lightning import quiet
 from zoo.language_modeling.gru import GRU
 from zoo.language_modeling.lstm import LSTM
@@ -228,18 +226,7 @@ def lean(
 
     def epoch() -> float:
         clock = Clock(network)
-        trainer = pl.Trainer(
-            accelerator="cpu",
-            max_epochs=2,
-            max_steps=steps,
-            gradient_clip_val=CLIP,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-        )
+        trainer = lean_trainer(steps, accelerator="cpu", gradient_clip_val=CLIP)
         trainer.fit(network, corpus)
         return num_batches * BATCH * STEPS / clock.training
 
@@ -337,8 +324,7 @@ def main() -> int:
     for kind in options.models:
         results[kind] = report(kind, measure(kind, corpus, options.repeats), console)
     if options.json:
-        text = json.dumps({"header": title, "networks": results}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_results(options.json, title, results)
     return int(not all(result.get("met", True) for result in results.values()))
 
 

@@ -1,6 +1,6 @@
 """How fast is training on Fashion-MNIST: the course's way, a bare loop, the zoo?
 
-    ZOO_DATA=... .venv/bin/python scripts/benchmarks/pipeline.py [--json FILE]
+    ZOO_DATA=... .venv/bin/python -m scripts.benchmarks.pipeline [--json FILE]
 
 One process trains softmax regression and LeNet (the zoo's classes, batch 256, on the CPU), an
 epoch of each variant in turn, and compares the medians of all turns but the first:
@@ -18,9 +18,7 @@ under $ZOO_DATA its stand-in is repeated to the same size.
 """
 
 import argparse
-import json
 import os
-import platform
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -32,7 +30,6 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 import wandb
 from rich.console import Console
@@ -44,6 +41,7 @@ from torchvision import datasets, transforms
 
 from datamodules.fashion_mnist import RAW, FashionMNIST
 from datamodules.samplers import TrainBatches
+from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
 from zoo.cli.experiment import compose
 from zoo.cli.lightning import ZooCLI, quiet
 from zoo.image_classification.lenet import LeNet
@@ -130,58 +128,12 @@ def bare(network: nn.Module, corpus: FashionMNIST, steps: int | None = None) -> 
     return epoch
 
 
-class Clock:
-    """Times the last epoch of a fit through the hooks of the module itself.
-
-    A callback would cost each step what the measured Trainer does without. The checkpoint, some
-    10 ms an epoch, is written after the last hook.
-    """
-
-    start = training = whole = 0.0
-
-    def __init__(self, network: Task) -> None:
-        self._wrap(network, "on_train_epoch_start", self._begin, first=False)
-        self._wrap(network, "on_validation_start", self._trained, first=True)
-        self._wrap(network, "on_train_epoch_end", self._end, first=False)
-
-    def _begin(self) -> None:
-        self.start, self.training = perf_counter(), 0.0
-
-    def _trained(self) -> None:
-        self.training = perf_counter() - self.start
-
-    def _end(self) -> None:
-        self.whole = perf_counter() - self.start
-        self.training = self.training or self.whole
-
-    @staticmethod
-    def _wrap(network: Task, hook: str, note: Callable[[], None], *, first: bool) -> None:
-        original = partial(getattr(type(network), hook), network)
-        calls = (note, original) if first else (original, note)
-
-        def both() -> None:
-            for call in calls:
-                call()
-
-        setattr(network, hook, both)
-
-
 def lean(network: Task, corpus: FashionMNIST, steps: int = -1) -> Epoch:
     """The zoo under a Trainer that only trains."""
 
     def epoch() -> Seconds:
         clock = Clock(network)
-        trainer = pl.Trainer(
-            max_epochs=2,
-            max_steps=steps,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-        )
-        trainer.fit(network, corpus)
+        lean_trainer(steps).fit(network, corpus)
         return clock.training, clock.whole
 
     return epoch
@@ -264,16 +216,6 @@ def report(recipe: str, turns: list[dict[str, Seconds]], rows: int, console: Con
     return {"median": middle, "all": rates, "whole_epoch_s": whole, "ratios": verdicts}
 
 
-def header(threads: int) -> str:
-    """Versions, the machine, and how busy it is already."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    cpu = f"{os.cpu_count()} x {models[0] if models else platform.processor()}"
-    versions = f"torch {torch.__version__}, lightning {pl.__version__}"
-    return f"{versions}, {threads} threads, {cpu}, load {os.getloadavg()[0]:.2f}"
-
-
 def main() -> None:
     """Parses, measures, reports."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -309,8 +251,7 @@ def main() -> None:
             ]
             results[recipe] = report(recipe, turns[1:], len(corpus.data["train"]), console)
     if options.json:
-        text = json.dumps({"header": title, "networks": results}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        write_results(options.json, title, results)
 
 
 if __name__ == "__main__":

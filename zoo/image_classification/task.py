@@ -50,8 +50,8 @@ class ImageClassifier(Task):
         """Lays the weights out as chosen.
 
         Raises:
-            InputError: The processor's kernels cannot be trusted with it: oneDNN's, of torch 2.11
-                to 2.14, write past the end in a strided 1x1 convolution of so few channels.
+            InputError: The processor's kernels cannot be trusted with it: oneDNN's, seen in torch
+                2.14, write past the end in a strided 1x1 convolution of so few channels.
         """
         if not self.channels_last:
             return

@@ -1,0 +1,87 @@
+"""What the benchmarks share: a clock, a Trainer that only trains, what a result says of itself."""
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from zoo.task import Task
+
+
+class Clock:
+    """Times the last epoch of a fit through the hooks of the module itself.
+
+    A callback would cost each step what the measured Trainer does without. The checkpoint, some
+    10 ms an epoch, is written after the last hook.
+    """
+
+    start = training = whole = 0.0
+
+    def __init__(self, network: Task) -> None:
+        self._wrap(network, "on_train_epoch_start", self._begin, first=False)
+        self._wrap(network, "on_validation_start", self._trained, first=True)
+        self._wrap(network, "on_train_epoch_end", self._end, first=False)
+
+    def _begin(self) -> None:
+        self.start, self.training = perf_counter(), 0.0
+
+    def _trained(self) -> None:
+        self.training = perf_counter() - self.start
+
+    def _end(self) -> None:
+        self.whole = perf_counter() - self.start
+        self.training = self.training or self.whole
+
+    @staticmethod
+    def _wrap(network: Task, hook: str, note: Callable[[], None], *, first: bool) -> None:
+        original = partial(getattr(type(network), hook), network)
+        calls = (note, original) if first else (original, note)
+
+        def both() -> None:
+            for call in calls:
+                call()
+
+        setattr(network, hook, both)
+
+
+def lean_trainer(steps: int = -1, **options: Any) -> pl.Trainer:
+    """A Trainer with everything switched off, for two epochs, of which the second is timed.
+
+    Args:
+        steps: Most of them; -1 for all.
+        options: Further ones of the Trainer.
+    """
+    return pl.Trainer(
+        max_epochs=2,
+        max_steps=steps,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        **options,
+    )
+
+
+def header(threads: int) -> str:
+    """Versions, the machine, and how busy it is already."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    cpu = f"{os.cpu_count()} x {models[0] if models else platform.processor()}"
+    versions = f"torch {torch.__version__}, lightning {pl.__version__}"
+    return f"{versions}, {threads} threads, {cpu}, load {os.getloadavg()[0]:.2f}"
+
+
+def write_results(path: Path, title: str, results: dict[str, Any]) -> None:
+    """Writes what was measured as JSON."""
+    text = json.dumps({"header": title, "networks": results}, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")
