@@ -1,8 +1,8 @@
 """Which tokens of a text make up which batch, of windows at random or of streams in order.
 
-A text of n tokens is n - 1 pairs of a token and the next one, its target. A sampler yields the
-places of a batch's tokens, int64 (batch, steps), -1 where a row has ended; the target there is
-`IGNORED`, which torch's cross_entropy leaves out.
+A text of n tokens is n - 1 pairs of a token and the next one, its target; of tagged tokens each has
+its own. A sampler yields the places of a batch's tokens, int64 (batch, steps), -1 where a row has
+ended; the target there is `IGNORED`, which torch's cross_entropy leaves out.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import pad
 
 from datamodules.in_memory import InMemory, Rows, WholeBatches
 from datamodules.samplers import EvaluationBatches, TrainBatches
@@ -20,28 +21,35 @@ Tail = Literal["drop", "pad"]
 
 
 class TokenStream(InMemory):
-    """A text, of which `Rows` of places give (tokens, targets), int64 (batch, steps) each.
+    """Tokens in order, of which `Rows` of places give (tokens, targets), int64 (batch, steps) each.
 
     Args:
-        tokens: int64 (length), at least one; the first one is no target.
+        tokens: int64 (length), at least one.
+        targets: What is to be told of each, int64 (length); by default the token after it, which
+            the last one has not: it is a target alone.
     """
 
-    def __init__(self, tokens: Tensor) -> None:
-        super().__init__(tokens)
+    def __init__(self, tokens: Tensor, targets: Tensor | None = None) -> None:
+        following = pad(tokens[1:], (0, 1), value=IGNORED) if targets is None else targets
+        super().__init__(tokens, following)
+        self._num_pairs = len(tokens) - int(following[-1] == IGNORED)
 
     def __len__(self) -> int:
-        return len(self.tensors[0]) - 1
+        return self._num_pairs
 
     def __getitem__(self, rows: Rows | int) -> tuple[Tensor, ...]:
-        (text,) = self.tensors
-        places = torch.as_tensor(rows if isinstance(rows, int) else rows.indices).to(text.device)
-        ended = places < 0
-        places = places.clamp(min=0)
-        return text[places], text[(places + 1).clamp(max=len(self))].masked_fill(ended, IGNORED)
+        tokens, targets = self.tensors
+        if isinstance(rows, int):
+            return tokens[rows], targets[rows]
+        places = rows.indices.to(tokens.device)
+        if rows.indices.amin() >= 0:  # in the host's memory: no wait for the device
+            return tokens[places], targets[places]
+        within = places.clamp(min=0)
+        return tokens[within], targets[within].masked_fill(places < 0, IGNORED)
 
     def to(self, device: torch.device | str) -> "TokenStream":
         """The same text on `device`."""
-        return TokenStream(self.tensors[0].to(device))
+        return TokenStream(*(tensor.to(device) for tensor in self.tensors))
 
 
 class _TextBatches(TrainBatches):

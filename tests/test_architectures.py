@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 import zoo
 from zoo.catalogue import arguments
-from zoo.cli.layers import build, example, shapes
+from zoo.cli.layers import build, example, shapes, vocab_size
 from zoo.cli.names import definitions
 from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.lenet import LeNet
@@ -19,7 +19,7 @@ from zoo.image_classification.mlp import MLP
 ALL = all_architectures()
 IMAGES = [d for d in ALL if d.family == "image_classification"]
 OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a row for each input's
-TEXTS = [d for d in ALL if d.family == "language_modeling"]
+TEXTS = [d for d in ALL if "vocab_size" in d.arguments]
 QUICK = [d for d in ALL if math.prod(shapes(d)[0]) <= 3 * 32 * 32]  # to train for a few steps
 COUNTED = [d for d in TEXTS if "order" in d.arguments]  # and not descended
 
@@ -37,7 +37,8 @@ def batch(definition, rows=4):
     inputs, outputs = shapes(definition)
     generator = torch.Generator().manual_seed(0)
     if definition in TEXTS:
-        return tuple(torch.randint(outputs[-1], (2, rows, *inputs), generator=generator))
+        tokens = torch.randint(vocab_size(definition), (rows, *inputs), generator=generator)
+        return tokens, torch.randint(outputs[-1], (rows, *inputs), generator=generator)
     drawn = torch.randn(rows, *inputs, generator=generator)
     answers = {
         "image_classification": lambda: (torch.randint(outputs[0], (rows,), generator=generator),),

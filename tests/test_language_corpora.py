@@ -277,7 +277,7 @@ def test_a_run_goes_on_where_it_stopped(partition, tmp_path):
     assert [batch_idx for batch_idx, *_ in seen] == [0, 1, 2] * 2
     held_out = corpus()
     held_out.setup("validate")
-    (tokens,) = held_out.data["val"].tensors
+    tokens, _ = held_out.data["val"].tensors
     assert sorted(model.predicted) == sorted(2 * tokens[1:].tolist())
     for step, workers in ((1, 0), (2, 2), (3, 0), (4, 0)):
         rest, _ = fitted(corpus(num_workers=workers), ckpt_path=tmp_path / f"{step}.ckpt")

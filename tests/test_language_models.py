@@ -714,7 +714,7 @@ def test_a_prompt_is_continued(capsys):
     assert main([*ask, "time traveller", "--output", "here.txt"]) == 0
     assert Path("here.txt").exists()
     for options, words in [
-        ((), "say what the text begins with: --prompt"),
+        ((), "say what the text is, or begins with: --prompt"),
         (("--prompt", ""), "nothing to read in the prompt ''"),
         (("--prompt", "a", "book.txt"), "takes a prompt, not book.txt"),
         (("--prompt", "a", "--trainer.devices", "2"), "a prompt, not --trainer.devices=2"),
@@ -738,7 +738,7 @@ def test_unknown_tokens_of_a_prompt_are_named(capsys):
     assert "not in the vocabulary, read as <unk>: é" in capsys.readouterr().out
 
 
-def test_a_prompt_is_for_language_models(capsys):
+def test_a_prompt_is_for_models_of_text(capsys):
     small = ["--data.synthetic", "true", "--trainer.limit_train_batches", "1"]
     name = "softmax_regression-fashion_mnist"
     options = ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
@@ -746,4 +746,4 @@ def test_a_prompt_is_for_language_models(capsys):
     path = f"runs/{name}/1/checkpoints/last.ckpt"
     capsys.readouterr()
     line = fails(capsys, "predict", "--ckpt_path", path, "--prompt", "a")
-    assert "is no language model: --prompt is for those" in line
+    assert "is no model of text: --prompt is for those" in line

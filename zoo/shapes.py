@@ -17,4 +17,8 @@ Tokens = Int[Tensor, "batch steps"]  # indices into a vocabulary
 Continuations = Int[Tensor, "batch added"]  # tokens after others
 TokenLogits = Float[Tensor, "batch steps vocab"]  # of the token that comes next
 NextLogits = Float[Tensor, "batch vocab"]
+Tags = Int[Tensor, "batch steps"]  # of each token; IGNORED where there is none
+TagLogits = Float[Tensor, "batch steps tags"]
 State = tuple[Tensor, ...]  # what a model of sequences remembers: (layers, batch, ...) each
+
+IGNORED = -100  # a target that is none: torch's own mark

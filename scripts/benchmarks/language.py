@@ -179,9 +179,9 @@ def stream_order(corpus: TimeMachine, epoch: int) -> SequentialStreams:
 def batches(corpus: TimeMachine, epoch: int) -> Iterator[Batch]:
     """The tokens and targets of the zoo's epoch."""
     text: Any = corpus.data["train"]
-    (stream,) = text.tensors
+    stream, following = text.tensors
     for _, places in stream_order(corpus, epoch):
-        yield stream[places], stream[places + 1]
+        yield stream[places], following[places]
 
 
 def read_bare(network: RecurrentLanguageModel, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:

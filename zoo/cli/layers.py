@@ -30,12 +30,19 @@ def shapes(definition: Definition) -> tuple[Shape, Shape | None]:
     return inputs or (), outputs
 
 
+def vocab_size(definition: Definition) -> int:
+    """Of how many tokens a text is: 27 in `(batch, 64) of 27 tokens`, else the last size given."""
+    said = re.search(r" of ([\d,]+) tokens", definition.header["Shapes"])
+    _, outputs = shapes(definition)
+    return int(said[1].replace(",", "")) if said else (outputs or (0,))[-1]
+
+
 def build(definition: Definition, **options: Any) -> Any:
     """The architecture with the sizes that its header gives, and other arguments as given."""
     inputs, outputs = shapes(definition)
     size = math.prod(inputs)
     sizes = {"in_features": size, "dimensions": size, "num_classes": (outputs or (0,))[0]}
-    sizes["vocab_size"] = (outputs or (0,))[-1]
+    sizes |= {"vocab_size": vocab_size(definition), "num_tags": (outputs or (0,))[-1]}
     if len(inputs) == 3:
         sizes |= {"in_channels": inputs[0], "image_size": inputs[1]}
     known = arguments(definition, definitions())

@@ -78,7 +78,7 @@ def build_parser() -> Parser:
     )
     verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
     verb.add_argument("--output", type=Path, help="the annotated PNG, the table, or the text")
-    verb.add_argument("--prompt", help="what a language model is to go on with")
+    verb.add_argument("--prompt", help="what a language model is to go on with, or a tagger to tag")
     verb.add_argument("--length", type=int, default=200, help="tokens to add to it; 200 by default")
     verb.add_argument(
         "--temperature", type=float, default=1.0, help="0: the likeliest; over 1: more surprising"

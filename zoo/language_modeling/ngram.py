@@ -26,8 +26,8 @@ from zoo.language_modeling.ngram_counts import (
     no_counts,
     tails,
 )
-from zoo.language_modeling.task import IGNORED, LanguageModel
-from zoo.shapes import State, TokenLogits, Tokens
+from zoo.language_modeling.task import LanguageModel
+from zoo.shapes import IGNORED, State, TokenLogits, Tokens
 from zoo.task import Step
 
 

@@ -12,12 +12,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from zoo.errors import InputError
-from zoo.shapes import State, TokenLogits, Tokens
+from zoo.shapes import IGNORED, State, TokenLogits, Tokens
 from zoo.task import Step, Task
 from zoo.training.text_pictures import TextPictures
 from zoo.training.text_samples import TextSamples
-
-IGNORED = -100  # a target that is none: torch's own mark
 
 
 class LanguageModel(Task):
@@ -26,7 +24,7 @@ class LanguageModel(Task):
     A state holds what was read: tensors (layers, batch, ...). Perplexity is the exponential of the
     mean loss of all tokens: 1 where each next token is certain, the size of the vocabulary where
     all are equally likely. Targets of -100 count for nothing. Predictions are the logarithms of the
-    probabilities that the targets were given, (batch, steps).
+    probabilities that the targets were given, (batch, steps), and in training their sum.
 
     Where batches continue one another row by row, `carry_state` hands the state on from batch to
     batch, without its gradient, from the first batch of an epoch to the last; validation has a
@@ -62,13 +60,17 @@ class LanguageModel(Task):
         tokens, targets = batch
         logits, state = self.advance(tokens, self.carried(len(tokens)))
         self.carry(state)
+        shape = targets.shape if not self.training else ()  # in training, the sum is enough
         losses = cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+            logits.flatten(0, 1),
+            targets.flatten(),
+            ignore_index=IGNORED,
+            reduction="sum" if self.training else "none",
         )
         size = (targets != IGNORED).sum()
         # Of no targets the loss is 0, not 0 / 0.
         loss = losses.sum() / size.clamp(min=1)
-        return Step(loss, size, {}, -losses.detach().view_as(targets))
+        return Step(loss, size, {}, -losses.detach().view(shape))
 
     def carried(self, rows: int) -> State:
         """The state that a batch of so many rows begins with.

@@ -1,0 +1,1 @@
+"""Which tag does each token of a sequence have?"""

@@ -1,0 +1,38 @@
+"""SequenceTagger: cross-entropy and accuracy of a tag for each token.
+
+Batch: (tokens, tags)
+"""
+
+from typing import Any
+
+from torch.nn.functional import cross_entropy
+
+from zoo.shapes import IGNORED, TagLogits, Tags, Tokens
+from zoo.task import Step, Task
+
+
+class SequenceTagger(Task):
+    """Base of the taggers: `forward` maps tokens to one logit a tag for each of them.
+
+    Tags of -100 count for nothing. Predictions are tags, (batch, steps).
+    """
+
+    monitor = "val/accuracy"
+    monitor_mode = "max"
+    metric_names = ("accuracy",)
+
+    def step(self, batch: tuple[Tokens, Tags]) -> Step:
+        tokens, tags = batch
+        logits: TagLogits = self(tokens)
+        predictions = logits.argmax(dim=2)
+        size = (tags != IGNORED).sum()
+        whole = cross_entropy(
+            logits.flatten(0, 1), tags.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        # Of no tags the loss is 0, not 0 / 0.
+        loss = whole / size.clamp(min=1)
+        return Step(loss, size, {"accuracy": (predictions == tags).sum()}, predictions)
+
+    def predict_step(self, batch: tuple[Tokens, Any], batch_idx: int) -> Tags:
+        """The most probable tag of each token."""
+        return self(batch[0]).argmax(dim=2)
