@@ -25,7 +25,7 @@ from zoo.language_modeling.lstm import LSTM
 from zoo.language_modeling.ngram import Counting, NGram
 from zoo.language_modeling.rnn import RNN
 from zoo.language_modeling.sampling import choose, restricted, sample
-from zoo.language_modeling.transformer_language_model import TransformerLanguageModel, sinusoids
+from zoo.language_modeling.transformer_language_model import TransformerLanguageModel
 from zoo.training.checkpoint import DurableCheckpointIO
 
 VOCAB = 7
@@ -452,13 +452,6 @@ def test_a_text_longer_than_the_context_is_read_on_from_its_last_half():
     with pytest.raises(InputError, match="multiple of 2 num_heads, 4"):
         transformer(embed_dim=18)
     assert not transformer(carry_state=True).carry_state
-
-
-def test_sinusoids_are_the_papers():
-    table = sinusoids(50, 6)
-    assert table[0].tolist() == [0, 1] * 3
-    assert table[7, 2].item() == pytest.approx(math.sin(7 / 10_000 ** (2 / 6)), abs=1e-6)
-    assert table[7, 5].item() == pytest.approx(math.cos(7 / 10_000 ** (4 / 6)), abs=1e-6)
 
 
 # N-grams

@@ -20,5 +20,8 @@ NextLogits = Float[Tensor, "batch vocab"]
 Tags = Int[Tensor, "batch steps"]  # of each token; IGNORED where there is none
 TagLogits = Float[Tensor, "batch steps tags"]
 State = tuple[Tensor, ...]  # what a model of sequences remembers: (layers, batch, ...) each
+Lengths = Int[Tensor, "batch"]  # of each row, padding not counted
+SourceTokens = Int[Tensor, "batch source_steps"]
+AttentionMaps = Float[Tensor, "batch heads steps source_steps"]  # weights; they sum to 1
 
 IGNORED = -100  # a target that is none: torch's own mark

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from zoo.errors import InputError
 from zoo.language_modeling.task import LanguageModel
+from zoo.layers.attention import sinusoids
+from zoo.layers.transformer import TransformerBlock
 from zoo.shapes import State, TokenLogits, Tokens
 
 
@@ -68,13 +69,16 @@ class TransformerLanguageModel(LanguageModel):
         else:
             self.register_buffer("positions", sinusoids(context_size, embed_dim), persistent=False)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(embed_dim, num_heads, dropout) for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, 4 * embed_dim, num_heads, dropout, activation=nn.GELU)
+            for _ in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
         for name, parameter in self.named_parameters():
             if parameter.ndim > 1:
                 # What is added to the sum is smaller the more blocks add to it.
-                adds = name.endswith(("output.weight", "contract.weight"))
+                adds = name.endswith(("out_proj.weight", "dense.3.weight"))
                 nn.init.normal_(parameter, std=0.02 * (2 * num_layers) ** (-0.5 * adds))
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
@@ -100,64 +104,7 @@ class TransformerLanguageModel(LanguageModel):
         x = self.dropout(self.embedding(tokens) + self.positions[past : past + steps])
         memories = []
         for block, memory in zip(self.blocks, zip(keys, values, strict=True), strict=True):
-            x, memory = block(x, memory)
+            x, memory = block(x, memory, causal=True)
             memories.append(memory)
         keys, values = (torch.stack(part) for part in zip(*memories, strict=True))
         return self.head(self.norm(x)), (seen, keys, values)
-
-
-class Block(nn.Module):
-    """x <- x + attention(norm(x)), x <- x + dense(norm(x)): norms come first, unlike in 2017.
-
-    Args:
-        embed_dim: Values of each token.
-        num_heads: Heads of attention.
-        dropout: Probability of dropping a value of an attention, and of what is added.
-    """
-
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float) -> None:
-        super().__init__()
-        self.num_heads, self.rate = num_heads, dropout
-        self.attention_norm, self.dense_norm = nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)
-        self.queries_keys_values = nn.Linear(embed_dim, 3 * embed_dim)
-        self.output = nn.Linear(embed_dim, embed_dim)
-        self.expand = nn.Linear(embed_dim, 4 * embed_dim)
-        self.contract = nn.Linear(4 * embed_dim, embed_dim)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(
-        self, x: Tensor, memory: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """What becomes of new tokens (batch, steps, embed_dim), and keys and values of all."""
-        rows = self.queries_keys_values(self.attention_norm(x))
-        rows = rows.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        query, new_key, new_value = rows  # (batch, heads, steps, size)
-        past, steps = memory[0].shape[2], x.shape[1]
-        key, value = new_key, new_value
-        if past:
-            key, value = (torch.cat(p, 2) for p in zip(memory, (new_key, new_value), strict=True))
-        mask = None
-        if past and steps > 1:
-            mask = torch.ones(steps, past + steps, dtype=torch.bool, device=x.device).tril(past)
-        attended = scaled_dot_product_attention(
-            *(query, key, value),
-            attn_mask=mask,
-            dropout_p=self.rate if self.training else 0.0,
-            is_causal=past == 0,
-        )
-        x = x + self.dropout(self.output(attended.transpose(1, 2).flatten(2)))
-        dense = self.contract(nn.functional.gelu(self.expand(self.dense_norm(x))))
-        return x + self.dropout(dense), (key, value)
-
-
-def sinusoids(num_positions: int, embed_dim: int) -> Tensor:
-    """Position p: sin(p / 10000^(2i / embed_dim)) at 2i, the cosine at 2i + 1.
-
-    Returns:
-        (num_positions, embed_dim).
-
-    Source: Vaswani et al. 2017, Section 3.5
-    """
-    positions = torch.arange(num_positions)[:, None]
-    angles = positions * 10_000 ** (-torch.arange(0, embed_dim, 2) / embed_dim)
-    return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)

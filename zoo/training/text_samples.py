@@ -10,13 +10,14 @@ from torch import Tensor
 from zoo.language_modeling.sampling import sample
 
 PROMPT, LENGTH = 16, 48  # tokens
+UNK = "<unk>"  # as corpora spell what is in no vocabulary
 
 
 class TextSamples(Callback):
     """Writes `samples.txt`: how the model goes on from the first held-out tokens.
 
-    The most probable token each time, so that only learning changes the text; a bar parts it from
-    what was given. Does nothing where the corpus has no vocabulary (`vocab`).
+    The most probable token each time but for <unk>, so that only learning changes the text; a bar
+    parts it from what was given. Does nothing where the corpus has no vocabulary (`vocab`).
 
     Args:
         folder: Where the file goes.
@@ -43,7 +44,8 @@ class TextSamples(Callback):
         if not wanted or self.prompt is None or not hasattr(corpus, "vocab"):
             return
         model: Any = pl_module
-        written = sample(model, self.prompt, LENGTH, temperature=0.0)
+        barred = [corpus.vocab.index[UNK]] if UNK in corpus.vocab else []
+        written = sample(model, self.prompt, LENGTH, temperature=0.0, barred=barred)
         gap = "" if corpus.tokenizer == "char" else " "
         begun, rest = (
             gap.join(corpus.vocab.tokens(tokens[0].tolist())) for tokens in (self.prompt, written)
