@@ -28,6 +28,7 @@ class WordBoundaries(TimeMachine):
     """
 
     title = "The Time Machine without blanks"
+    before = ("", BLANK)  # what stands before a letter with each tag
 
     def __init__(self, num_steps: int = 64, **text: Any) -> None:
         super().__init__(
@@ -55,4 +56,4 @@ class WordBoundaries(TimeMachine):
 
     def state_dict(self) -> dict[str, Any]:
         """Adds what stands before a letter with each tag."""
-        return {**super().state_dict(), "before": ["", BLANK]}
+        return {**super().state_dict(), "before": list(self.before)}

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 import zoo
 from zoo.catalogue import arguments
-from zoo.cli.layers import build, example, shapes, vocab_size
+from zoo.cli.layers import build, device, example, shapes, vocab_size
 from zoo.cli.names import definitions
 from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.lenet import LeNet
@@ -19,7 +19,7 @@ from zoo.image_classification.mlp import MLP
 ALL = all_architectures()
 IMAGES = [d for d in ALL if d.family == "image_classification"]
 OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a row for each input's
-TEXTS = [d for d in ALL if "vocab_size" in d.arguments]
+TEXTS = [d for d in ALL if {"vocab_size", "source_vocab_size"} & set(d.arguments)]
 QUICK = [d for d in ALL if math.prod(shapes(d)[0]) <= 3 * 32 * 32]  # to train for a few steps
 COUNTED = [d for d in TEXTS if "order" in d.arguments]  # and not descended
 
@@ -38,7 +38,10 @@ def batch(definition, rows=4):
     generator = torch.Generator().manual_seed(0)
     if definition in TEXTS:
         tokens = torch.randint(vocab_size(definition), (rows, *inputs), generator=generator)
-        return tokens, torch.randint(outputs[-1], (rows, *inputs), generator=generator)
+        targets = torch.randint(outputs[-1], (rows, *inputs), generator=generator)
+        lengths = torch.full((rows,), *inputs)
+        pair = (tokens, targets)
+        return (tokens, lengths, targets, lengths) if definition.family == "translation" else pair
     drawn = torch.randn(rows, *inputs, generator=generator)
     answers = {
         "image_classification": lambda: (torch.randint(outputs[0], (rows,), generator=generator),),
@@ -48,12 +51,17 @@ def batch(definition, rows=4):
     return (drawn, *answers[definition.family]())
 
 
+def inputs_of(definition, rows):
+    """What `forward` takes of a batch."""
+    return rows[:3] if definition.family == "translation" else rows[:1]
+
+
 @pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
 def test_header_is_true(definition):
     _, outputs = shapes(definition)
-    with torch.device("meta"):
+    with device(definition):
         model = build(definition)
-        found = model(example(definition, rows=4)).shape
+        found = model(*example(definition, rows=4)).shape
     size = sum(p.numel() for p in model.parameters())
     assert definition.header["Size"] == f"{size:,} parameters"
     assert found == (() if outputs is None else (4, *outputs))
@@ -76,8 +84,9 @@ def test_every_parameter_gets_a_finite_gradient(definition):
 @pytest.mark.parametrize("definition", OF_ROWS, ids=lambda d: d.name)
 def test_output_is_a_function_of_each_row_alone(definition):
     model = narrow(definition).eval()
-    rows, _ = batch(definition)
-    torch.testing.assert_close(model(rows)[1:3], model(rows[1:3]), rtol=1e-4, atol=1e-5)
+    given = inputs_of(definition, batch(definition))
+    some = model(*(part[1:3] for part in given))
+    torch.testing.assert_close(model(*given)[1:3], some, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("definition", [d for d in QUICK if d not in COUNTED], ids=lambda d: d.name)
@@ -90,7 +99,7 @@ def test_overfits_one_batch(definition):
         rows = (torch.zeros_like(rows[0]),)
     rates = {"optimization": 0.03, "language_modeling": 0.003}
     optimizer = torch.optim.Adam(model.parameters(), lr=rates.get(definition.family, 0.01))
-    for _ in range(400):
+    for _ in range(600):
         step = model.step(rows)
         optimizer.zero_grad()
         step.loss.backward()
@@ -118,9 +127,10 @@ def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
     loaded = zoo.load(tmp_path / "model.ckpt")
     assert type(loaded) is type(model)
     assert not loaded.training
-    torch.testing.assert_close(loaded(rows[0]), model.eval()(rows[0]), rtol=0, atol=0)
+    given = inputs_of(definition, rows)
+    torch.testing.assert_close(loaded(*given), model.eval()(*given), rtol=0, atol=0)
     again = type(model).load_from_checkpoint(tmp_path / "model.ckpt")
-    torch.testing.assert_close(again.eval()(rows[0]), model(rows[0]), rtol=0, atol=0)
+    torch.testing.assert_close(again.eval()(*given), model(*given), rtol=0, atol=0)
 
 
 def test_initial_loss_is_that_of_a_guess():

@@ -298,7 +298,8 @@ def same(mine, twin, text):
     for model in (mine, twin):
         step = model.step(text.whole)
         step.loss.backward()
-        found.append((step.predictions, *(p.grad for p in model.head.parameters())))
+        logits = model(text.whole[0]).detach()
+        found.append((step.loss, logits, *(p.grad for p in model.head.parameters())))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
@@ -739,4 +740,4 @@ def test_a_prompt_is_for_models_of_text(capsys):
     path = f"runs/{name}/1/checkpoints/last.ckpt"
     capsys.readouterr()
     line = fails(capsys, "predict", "--ckpt_path", path, "--prompt", "a")
-    assert "is no model of text: --prompt is for those" in line
+    assert "labels pictures: --prompt is not for that" in line

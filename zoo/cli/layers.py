@@ -21,9 +21,9 @@ Shape = tuple[int, ...]
 def shapes(definition: Definition) -> tuple[Shape, Shape | None]:
     """Input and output of the header, without the batch; None for an output without rows.
 
-    `(batch, 1, 28, 28) -> (batch, 10)` is (1, 28, 28) and (10,).
+    `(batch, 1, 28, 28) -> (batch, 10)` is (1, 28, 28) and (10,). Of several inputs it is the first.
     """
-    inputs, outputs = (
+    inputs, *_, outputs = (
         tuple(int(size) for size in sizes.split(",") if size.strip()) if rows else None
         for rows, sizes in re.findall(r"\((batch)?,? ?([\d, ]*)\)", definition.header["Shapes"])
     )
@@ -40,9 +40,11 @@ def vocab_size(definition: Definition) -> int:
 def build(definition: Definition, **options: Any) -> Any:
     """The architecture with the sizes that its header gives, and other arguments as given."""
     inputs, outputs = shapes(definition)
-    size = math.prod(inputs)
+    size, last = math.prod(inputs), (outputs or (0,))[-1]
     sizes = {"in_features": size, "dimensions": size, "num_classes": (outputs or (0,))[0]}
-    sizes |= {"vocab_size": vocab_size(definition), "num_tags": (outputs or (0,))[-1]}
+    sizes |= dict.fromkeys(("vocab_size", "source_vocab_size"), vocab_size(definition))
+    sizes |= dict.fromkeys(("num_tags", "target_vocab_size"), last)
+    sizes |= {"bos_index": 1, "eos_index": 2}
     if len(inputs) == 3:
         sizes |= {"in_channels": inputs[0], "image_size": inputs[1]}
     known = arguments(definition, definitions())
@@ -51,11 +53,25 @@ def build(definition: Definition, **options: Any) -> Any:
     return cls(**{key: value for key, value in sizes.items() if key in known}, **options)
 
 
-def example(definition: Definition, rows: int = 1) -> Tensor:
-    """Zeros of the shape that the header gives: tokens where the architecture reads tokens."""
-    inputs, _ = shapes(definition)
-    reads_tokens = "vocab_size" in arguments(definition, definitions())
-    return torch.zeros(rows, *inputs, dtype=torch.int64 if reads_tokens else torch.float32)
+def example(definition: Definition, rows: int = 1) -> tuple[Tensor, ...]:
+    """What `forward` takes: zeros of the shapes that the header gives, tokens where it reads them.
+
+    A translator takes a source, its lengths and the tokens of a translation.
+    """
+    inputs, outputs = shapes(definition)
+    known = arguments(definition, definitions())
+    reads_tokens = {"vocab_size", "source_vocab_size"} & set(known)
+    first = torch.zeros(rows, *inputs, dtype=torch.int64 if reads_tokens else torch.float32)
+    if "source_vocab_size" not in known:
+        return (first,)
+    lengths = torch.full((rows,), inputs[0])
+    return first, lengths, torch.zeros(rows, (outputs or (1,))[0], dtype=torch.int64)
+
+
+def device(definition: Definition) -> torch.device:
+    """Where an architecture is looked at: nowhere, but for those that look at lengths."""
+    looks = "source_vocab_size" in arguments(definition, definitions())
+    return torch.device("cpu" if looks else "meta")
 
 
 def show_layers(name: str) -> None:
@@ -67,7 +83,7 @@ def show_layers(name: str) -> None:
     name = pick("model", name, architectures())
     definition = architectures()[name]
     inputs, _ = shapes(definition)
-    with torch.device("meta"):
+    with device(definition):
         network = build(definition)
         rows = layer_table(network, example(definition))
     if not rows or not any(network.children()):

@@ -86,6 +86,10 @@ def build_parser() -> Parser:
     verb.add_argument("--top_k", type=int, help="draw from so many of the likeliest tokens")
     verb.add_argument("--top_p", type=float, help="draw from the likeliest with this probability")
     verb.add_argument("--seed", type=int, default=0, help="of the draws; 0 by default")
+    verb.add_argument("--text", help="a sentence to translate")
+    verb.add_argument("--file", type=Path, help="sentences to translate, one a line")
+    verb.add_argument("--beam", type=int, help="translations followed at a time; 1: greedy")
+    verb.add_argument("--n_best", type=int, help="translations of each sentence; 1 by default")
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
     verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
@@ -237,8 +241,9 @@ def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
 
     names = ("length", "temperature", "top_k", "top_p", "seed")
     sampling = {name: getattr(options, name) for name in names}
+    named = {name: getattr(options, name) for name in ("prompt", "text", "file", "beam", "n_best")}
     given = (options.ckpt_path, options.inputs, options.output, overrides)
-    return predict(*given, options.prompt, sampling)
+    return predict(*given, sampling, **named)
 
 
 def _compare(options: argparse.Namespace, overrides: list[str]) -> int:

@@ -1,23 +1,35 @@
 """predict: what a trained model makes of files or of a text, from its checkpoint alone."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from zoo.cli.predict_pictures import predict_pictures
+from zoo.cli.predict_sentences import predict_sentences
 from zoo.cli.predict_table import predict_table
 from zoo.cli.predict_text import predict_tags, predict_text
 from zoo.cli.prediction import Prediction
 from zoo.errors import InputError
 from zoo.training.checkpoint import corpus_state, read, refuse_foreign
 
-# What the checkpoint's corpus left in it says of which kind it was.
+
+class Kind(NamedTuple):
+    """What a checkpoint does, and the options that are for it alone."""
+
+    predict: Callable[[Prediction, list[str]], Path]
+    does: str
+    options: tuple[str, ...] = ()
+
+
+# By what the checkpoint's corpus left in it.
 KINDS = {
-    "labels": predict_pictures,
-    "encoder": predict_table,
-    "before": predict_tags,
-    "vocabulary": predict_text,
+    "labels": Kind(predict_pictures, "labels pictures"),
+    "encoder": Kind(predict_table, "fills in tables"),
+    "before": Kind(predict_tags, "tags a text", ("prompt",)),
+    "source_vocabulary": Kind(predict_sentences, "translates", ("text", "file", "beam", "n_best")),
+    "vocabulary": Kind(predict_text, "goes on with a text", ("prompt",)),
 }
 
 
@@ -26,14 +38,14 @@ def predict(
     inputs: list[str],
     output: Path | None,
     overrides: list[str],
-    prompt: str | None = None,
     sampling: dict[str, Any] | None = None,
+    **options: Any,
 ) -> int:
-    """Labels pictures, fills in tables, or goes on with or tags a text, as the corpus was.
+    """Does with the inputs what the checkpoint was trained for.
 
     Raises:
-        InputError: The checkpoint does not say how its input was prepared, or there is a prompt
-            and its corpus was no text.
+        InputError: The checkpoint does not say how its input was prepared, or an option is not for
+            what it does.
     """
     checkpoint = read(ckpt_path)
     refuse_foreign(checkpoint, ckpt_path)
@@ -43,9 +55,13 @@ def predict(
         raise InputError(
             f"{ckpt_path} was not trained on a corpus of labelled pictures, tables or text"
         )
-    if prompt is not None and kind not in (predict_tags, predict_text):
-        raise InputError(f"{ckpt_path} is no model of text: --prompt is for those")
-    given = Prediction(ckpt_path, checkpoint, state, output, overrides, prompt, sampling or {})
-    path = kind(given, inputs)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if name not in kind.options:
+            raise InputError(f"{ckpt_path} {kind.does}: --{name} is not for that")
+    prediction = Prediction(
+        ckpt_path, checkpoint, state, output, overrides, sampling=sampling or {}, **given
+    )
+    path = kind.predict(prediction, inputs)
     Console(highlight=False).print(f"written: {path}", soft_wrap=True)
     return 0

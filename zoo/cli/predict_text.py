@@ -72,9 +72,4 @@ def _prompt(
 def _written(prediction: Prediction, text: str) -> Path:
     """Prints and writes the text; where it lies."""
     Console(highlight=False, markup=False).print(text, soft_wrap=True)
-    path = prediction.place("", ".txt")
-    try:
-        path.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    return path
+    return prediction.write(text)

@@ -29,6 +29,10 @@ class Prediction:
     overrides: list[str]
     prompt: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
+    text: str | None = None
+    file: Path | None = None
+    beam: int | None = None
+    n_best: int = 1
 
     def run(self, corpus: str, arguments: dict[str, Any]) -> tuple[Any, Tensor]:
         """Predicts the rows of a corpus of files.
@@ -88,6 +92,19 @@ class Prediction:
                 writer.writerow(header)
                 writer.writerows(rows)
             staged.replace(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        return path
+
+    def write(self, text: str) -> Path:
+        """Writes a text, with an end to its last line; returns where it is.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        path = self.place("", ".txt")
+        try:
+            path.write_text(f"{text}\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
         return path

@@ -43,12 +43,13 @@ def output_size(
     return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
 
 
-def layer_table(network: nn.Module, inputs: Sequence[int] | Tensor) -> list[Layer]:
+def layer_table(network: nn.Module, inputs: Sequence[int] | Sequence[Tensor]) -> list[Layer]:
     """The layers of a network in the order of their computation.
 
     Args:
         network: On the meta device, where nothing is computed, or any other.
-        inputs: A batch, or the shape of one input, without the batch: (channels, height, width).
+        inputs: What it is given, of which the first is what its layers see; or the shape of one
+            input, without the batch: (channels, height, width).
     """
     rows: list[Layer] = []
     names = {module: name for name, module in network.named_modules()}
@@ -62,13 +63,13 @@ def layer_table(network: nn.Module, inputs: Sequence[int] | Tensor) -> list[Laye
 
     leaves = [module for module in network.modules() if not list(module.children())]
     handles = [leaf.register_forward_hook(note) for leaf in leaves]
-    device = next(network.parameters()).device
     training = network.training
     try:
-        example = inputs if isinstance(inputs, Tensor) else torch.zeros(1, *inputs, device=device)
-        example.field = (1.0, 1.0)  # type: ignore[attr-defined]
+        given = [one for one in inputs if isinstance(one, Tensor)]
+        given = given or [torch.zeros(1, *inputs, device=next(network.parameters()).device)]
+        given[0].field = (1.0, 1.0)  # type: ignore[attr-defined]
         with _Fields(), torch.no_grad():
-            network.eval()(example)
+            network.eval()(*given)
     finally:
         network.train(training)
         for handle in handles:

@@ -3,12 +3,15 @@
 Batch: (tokens, tags)
 """
 
+from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Callback
 from torch.nn.functional import cross_entropy
 
 from zoo.shapes import IGNORED, TagLogits, Tags, Tokens
 from zoo.task import Step, Task
+from zoo.training.text_pictures import TagPictures
 
 
 class SequenceTagger(Task):
@@ -32,6 +35,9 @@ class SequenceTagger(Task):
         # Of no tags the loss is 0, not 0 / 0.
         loss = whole / size.clamp(min=1)
         return Step(loss, size, {"accuracy": (predictions == tags).sum()}, predictions)
+
+    def pictures(self, folder: Path) -> list[Callback]:
+        return [TagPictures(folder)]
 
     def predict_step(self, batch: tuple[Tokens, Any], batch_idx: int) -> Tags:
         """The most probable tag of each token."""

@@ -1,4 +1,4 @@
-"""A text as a language model reads it: how much each token surprised it, drawn."""
+"""A text as a model reads it, drawn: what surprised it, or what it took for something else."""
 
 from math import log
 from typing import Any
@@ -14,53 +14,84 @@ from zoo.training.pictures import EvaluationPictures
 COLUMNS, LINES = 64, 12  # characters
 
 
-class TextPictures(EvaluationPictures):
-    """Writes `<stage>_surprise.png`: the first row of the batches, from batch to batch.
+class FirstRows(EvaluationPictures):
+    """Keeps the first row of the batches, from batch to batch: tokens, targets, predictions.
 
     Does nothing where the corpus has no vocabulary (`vocab`).
     """
 
-    rows: tuple[tuple[Tensor, Tensor], ...] = ()
+    rows: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
 
     def begin(self, trainer: Trainer, model: LightningModule) -> None:
         self.rows = ()
 
     def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
-        if sum(len(targets) for targets, _ in self.rows) < COLUMNS * LINES:
+        if sum(len(tokens) for tokens, *_ in self.rows) < COLUMNS * LINES:
             wanted = batch[1][0] >= 0
-            self.rows += ((batch[1][0][wanted], predictions[0][wanted]),)
+            tokens, targets = batch[0][0], batch[1][0]
+            self.rows += ((tokens[wanted], targets[wanted], predictions[0][wanted]),)
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
         corpus: Any = getattr(trainer, "datamodule", None)
         if not (self.rows and trainer.is_global_zero and hasattr(corpus, "vocab")):
             return {}
-        targets, chances = (torch.cat(part).cpu() for part in zip(*self.rows, strict=True))
+        return self.show(corpus, *(torch.cat(part).cpu() for part in zip(*self.rows, strict=True)))
+
+    def show(
+        self, corpus: Any, tokens: Tensor, targets: Tensor, predictions: Tensor
+    ) -> dict[str, Figure]:
+        """The figures of a text, (steps) each."""
+        return {}
+
+
+class TagPictures(FirstRows):
+    """Writes `<stage>_tags.png`: a text with what its tags say that stands before each token.
+
+    Of a corpus that says so (`before`).
+    """
+
+    def show(
+        self, corpus: Any, tokens: Tensor, targets: Tensor, predictions: Tensor
+    ) -> dict[str, Figure]:
+        pairs = zip(predictions.tolist(), corpus.vocab.tokens(tokens.tolist()), strict=True)
+        texts = [corpus.before[tag] + token for tag, token in pairs]
+        wrong = (predictions != targets).float().tolist()
+        return {"tags": draw_text(texts, wrong, "as tagged; shaded where the tag is wrong")}
+
+
+class TextPictures(FirstRows):
+    """Writes `<stage>_surprise.png`: a text with how much each token surprised the model."""
+
+    def show(
+        self, corpus: Any, tokens: Tensor, targets: Tensor, predictions: Tensor
+    ) -> dict[str, Figure]:
         gap = 0 if corpus.tokenizer == "char" else 1
-        tokens = corpus.vocab.tokens(targets.tolist())
-        most = log(len(corpus.vocab))
-        return {"surprise": draw_surprise(tokens, (-chances / most).tolist(), gap)}
+        texts = corpus.vocab.tokens(targets.tolist())
+        surprises = (-predictions / log(len(corpus.vocab))).tolist()  # 1: as if all were alike
+        return {"surprise": draw_text(texts, surprises, "the darker, the less expected", gap)}
 
 
-def draw_surprise(tokens: list[str], surprises: list[float], gap: int = 0) -> Figure:
-    """Tokens in lines, the darker the less they were expected.
+def draw_text(tokens: list[str], shades: list[float], title: str, gap: int = 0) -> Figure:
+    """Tokens in lines, shaded.
 
     Args:
         tokens: Of a text.
-        surprises: Of each: 0 where it was certain, 1 as if all were equally likely.
+        shades: Of each: from 0, none, to 1.
+        title: What the shade says.
         gap: Columns between two tokens.
     """
     figure = Figure(layout="constrained")
     axis = figure.subplots()
     column, line = 0, 0
-    for token, surprise in zip(tokens, surprises, strict=True):
+    for token, shade in zip(tokens, shades, strict=True):
         width = min(len(token), COLUMNS)
         if column + width > COLUMNS:
             column, line = 0, line + 1
         if line == LINES:
             break
-        shade = min(surprise, 1.0)
-        axis.add_patch(Rectangle((column, line), width, 1, color="C1", alpha=shade, linewidth=0))
-        style: dict[str, Any] = {
+        style: dict[str, Any] = {"color": "C1", "alpha": min(shade, 1.0), "linewidth": 0}
+        axis.add_patch(Rectangle((column, line), width, 1, **style))
+        style = {
             "family": "monospace",
             "fontsize": 9,
             "ha": "center",
@@ -73,5 +104,5 @@ def draw_surprise(tokens: list[str], surprises: list[float], gap: int = 0) -> Fi
     figure.set_size_inches(10, 0.4 + 0.27 * lines)
     axis.set(xlim=(0, COLUMNS), ylim=(lines, 0))
     axis.set_axis_off()
-    axis.set_title("the darker, the less expected", fontsize=9, loc="left")
+    axis.set_title(title, fontsize=9, loc="left")
     return figure

@@ -1,0 +1,276 @@
+"""How fast does a Transformer write sentences: the course's way, a textbook's beam, the zoo?
+
+    .venv/bin/python -m scripts.benchmarks.decoding [--json FILE]
+
+One process decodes random sentences of 5 to 12 words with an untrained Transformer (256 values, 4
+heads, 2 + 2 layers, 5,000 words), 50 tokens each, for which <eos> is barred; every variant in turn,
+comparing the medians of all turns but the first; the order swaps with each turn:
+
+course     greedy, a sentence at a time: a cache of each block's inputs, whose keys and values, and
+           the source's, are projected anew for each token
+batch      the same for a batch of sentences
+zoo        `zoo.translation.decoding.decode`: the batch, with keys and values kept
+textbook   a beam of 4, a sentence at a time: each beginning is read from its first token, its best
+           continuations are put in a list, and the best of the list are the next beginnings
+zoo beam   `decode` with a beam of 4
+
+All have the same weights. Before counting, greedy sentences have to be the same, and so have the
+best sentences of both beams, with equal scores. The slow ones get fewer sentences (`--few`).
+
+The defaults take some 3 minutes. Exits with 1 when a bar is not met.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, cast
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from scripts.benchmarks.measuring import header, write_results
+from zoo.layers.attention import MultiHeadAttention, within
+from zoo.layers.transformer import TransformerBlock
+from zoo.translation.decoding import decode
+from zoo.translation.transformer import Transformer
+
+VOCAB, BOS, EOS, STEPS, BEAM, PENALTY = 5000, 1, 2, 50, 4, 0.75
+BARS = {("zoo", "course"): 16.0, ("zoo", "batch"): 2.0, ("zoo beam", "textbook"): 15.0}
+Sentences = tuple[Tensor, Tensor]  # (batch, steps), (batch)
+Found = list[tuple[list[int], float]]
+Decoder = Callable[[Sentences], Found]
+
+
+def build() -> Transformer:
+    """The model, untrained, in evaluation mode; its logits spread enough for words to differ."""
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 256, "ffn_dim": 512, "num_heads": 4, "num_layers": 2}
+    return Transformer(VOCAB, VOCAB, bos_index=BOS, eos_index=EOS, **sizes).eval()  # type: ignore[arg-type]
+
+
+def sentences(count: int) -> Sentences:
+    """Random ones, of 5 to 12 words."""
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.randint(5, 13, (count,), generator=generator)
+    return torch.randint(4, VOCAB, (count, int(lengths.max())), generator=generator), lengths
+
+
+def read(model: Transformer, given: Sentences) -> Tensor:
+    """What the encoder makes of sentences, (batch, steps, values)."""
+    source, lengths = given
+    allowed = within(lengths, source.shape[1])[:, None, None]
+    x = model.embed(source, model.source_embedding)
+    for block in model.encoder:
+        x, _ = block(x, allowed=allowed)
+    return x
+
+
+class CourseAttention(nn.Module):
+    """Attention of the course: four dense layers, heads moved into the batch, a masked softmax.
+
+    Args:
+        zoo: Whose weights it has.
+    """
+
+    def __init__(self, zoo: MultiHeadAttention) -> None:
+        super().__init__()
+        self.num_heads, self.dropout = zoo.num_heads, nn.Dropout(0.1)
+        weights = zoo.in_proj_weight.chunk(3), cast(Tensor, zoo.in_proj_bias).chunk(3)
+        parts = [*zip(*weights, strict=True), (zoo.out_proj.weight, zoo.out_proj.bias)]
+        self.query, self.key, self.value, self.output = (_dense(*part) for part in parts)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(batch, steps, values) -> (batch x heads, steps, size)."""
+        x = x.reshape(x.shape[0], x.shape[1], self.num_heads, -1).permute(0, 2, 1, 3)
+        return x.reshape(-1, x.shape[2], x.shape[3])
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, lengths: Any) -> Tensor:
+        q, k, v = self.query(queries), self.key(keys), self.value(values)
+        q, k, v = self.split(q), self.split(k), self.split(v)
+        scores = torch.bmm(q, k.transpose(1, 2)) / q.shape[-1] ** 0.5
+        if lengths is not None:
+            lengths = lengths.repeat_interleave(self.num_heads * scores.shape[1])
+            shape = scores.shape
+            scores = scores.reshape(-1, shape[-1])
+            mask = torch.arange(shape[-1])[None, :] < lengths[:, None]
+            scores[~mask] = -1e6
+            scores = scores.reshape(shape)
+        found = torch.bmm(self.dropout(scores.softmax(-1)), v)
+        found = found.reshape(-1, self.num_heads, found.shape[1], found.shape[2])
+        return self.output(found.permute(0, 2, 1, 3).reshape(found.shape[0], found.shape[2], -1))
+
+
+def _dense(weight: Tensor, bias: Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight, layer.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
+    return layer
+
+
+class CourseBlock(nn.Module):
+    """A decoder block of the course, which keeps its inputs.
+
+    Args:
+        zoo: Whose weights it has.
+    """
+
+    def __init__(self, zoo: TransformerBlock) -> None:
+        super().__init__()
+        self.attention, self.of_source = (
+            CourseAttention(zoo.attention),
+            CourseAttention(zoo.of_source),
+        )
+        self.norms = nn.ModuleList([zoo.attention_norm, zoo.of_source_norm, zoo.dense_norm])
+        self.expand, self.contract = zoo.dense[0], zoo.dense[3]
+        self.relu, self.dropout = nn.ReLU(), nn.Dropout(0.1)
+
+    def forward(
+        self, x: Tensor, cache: Tensor | None, source: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        seen = x if cache is None else torch.cat([cache, x], 1)
+        x2 = self.attention(x, seen, seen, None)
+        y = self.norms[0](x + self.dropout(x2))
+        y2 = self.of_source(y, source, source, lengths)
+        z = self.norms[1](y + self.dropout(y2))
+        return self.norms[2](z + self.dropout(self.contract(self.relu(self.expand(z))))), seen
+
+
+class Course:
+    """The course's decoder with the zoo's weights: greedy, a token of each sentence at a time.
+
+    Args:
+        model: Whose weights it has.
+    """
+
+    def __init__(self, model: Transformer) -> None:
+        self.model = model
+        self.blocks = [CourseBlock(block).eval() for block in model.decoder]
+
+    def __call__(self, given: Sentences) -> Found:
+        source, model = read(self.model, given), self.model
+        caches: list[Tensor | None] = [None for _ in self.blocks]
+        tokens = torch.full((len(source), 1), BOS)
+        written, score = [], torch.zeros(len(source))
+        for step in range(STEPS):
+            x = model.target_embedding(tokens) * model.embed_dim**0.5
+            x = model.dropout(x + model.positions[step : step + 1])
+            for index, block in enumerate(self.blocks):
+                x, caches[index] = block(x, caches[index], source, given[1])
+            logs = model.head(x).log_softmax(2)
+            logs[..., EOS] = -inf
+            best, tokens = logs.max(2)
+            written.append(tokens[:, 0].tolist())
+            score += best[:, 0]
+        rows = [list(row) for row in zip(*written, strict=True)]
+        return list(zip(rows, (score / STEPS**PENALTY).tolist(), strict=True))
+
+
+def textbook(model: Transformer, given: Sentences) -> Found:
+    """A beam search of one sentence, each beginning read from its first token."""
+    beam: list[tuple[float, list[int]]] = [(0.0, [BOS])]
+    for _ in range(STEPS):
+        candidates = []
+        for total, tokens in beam:
+            logs = model(*given, torch.tensor([tokens]))[0, -1].log_softmax(0)
+            logs[EOS] = -inf
+            for value, token in zip(*logs.topk(BEAM), strict=True):
+                candidates.append((total + value.item(), [*tokens, int(token)]))
+        beam = sorted(candidates, key=lambda c: -c[0])[:BEAM]
+    total, tokens = beam[0]
+    return [(tokens[1:], total / STEPS**PENALTY)]
+
+
+def zoo(model: Transformer, given: Sentences, beam_size: int) -> Found:
+    """The zoo's own."""
+    options: dict[str, Any] = {"max_steps": STEPS, "barred": (EOS,), "length_penalty": PENALTY}
+    return [(*best,) for best, *_ in decode(model, *given, beam_size, **options)]
+
+
+def one_by_one(decoder: Decoder) -> Decoder:
+    """Decodes each sentence by itself."""
+
+    def all_of(given: Sentences) -> Found:
+        source, lengths = given
+        rows = range(len(source))
+        return [
+            found
+            for row in rows
+            for found in decoder((source[row : row + 1, : lengths[row]], lengths[row : row + 1]))
+        ]
+
+    return all_of
+
+
+def check_equal(one: Found, other: Found, what: str) -> None:
+    """Raises where sentences or their scores differ."""
+    for (tokens, score), (others, other_score) in zip(one, other, strict=True):
+        if tokens != others or abs(score - other_score) > 1e-3:
+            raise AssertionError(f"{what}: {tokens} {score} is not {others} {other_score}")
+
+
+@torch.no_grad()
+def measure(batch: int, few: int, repeats: int) -> dict[str, list[float]]:
+    """Sentences/s of each variant, turn by turn."""
+    model = build()
+    course = Course(model)
+    variants: dict[str, tuple[Decoder, Sentences]] = {
+        "course": (one_by_one(course), sentences(few)),
+        "batch": (course, sentences(batch)),
+        "zoo": (lambda given: zoo(model, given, 1), sentences(batch)),
+        "textbook": (one_by_one(lambda given: textbook(model, given)), sentences(max(1, few // 4))),
+        "zoo beam": (lambda given: zoo(model, given, BEAM), sentences(batch)),
+    }
+    found: dict[str, Found] = {}
+    rates: dict[str, list[float]] = {name: [] for name in variants}
+    for turn in range(repeats + 1):
+        for name in list(variants) if turn % 2 == 0 else list(variants)[::-1]:
+            decoder, given = variants[name]
+            start = perf_counter()
+            found[name] = decoder(given)
+            rates[name].append(len(given[0]) / (perf_counter() - start))
+        if turn == 0:
+            check_equal(found["batch"], found["zoo"], "greedy")
+            for name, beam_size in (("course", 1), ("textbook", BEAM)):
+                check_equal(found[name], zoo(model, variants[name][1], beam_size), name)
+    return {name: values[1:] for name, values in rates.items()}
+
+
+def main() -> int:
+    """Parses, measures, reports; 1 if a bar is not met."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each variant")
+    parser.add_argument("--batch", type=int, default=64, help="sentences decoded together")
+    parser.add_argument("--few", type=int, default=16, help="sentences of the course, one by one")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    console = Console(highlight=False)
+    title = f"{header(options.threads)}; {STEPS} tokens; {options.repeats} turns"
+    console.print(title, soft_wrap=True)
+    rates = measure(options.batch, options.few, options.repeats)
+    middle = {name: median(values) for name, values in rates.items()}
+    table = Table("variant")
+    for column in ("sentences/s", "min - max"):
+        table.add_column(column, justify="right")
+    for name, values in rates.items():
+        table.add_row(name, f"{middle[name]:.1f}", f"{min(values):.1f} - {max(values):.1f}")
+    console.print(table)
+    met = True
+    for (one, other), bar in BARS.items():
+        ratio = middle[one] / middle[other]
+        met = met and ratio >= bar
+        verdict = "met" if ratio >= bar else "NOT MET"
+        console.print(f"{one} / {other}: {ratio:.1f}, wanted {bar:.0f}: {verdict}")
+    if options.json:
+        write_results(options.json, title, {"median": middle, "all": rates})
+    return int(not met)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Topic 15: what a Transformer is told of positions, and over what it normalises."""
+
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from scripts.figures.runs import Runs
+from scripts.figures.style import BLUE, GREEN, NOTE, ORANGE, PURPLE, legend, name, sheet
+from zoo.layers.attention import sinusoids
+
+TOPIC = (15, "Transformer")
+POSITIONS, DIMENSIONS = 60, 32
+
+
+def positions(runs: Runs) -> Figure:
+    """Positions as sines and cosines: each pair of dimensions turns more slowly than the last.
+
+    Left, a row a position: like the digits of a number that counts up, the first dimensions change
+    with each step and the last hardly at all. Right, four of them as curves. A step further turns
+    each pair by the same angle wherever it is made, so that distances can be learnt.
+
+    Made from `zoo.layers.attention.sinusoids` for 60 positions and 32 dimensions.
+    """
+    figure, (image, curves) = sheet(1, 2, 3.6)
+    table = sinusoids(POSITIONS, DIMENSIONS)
+    image.grid(visible=False)
+    shown = image.imshow(table, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    figure.colorbar(shown, ax=image, ticks=(-1, 0, 1))
+    name(image, "the encoding", x="dimension", y="position")
+    for dimension, color in zip((6, 7, 8, 9), (BLUE, ORANGE, GREEN, PURPLE), strict=True):
+        curves.plot(table[:, dimension], color=color, label=f"dimension {dimension}")
+    name(curves, "four dimensions", x="position")
+    legend(curves, ncols=2, loc="lower center", bbox_to_anchor=(0.5, -0.38))
+    return figure
+
+
+def normalisation(runs: Runs) -> Figure:
+    """Layer normalisation is over the values of a row, batch normalisation over the rows.
+
+    Of three rows of which the last is ten times as large, layer normalisation makes the same as of
+    small ones: a word means what it means, whatever stands beside it in the batch, and a sentence
+    may have any length. Batch normalisation keeps the rows apart and makes the columns alike.
+
+    Made from `torch.nn.LayerNorm` and `torch.nn.BatchNorm1d` in training, with their first weights.
+    """
+    figure, panels = sheet(1, 3, 3.0)
+    rows = torch.tensor([[1.0, 2.0, 4.0], [2.0, 3.0, 1.0], [10.0, 20.0, 40.0]])
+    made = {
+        "three rows": rows,
+        "layer normalisation": nn.LayerNorm(3)(rows),
+        "batch normalisation": nn.BatchNorm1d(3)(rows),
+    }
+    for panel, (title, values) in zip(panels, made.items(), strict=True):
+        values = values.detach()
+        panel.grid(visible=False)
+        most = values.abs().max().item()
+        panel.imshow(values, cmap="RdBu", vmin=-1.4 * most, vmax=1.4 * most, aspect="auto")
+        for row, column in ((row, column) for row in range(3) for column in range(3)):
+            text = f"{values[row, column].item():.2f}"
+            panel.text(column, row, text, ha="center", va="center", **NOTE)
+        panel.set(xticks=range(3), yticks=range(3))
+        name(panel, title, x="value", y="row")
+    return figure

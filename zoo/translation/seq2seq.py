@@ -1,0 +1,42 @@
+"""Seq2Seq: one recurrent network reads a sentence into its state, from which another writes.
+
+Paper:  Sutskever, Vinyals and Le 2014, https://arxiv.org/abs/1409.3215, Figure 1; the state given
+        to the decoder at each step: Cho et al. 2014, https://arxiv.org/abs/1406.1078, Figure 1
+Shapes: (batch, 10) of 389 tokens, (batch, 10) -> (batch, 10, 811)
+Size:   103,051 parameters
+Config: seq2seq-fra_eng
+"""
+
+from typing import Any
+
+import torch
+
+from zoo.shapes import Lengths, SourceTokens, State, TokenLogits, Tokens
+from zoo.translation.recurrent import RecurrentTranslator
+
+
+class Seq2Seq(RecurrentTranslator):
+    """The decoder begins with the encoder's state, and reads the end of it beside each token.
+
+    Args:
+        source_vocab_size: Number of tokens of the source.
+        target_vocab_size: Number of tokens of the target.
+        recurrent: Arguments of every recurrent translator.
+    """
+
+    def __init__(self, source_vocab_size: int, target_vocab_size: int, **recurrent: Any) -> None:
+        super().__init__(source_vocab_size, target_vocab_size, **recurrent)
+        self.save_hyperparameters()
+
+    def encode(self, source: SourceTokens, lengths: Lengths) -> State:
+        _, state = self.read(source, lengths)
+        return state
+
+    def begin(self, memory: State) -> State:
+        return memory
+
+    def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
+        context = memory[0][:, -1:].expand(-1, tokens.shape[1], -1)  # of the last layer
+        inputs = torch.cat([self.dropout(self.target_embedding(tokens)), context], 2)
+        states, state = self.write(inputs, state)
+        return self.predict(states), state
