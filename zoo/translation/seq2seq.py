@@ -5,6 +5,8 @@ Paper:  Sutskever, Vinyals and Le 2014, https://arxiv.org/abs/1409.3215, Figure 
 Shapes: (batch, 10) of 389 tokens, (batch, 10) -> (batch, 10, 811)
 Size:   103,051 parameters
 Config: seq2seq-fra_eng
+Result: seq2seq-fra_eng: training loss a token 0.1786 after 300 epochs (real corpus, its first
+        1,000 pairs, seed 0, 2026-11-25: `zoo fit seq2seq-fra_eng`)
 """
 
 from typing import Any
