@@ -1,14 +1,21 @@
 """Translators: step by step as at once, what padding may not change, beams, BLEU, the command."""
 
+from functools import partial
 from itertools import product
 from math import exp, log
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import fails
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightning.pytorch import Trainer
 from torch.nn.functional import cross_entropy
+from torchmetrics.text import SacreBLEUScore
 
+from datamodules import FraEng
+from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.translation.attention_seq2seq import AttentionSeq2Seq
 from zoo.translation.bleu import sentence_bleu
@@ -333,3 +340,78 @@ def test_positions_go_on_past_those_computed_ahead():
 )
 def test_the_courses_bleu(prediction, reference, wanted):
     assert sentence_bleu(prediction, reference) == pytest.approx(wanted)
+
+
+# The command
+
+CKPT = "runs/transformer-fra_eng/1/checkpoints/last.ckpt"
+
+
+def test_a_sentence_and_a_file_are_translated(capsys):
+    small = ["--data.synthetic", "true", "--trainer.accelerator", "cpu"]
+    assert main(["fit", "transformer-fra_eng", *small, "--trainer.max_epochs", "8"]) == 0
+    shown = Path("runs/transformer-fra_eng/1/pictures/translations.txt").read_text()
+    assert shown.startswith("epoch 8, step ")
+    assert shown.count(" => ") == 6
+    assert Path("runs/transformer-fra_eng/1/pictures/validation_attention.png").exists()
+    capsys.readouterr()
+    ask = ["predict", "--ckpt_path", CKPT]
+    assert main([*ask, "--text", "Go!"]) == 0
+    (line, written) = capsys.readouterr().out.splitlines()
+    assert written == "written: predictions/1.txt"
+    assert Path("predictions/1.txt").read_text() == f"{line}\n"
+    Path("in.txt").write_text("Go!\n\nXyzzy plugh.\n" + "go " * 80 + "\n")
+    options = ["--file", "in.txt", "--output", "out.txt", "--beam", "4"]
+    assert main([*ask, *options]) == 0
+    out = capsys.readouterr().out
+    assert "not in the vocabulary, read as <unk>: plugh xyzzy\n" in out
+    lines = Path("out.txt").read_text().split("\n")
+    assert len(lines) == 5
+    assert lines[0] == line
+    assert lines[1] == lines[4] == ""
+    assert "<unk>" not in "".join(lines)
+    assert main([*ask, "--text", "Go!", "--n_best", "3", "--output", "best.txt"]) == 0
+    rows = [row.split("\t") for row in Path("best.txt").read_text().splitlines()]
+    scores = [float(score) for score, _ in rows]
+    assert len(rows) == 3
+    assert scores == sorted(scores, reverse=True)
+    Path("latin.txt").write_bytes(b"Go.\nD\xe9j\xe0.\n")
+    for options, words in [
+        ((), "say what to translate: --text"),
+        (("--text", "Go!", "--file", "in.txt"), "say what to translate"),
+        (("--text", " "), "no sentence has a word"),
+        (("--file", "none.txt"), "none.txt: cannot be read"),
+        (("--file", "latin.txt"), "latin.txt, line 2: not UTF-8 text"),
+        (("--text", "Go.", "--beam", "0"), "beam_size is 0"),
+        (("--text", "Go.", "--beam", "2", "--n_best", "3"), "n_best 3"),
+        (("--text", "Go.", "in.txt"), "not in.txt"),
+        (("--prompt", "Go."), "translates: --prompt is not for that"),
+    ]:
+        assert words in fails(capsys, *ask, *options)
+
+
+def test_bleu_of_a_corpus_is_sacrebleus(tmp_path):
+    """Of what is decoded, greedily in validation and by a beam in the test."""
+    corpus = FraEng(synthetic=True, num_pairs=400, num_val=30, num_test=30, batch_size=7)
+    corpus.prepare_data()
+    torch.manual_seed(0)
+    sizes = corpus.source_vocab_size, corpus.target_vocab_size
+    marks = {"bos_index": BOS, "eos_index": EOS, "unk_index": corpus.unk_index}
+    model = Transformer(*sizes, **marks, optimizer=partial(torch.optim.Adam, lr=0.005))
+    trainer = Trainer(
+        max_epochs=6, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+    )  # fmt: skip
+    trainer.fit(model, corpus)
+    found = {"val": trainer.callback_metrics["val/bleu"].item()}
+    found["test"] = trainer.test(model, corpus, verbose=False)[0]["test/bleu"]
+    for split, beam_size in (("val", 1), ("test", 4)):
+        rows = getattr(corpus, f"{split}_dataloader")()
+        texts, references = [], []
+        for source, lengths, _, _, known in rows:
+            best = model.decode(source, lengths, beam_size=beam_size)
+            texts += [corpus.target_text(h[0].tokens) for h in best]
+            references += [[reference] for reference in known]
+        wanted = SacreBLEUScore(tokenize="13a", lowercase=True)(texts, references)
+        assert found[split] == pytest.approx(100 * wanted.item(), abs=1e-4)
+        assert wanted > 0.02
