@@ -25,7 +25,7 @@ def positions(runs: Runs) -> Figure:
     table = sinusoids(POSITIONS, DIMENSIONS)
     image.grid(visible=False)
     shown = image.imshow(table, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-    figure.colorbar(shown, ax=image, ticks=(-1, 0, 1))
+    figure.colorbar(shown, ax=image, ticks=(-1, 0, 1), label="value")
     name(image, "the encoding", x="dimension", y="position")
     for dimension, color in zip((6, 7, 8, 9), (BLUE, ORANGE, GREEN, PURPLE), strict=True):
         curves.plot(table[:, dimension], color=color, label=f"dimension {dimension}")

@@ -1,0 +1,42 @@
+"""Topic 14: where a translator looks."""
+
+import torch
+from matplotlib.figure import Figure
+
+import zoo
+from scripts.figures.runs import Runs
+from scripts.figures.sentence_lengths import corpus
+from scripts.figures.style import name, sheet
+from zoo.training.translations import attention_of, translated
+
+TOPIC = (14, "Attention")
+RECIPE = "attention_seq2seq-fra_eng"
+SHOWN = 6
+
+
+def attention(runs: Runs) -> Figure:
+    """Each word that is written comes from a look at the words that were read.
+
+    A row is a word that is written, a column one that was read, the darker the more it weighed. In
+    so short sentences the state that was handed on knows much already: a look may rest on the end.
+
+    Made from the run of the recipe `attention_seq2seq-fra_eng`: the first 1,000 pairs of fra-eng,
+    or of their stand-in where they are not there.
+    """
+    pairs = corpus()
+    run = runs.fit(RECIPE, *(["--data.synthetic", "true"] if pairs.synthetic else []))
+    model = zoo.load(run / "checkpoints" / "last.ckpt")
+    trained = type(pairs)(synthetic=pairs.synthetic, num_pairs=1000, num_val=0, num_test=0)
+    examples = trained.examples[-SHOWN:]
+    figure, panels = sheet(2, 3, 5.2)
+    with torch.no_grad():
+        rows = zip(examples, translated(model, trained, examples), strict=True)
+        for panel, (sentence, found) in zip(panels, rows, strict=False):
+            weights, source = attention_of(model, trained, sentence, found)
+            written = [*trained.target_vocab.tokens(found), "<eos>"]
+            panel.grid(visible=False)
+            panel.imshow(weights.mean(0), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            panel.set_xticks(range(len(source)), source, rotation=30, ha="right", parse_math=False)
+            panel.set_yticks(range(len(written)), written, parse_math=False)
+            name(panel, sentence)
+    return figure
