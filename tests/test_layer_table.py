@@ -1,5 +1,7 @@
 """The layer table: shapes as computed, receptive fields as the gradient shows them."""
 
+import math
+
 import pytest
 import torch
 import torchvision
@@ -12,6 +14,7 @@ from torch.nn import functional
 from zoo.cli.layers import build, shapes
 from zoo.cli.main import main
 from zoo.layers.layer_table import layer_table, output_size
+from zoo.layers.transformer import TransformerBlock
 
 
 def table(network, *shape):
@@ -103,3 +106,10 @@ def test_the_command_prints_them(capsys):
     assert "61,706" in out
     assert "Surface has no layers; those that do: " in fails(capsys, "show", "Surface", "--layers")
     assert "did you mean LeNet?" in fails(capsys, "show", "lenett", "--layers")
+
+
+def test_after_an_attention_all_is_seen():
+    rows = layer_table(TransformerBlock(8, 16, 2), (torch.zeros(1, 5, 8),))
+    fields = {row.name: row.receptive_field for row in rows}
+    assert fields["attention_norm"] == 1  # comes first
+    assert fields["dense_norm"] == math.inf

@@ -85,9 +85,9 @@ class _Fields(TorchFunctionMode):
     ) -> Any:
         output = function(*args, **(kwargs or {}))
         sources = [x for x in _tensors(args) if hasattr(x, "field")]
-        if sources and isinstance(output, Tensor):
+        for made in _tensors(output) if sources else ():
             field = max(source.field for source in sources)
-            output.field = _seen(function, field, args, kwargs or {})  # type: ignore[attr-defined]
+            made.field = _seen(function, field, args, kwargs or {})  # type: ignore[attr-defined]
         return output
 
 

@@ -3,7 +3,7 @@
 Paper:  Bahdanau, Cho and Bengio 2015, https://arxiv.org/abs/1409.0473, Figure 1
 Shapes: (batch, 10) of 389 tokens, (batch, 10) -> (batch, 10, 811)
 Size:   105,131 parameters
-Config: attention_seq2seq-fra_eng
+Config: attention_seq2seq-fra_eng, attention_seq2seq_full-fra_eng
 Result: attention_seq2seq-fra_eng: training loss a token 0.1769 after 300 epochs (real corpus,
         its first 1,000 pairs, seed 0, 2026-11-25: `zoo fit attention_seq2seq-fra_eng`)
 """

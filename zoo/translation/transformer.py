@@ -5,7 +5,7 @@ Paper:  Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser and Polosukhin
         https://arxiv.org/abs/2002.04745
 Shapes: (batch, 10) of 389 tokens, (batch, 10) -> (batch, 10, 811)
 Size:   107,104 parameters
-Config: transformer-fra_eng
+Config: transformer-fra_eng, transformer_full-fra_eng
 Result: transformer-fra_eng: training loss a token 0.1776 after 250 epochs (real corpus, its first
         1,000 pairs, seed 0, 2026-11-25: `zoo fit transformer-fra_eng`)
 """
