@@ -137,15 +137,19 @@ class _Search:
     def advance(self, last: bool) -> bool:
         """Adds a token to each beginning; whether there is more to do."""
         logits, state = self.model.advance(self.tokens[:, -1:], self.state, self.memory)
-        logs = logits[:, -1].float().log_softmax(1).index_fill(1, self.barred, -inf)
-        logs = logs.unflatten(0, (-1, self.width))
-        candidates = (self.scores[:, :, None] + logs).flatten(1)
+        logits = logits[:, -1].float()
+        whole = logits.logsumexp(1, keepdim=True)
+        if len(self.barred):
+            logits = logits.index_fill(1, self.barred, -inf)
         # Each beginning ends in one way: of twice as many candidates enough go on.
-        scores, places = candidates.topk(min(2 * self.width, candidates.shape[1]), 1)
-        size = logs.shape[2]
-        tokens = places % size
+        wanted = min(2 * self.width, logits.shape[1])
+        values, tokens = logits.topk(wanted, 1)
+        values = self.scores.flatten()[:, None] + values - whole
+        values, tokens = (part.reshape(len(self.rows), -1) for part in (values, tokens))
+        scores, places = values.topk(min(2 * self.width, values.shape[1]), 1)
+        tokens = tokens.gather(1, places)
         first = torch.arange(len(self.rows), device=places.device)[:, None] * self.width
-        beams = first + places // size
+        beams = first + places // wanted
         ended = (tokens == self.model.eos_index) | last
         self._set_aside(scores, beams, tokens, ended)
         order = ended.int().argsort(dim=1, stable=True)[:, : self.width]  # those that go on first
