@@ -7,12 +7,12 @@ Batch: (source, source_lengths, target, target_lengths, references)
 from pathlib import Path
 from typing import Any
 
-from datamodules.errors import CorpusError
+from datamodules.own_file import OwnFile
 from datamodules.sentence_pairs import SentencePairs
 from datamodules.synthetic import phrases
 
 
-class PairFile(SentencePairs):
+class PairFile(OwnFile, SentencePairs):
     """Sentences and their translations, from whichever language into whichever.
 
     Args:
@@ -22,34 +22,12 @@ class PairFile(SentencePairs):
     """
 
     title = "Pair file"
+    stand_in = "pairs.txt"
 
     def __init__(self, path: str | Path | None = None, **pairs: Any) -> None:
         super().__init__(**pairs)
         self.save_hyperparameters(ignore=["root", "path"], logger=False)
-        self.path = Path(path).expanduser() if path is not None else None
-        if self.path is not None and not self.synthetic:
-            self.title = f"Pair file {self.path.name}"
+        self.name_file(path)
 
     def write_stand_in(self, folder: Path) -> None:
-        phrases.write_pairs(folder / "pairs.txt")
-
-    @property
-    def place(self) -> Path:
-        if self.synthetic or self.path is None:
-            return self.folder / "pairs.txt"
-        return self.path if self.path.is_file() else self.root / self.path
-
-    @property
-    def found(self) -> bool:
-        return self.path is not None and self.place.is_file()
-
-    def download(self) -> None:
-        if self.path is None:
-            raise CorpusError(
-                "there are no pairs to read: name their file by --data.path FILE, or try the "
-                "generated ones: --data.synthetic true"
-            )
-        raise CorpusError(f"{self.path}: there is no such file, here or under {self.root}")
-
-    def adopt(self, source: Path) -> list[Path]:
-        raise CorpusError(f"a file of pairs is read where it lies: --data.path {source}")
+        phrases.write_pairs(folder / self.stand_in)

@@ -3,78 +3,26 @@
 Batch: (source, source_lengths, target, target_lengths, references)
 """
 
-import re
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from datamodules.corpus import Corpus, Loader
 from datamodules.errors import CorpusError
-from datamodules.in_memory import Rows, WholeBatches
 from datamodules.length_buckets import EvaluationBuckets, LengthBuckets
-from datamodules.ragged import Ragged, TokenRows
+from datamodules.ragged import TokenRows
+from datamodules.sentence_rows import SentenceRows
 from datamodules.text_corpus import read_text
-from datamodules.tokenizers import joined, refuse_unknown, tokenizer
+from datamodules.tokenizers import cleaned_sentence, joined, refuse_unknown, tokenizer
 from datamodules.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocab
 
-NARROW = str.maketrans("\u202f\xa0", "  ")  # blanks that do not break
-STOP = re.compile(r"(?<=\S)(?=[,.!?])")
 SHARE = 10  # of the sentences of a stand-in, one in so many is held out for each split at most
 SHOWN = 6  # sentences
-
-
-class TranslationBatch(NamedTuple):
-    """Sentences and their translations, padded to the longest of the batch.
-
-    Attributes:
-        source: Tokens and <eos>, then <pad>; int64 (batch, source_steps).
-        source_lengths: Tokens that are not <pad>; int64 (batch).
-        target: <bos>, tokens and <eos>, then <pad>; int64 (batch, target_steps).
-        target_lengths: Tokens that are not <pad>; int64 (batch).
-        references: The translations as text; none in training.
-    """
-
-    source: Tensor
-    source_lengths: Tensor
-    target: Tensor
-    target_lengths: Tensor
-    references: tuple[str, ...]
-
-
-class SentenceRows(WholeBatches):
-    """Pairs of which `Rows` give a `TranslationBatch`.
-
-    Args:
-        source: The sentences.
-        target: Their translations.
-        references: The translations as text, or nothing.
-    """
-
-    def __init__(self, source: Ragged, target: Ragged, references: tuple[str, ...] = ()) -> None:
-        self.source, self.target, self.references = source, target, references
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, rows: Rows) -> TranslationBatch:  # type: ignore[override]
-        references = self.references and tuple(self.references[i] for i in rows.indices.tolist())
-        padding = SPECIALS.index(PAD)
-        source, target = (side.padded(rows.indices, padding) for side in (self.source, self.target))
-        return TranslationBatch(*source, *target, references)
-
-    def to(self, device: torch.device | str) -> "SentenceRows":  # type: ignore[override]
-        """The same pairs on `device`."""
-        return SentenceRows(self.source.to(device), self.target.to(device), self.references)
-
-    @property
-    def lengths(self) -> tuple[Tensor, Tensor]:
-        """By which rows are alike: the target's, then the source's."""
-        return self.target.lengths, self.source.lengths
 
 
 class SentencePairs(Corpus):
@@ -94,7 +42,8 @@ class SentencePairs(Corpus):
         min_freq: How often a token must be in the training pairs to be in a vocabulary.
         tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
             wordpunct; see `datamodules.tokenizers`.
-        clean: Lower case, with a blank before each stop; see `cleaned_sentence`.
+        clean: Lower case, with a blank before each stop; see
+            `datamodules.tokenizers.cleaned_sentence`.
         num_val: Sentences held out to choose by; of a stand-in at most a tenth.
         num_test: Sentences held out to test on; of a stand-in at most a tenth.
         split_seed: Of the choice of what is held out.
@@ -381,11 +330,6 @@ class SentencePairs(Corpus):
                     f"vocabulary of {len(saved):,} differs from that of {len(own):,}; it was "
                     f"trained with: {given or 'the defaults'}"
                 )
-
-
-def cleaned_sentence(text: str) -> str:
-    """The course's cleaning: common blanks, lower case, and a blank before each , . ! and ?"""
-    return STOP.sub(" ", text.translate(NARROW).lower())
 
 
 def _key(sentence: str) -> str:

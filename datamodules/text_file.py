@@ -7,12 +7,12 @@ Batch: (tokens, targets)
 from pathlib import Path
 from typing import Any
 
-from datamodules.errors import CorpusError
+from datamodules.own_file import OwnFile
 from datamodules.plain_text import PlainText
 from datamodules.synthetic import prose
 
 
-class TextFile(PlainText):
+class TextFile(OwnFile, PlainText):
     """A text by characters, words or other tokens, of which the end is held out.
 
     Args:
@@ -25,6 +25,7 @@ class TextFile(PlainText):
     """
 
     title = "Text file"
+    stand_in = "prose.txt"
 
     def __init__(
         self,
@@ -35,30 +36,7 @@ class TextFile(PlainText):
     ) -> None:
         super().__init__(tokenizer=tokenizer, clean=clean, **text)
         self.save_hyperparameters(ignore=["root", "path"], logger=False)
-        self.path = Path(path).expanduser() if path is not None else None
-        if self.path is not None and not self.synthetic:
-            self.title = f"Text file {self.path.name}"
+        self.name_file(path)
 
     def write_stand_in(self, folder: Path) -> None:
-        prose.write_book(folder / "prose.txt")
-
-    @property
-    def place(self) -> Path:
-        if self.synthetic or self.path is None:
-            return self.folder / "prose.txt"
-        return self.path if self.path.is_file() else self.root / self.path
-
-    @property
-    def found(self) -> bool:
-        return self.path is not None and self.place.is_file()
-
-    def download(self) -> None:
-        if self.path is None:
-            raise CorpusError(
-                "there is no text to read: name it by --data.path FILE, or try the generated one: "
-                "--data.synthetic true"
-            )
-        raise CorpusError(f"{self.path}: there is no such file, here or under {self.root}")
-
-    def adopt(self, source: Path) -> list[Path]:
-        raise CorpusError(f"a text file is read where it lies: --data.path {source}")
+        prose.write_book(folder / self.stand_in)

@@ -29,11 +29,18 @@ NLTK = {
 NAMES = ("char", "word", "spacy", *NLTK)
 UNITS = {"char": "characters", "word": "words"}
 NO_LETTERS = re.compile("[^a-z]+")
+NARROW = str.maketrans("\u202f\xa0", "  ")  # blanks that do not break
+STOP = re.compile(r"(?<=\S)(?=[,.!?])")
 
 
 def cleaned(text: str) -> str:
     """A text in lower case, with one blank for each run of anything but the letters a to z."""
     return NO_LETTERS.sub(" ", text.lower())
+
+
+def cleaned_sentence(text: str) -> str:
+    """The course's cleaning: common blanks, lower case, and a blank before each , . ! and ?"""
+    return STOP.sub(" ", text.translate(NARROW).lower())
 
 
 def refuse_unknown(name: str) -> None:

@@ -418,7 +418,7 @@ def test_prepare(capsys):
     assert "name it by --data.path FILE" in fails(capsys, "prepare", "TextFile")
     Path("text.txt").write_text("text")
     line = fails(capsys, "prepare", "TextFile", "--from", "text.txt")
-    assert "a text file is read where it lies: --data.path text.txt" in line
+    assert "a file of your own is read where it lies: --data.path text.txt" in line
 
 
 # What a checkpoint keeps

@@ -21,8 +21,9 @@ from datamodules.fra_eng import ARCHIVE, FILE
 from datamodules.in_memory import InMemory, Rows
 from datamodules.length_buckets import POOL, EvaluationBuckets, LengthBuckets
 from datamodules.ragged import Ragged, TokenRows
-from datamodules.sentence_pairs import TranslationBatch, cleaned_sentence
+from datamodules.sentence_rows import TranslationBatch
 from datamodules.synthetic import phrases
+from datamodules.tokenizers import cleaned_sentence
 from datamodules.vocabulary import SPECIALS, Vocab
 from zoo.cli.main import main
 
@@ -463,7 +464,7 @@ def test_a_file_is_looked_for_here_and_under_the_root(tmp_path):
     assert set_up(PairFile(path="there.txt", root="root", num_val=0, num_test=0)).found
     line = refused(set_up, PairFile(path="nowhere.txt", root="root"))
     assert line == "nowhere.txt: there is no such file, here or under root"
-    assert "name their file by --data.path FILE" in refused(set_up, PairFile())
+    assert "name it by --data.path FILE" in refused(set_up, PairFile())
     assert "--data.path there.txt" in refused(PairFile().adopt, Path("there.txt"))
 
 
@@ -472,7 +473,7 @@ def test_prepare(capsys):
     out = capsys.readouterr().out.replace("\n", " ")
     assert "fra-eng, synthetic stand-in, " in out
     assert "test pairs: ready in" in out
-    assert "name their file by --data.path FILE" in fails(capsys, "prepare", "PairFile")
+    assert "name it by --data.path FILE" in fails(capsys, "prepare", "PairFile")
 
 
 # What a checkpoint keeps

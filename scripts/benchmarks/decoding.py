@@ -27,7 +27,7 @@ from math import inf
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -81,7 +81,7 @@ class CourseAttention(nn.Module):
     def __init__(self, zoo: MultiHeadAttention) -> None:
         super().__init__()
         self.num_heads, self.dropout = zoo.num_heads, nn.Dropout(0.1)
-        weights = zoo.in_proj_weight.chunk(3), cast(Tensor, zoo.in_proj_bias).chunk(3)
+        weights = zoo.in_proj_weight.chunk(3), zoo.in_proj_bias.chunk(3)
         parts = [*zip(*weights, strict=True), (zoo.out_proj.weight, zoo.out_proj.bias)]
         self.query, self.key, self.value, self.output = (_dense(*part) for part in parts)
 
@@ -126,7 +126,7 @@ class CourseBlock(nn.Module):
             CourseAttention(zoo.of_source),
         )
         self.norms = nn.ModuleList([zoo.attention_norm, zoo.of_source_norm, zoo.dense_norm])
-        self.expand, self.contract = zoo.dense[0], zoo.dense[3]
+        self.expand, self.contract = zoo.dense[0], zoo.dense[2]
         self.relu, self.dropout = nn.ReLU(), nn.Dropout(0.1)
 
     def forward(

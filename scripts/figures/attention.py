@@ -1,13 +1,12 @@
 """Topic 14: where a translator looks."""
 
-import torch
 from matplotlib.figure import Figure
 
 import zoo
 from scripts.figures.runs import Runs
 from scripts.figures.sentence_lengths import corpus
 from scripts.figures.style import name, sheet
-from zoo.training.translations import attention_of, translated
+from zoo.training.translations import attention_maps, draw_map
 
 TOPIC = (14, "Attention")
 RECIPE = "attention_seq2seq-fra_eng"
@@ -29,14 +28,9 @@ def attention(runs: Runs) -> Figure:
     trained = type(pairs)(synthetic=pairs.synthetic, num_pairs=1000, num_val=0, num_test=0)
     examples = trained.examples[-SHOWN:]
     figure, panels = sheet(2, 3, 5.2)
-    with torch.no_grad():
-        rows = zip(examples, translated(model, trained, examples), strict=True)
-        for panel, (sentence, found) in zip(panels, rows, strict=False):
-            weights, source = attention_of(model, trained, sentence, found)
-            written = [*trained.target_vocab.tokens(found), "<eos>"]
-            panel.grid(visible=False)
-            panel.imshow(weights.mean(0), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-            panel.set_xticks(range(len(source)), source, rotation=30, ha="right", parse_math=False)
-            panel.set_yticks(range(len(written)), written, parse_math=False)
-            name(panel, sentence)
+    maps = attention_maps(model, trained, examples)
+    for panel, sentence, one in zip(panels, examples, maps, strict=True):
+        panel.grid(visible=False)
+        draw_map(panel, one)
+        name(panel, sentence)
     return figure

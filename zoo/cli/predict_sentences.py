@@ -1,5 +1,6 @@
 """predict, for sentences: their translations."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,9 @@ import torch
 from rich.console import Console
 from torch.nn.utils.rnn import pad_sequence
 
-from datamodules.sentence_pairs import cleaned_sentence
 from datamodules.text_corpus import read_text
-from datamodules.tokenizers import joined, tokenizer
-from datamodules.vocabulary import EOS, UNK, Vocab
+from datamodules.tokenizers import cleaned_sentence, joined, tokenizer
+from datamodules.vocabulary import EOS, Vocab
 from zoo.cli.prediction import Prediction
 from zoo.errors import InputError
 from zoo.training.checkpoint import load
@@ -40,10 +40,7 @@ def predict_sentences(prediction: Prediction, inputs: list[str]) -> Path:
     tokens = [tokenizer(state["tokenizer"])(sentence) for sentence in sentences]
     if not any(tokens):
         raise InputError("there is nothing to translate: no sentence has a word")
-    console = Console(highlight=False, markup=False)
-    unknown = sorted({token for row in tokens for token in row if token not in vocab})
-    if unknown:
-        console.print(f"not in the vocabulary, read as {UNK}: {' '.join(unknown)}", soft_wrap=True)
+    prediction.say_unknown(chain.from_iterable(tokens), vocab)
     model: Any = load(prediction.ckpt_path)
     # Rows of like lengths together; what is empty stays so.
     order = sorted((i for i, row in enumerate(tokens) if row), key=lambda i: len(tokens[i]))
@@ -63,5 +60,5 @@ def predict_sentences(prediction: Prediction, inputs: list[str]) -> Path:
                 texts = [f"{score:.4f}\t{t}" for score, t in zip(scores, texts, strict=True)]
             written[place] = "\n".join(texts)
     result = "\n".join(written)
-    console.print(result, soft_wrap=True)
+    Console(highlight=False, markup=False).print(result, soft_wrap=True)
     return prediction.write(result)

@@ -63,9 +63,7 @@ def _prompt(
     tokens = [t for t in tokenizer(state["tokenizer"])(text) if t not in (without or ())]
     if not tokens:
         raise InputError(f"there is nothing to read in the prompt {prediction.prompt!r}")
-    unknown = sorted({token for token in tokens if token not in vocab})
-    if unknown:
-        console.print(f"not in the vocabulary, read as {UNK}: {' '.join(unknown)}", soft_wrap=True)
+    prediction.say_unknown(tokens, vocab)
     return vocab, tokens
 
 

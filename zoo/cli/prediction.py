@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from torch import Tensor
 
+from datamodules.vocabulary import UNK, Vocab
 from zoo.catalogue import facts
 from zoo.cli.experiment import Experiment, link
 from zoo.cli.lightning import ZooCLI
@@ -95,6 +97,13 @@ class Prediction:
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
         return path
+
+    def say_unknown(self, tokens: Iterable[str], vocab: Vocab) -> None:
+        """Names the tokens that the model reads as <unk>, where there are any."""
+        unknown = sorted({token for token in tokens if token not in vocab})
+        if unknown:
+            text = f"not in the vocabulary, read as {UNK}: {' '.join(unknown)}"
+            Console(highlight=False, markup=False).print(text, soft_wrap=True)
 
     def write(self, text: str) -> Path:
         """Writes a text, with an end to its last line; returns where it is.

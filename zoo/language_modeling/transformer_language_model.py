@@ -80,7 +80,7 @@ class TransformerLanguageModel(LanguageModel):
         for name, parameter in self.named_parameters():
             if parameter.ndim > 1:
                 # What is added to the sum is smaller the more blocks add to it.
-                adds = name.endswith(("out_proj.weight", "dense.3.weight"))
+                adds = name.endswith(("out_proj.weight", "dense.2.weight"))
                 nn.init.normal_(parameter, std=0.02 * (2 * num_layers) ** (-0.5 * adds))
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)

@@ -141,7 +141,6 @@ class MultiHeadAttention(Attention):
         embed_dim: Values of a row; the heads share them.
         num_heads: Heads.
         dropout: Probability of dropping a weight.
-        bias: Whether projections add a bias.
         kernel: torch's, or the equation, which is equal and slower; recording takes the equation.
 
     Raises:
@@ -153,7 +152,6 @@ class MultiHeadAttention(Attention):
         embed_dim: int,
         num_heads: int,
         dropout: float = 0.0,
-        bias: bool = True,
         kernel: Literal["torch", "equation"] = "torch",
     ) -> None:
         super().__init__(dropout)
@@ -164,15 +162,14 @@ class MultiHeadAttention(Attention):
             )
         self.embed_dim, self.num_heads, self.kernel = embed_dim, num_heads, kernel
         self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dim)) if bias else None
-        self.out_proj = nn.Linear(embed_dim, embed_dim, bias=bias)
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dim))
+        self.out_proj = nn.Linear(embed_dim, embed_dim)
         nn.init.xavier_uniform_(self.in_proj_weight)
 
     def project(self, rows: Rows, first: int, last: int) -> tuple[Heads, ...]:
         """Of queries (0), keys (1) and values (2) those from `first` to before `last`."""
         part = slice(first * self.embed_dim, last * self.embed_dim)
-        bias = self.in_proj_bias[part] if self.in_proj_bias is not None else None
-        made = linear(rows, self.in_proj_weight[part], bias)
+        made = linear(rows, self.in_proj_weight[part], self.in_proj_bias[part])
         return made.unflatten(2, (last - first, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
 
     def keys_values(self, rows: Rows) -> KeysValues:

@@ -14,31 +14,6 @@ from zoo.layers.attention import Allowed, KeysValues, MultiHeadAttention, Rows
 Norm = Literal["pre", "post"]
 
 
-class FeedForward(nn.Sequential):
-    """Two dense layers at each step: wider, a nonlinearity, and back.
-
-    Args:
-        embed_dim: Values of a step.
-        ffn_dim: Values between.
-        activation: The nonlinearity.
-        dropout: Probability of dropping a value between.
-    """
-
-    def __init__(
-        self,
-        embed_dim: int,
-        ffn_dim: int,
-        activation: type[nn.Module] = nn.ReLU,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__(
-            nn.Linear(embed_dim, ffn_dim),
-            activation(),
-            nn.Dropout(dropout),
-            nn.Linear(ffn_dim, embed_dim),
-        )
-
-
 class TransformerBlock(nn.Module):
     """Parts of which each adds to what it reads: attention, attention to a source, a dense part.
 
@@ -75,7 +50,9 @@ class TransformerBlock(nn.Module):
         if cross:
             self.of_source = MultiHeadAttention(embed_dim, num_heads, **options)
             self.of_source_norm = nn.LayerNorm(embed_dim)
-        self.dense = FeedForward(embed_dim, ffn_dim, activation)
+        self.dense = nn.Sequential(
+            nn.Linear(embed_dim, ffn_dim), activation(), nn.Linear(ffn_dim, embed_dim)
+        )
         self.dense_norm = nn.LayerNorm(embed_dim)
         self.dropout = nn.Dropout(dropout)
 
@@ -107,17 +84,14 @@ class TransformerBlock(nn.Module):
         if causal and before:
             seen = torch.ones(steps, before + steps, dtype=torch.bool, device=x.device)
             allowed, causal = seen.tril(before) if steps > 1 else None, False
-        x = self._add(
-            x, self.attention.attend(queries, keys, values, allowed, causal), self.attention_norm
-        )
+        found = self.attention.attend(queries, keys, values, allowed, causal)
+        x = self._add(x, found, self.attention_norm)
         if source:
             queries = self.of_source.queries(self.of_source_norm(x) if self.pre else x)
             found = self.of_source.attend(queries, *source, source_allowed)
             x = self._add(x, found, self.of_source_norm)
-        return self._add(x, self.dense(self.dense_norm(x) if self.pre else x), self.dense_norm), (
-            keys,
-            values,
-        )
+        x = self._add(x, self.dense(self.dense_norm(x) if self.pre else x), self.dense_norm)
+        return x, (keys, values)
 
     def _add(self, x: Tensor, part: Tensor, norm: nn.Module) -> Tensor:
         x = x + self.dropout(part)

@@ -1,11 +1,12 @@
 """What a translator writes as it learns: the same sentences each time, and where it looked."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -13,6 +14,20 @@ from zoo.training.pictures import keep
 from zoo.translation.bleu import sentence_bleu
 
 SHOWN = 6  # sentences whose attention is drawn
+
+
+class Map(NamedTuple):
+    """Where a translation looked.
+
+    Attributes:
+        weights: (steps, source_steps), the mean over heads.
+        source: Tokens that were read.
+        written: Tokens of the translation.
+    """
+
+    weights: Tensor
+    source: list[str]
+    written: list[str]
 
 
 class Translations(Callback):
@@ -42,11 +57,7 @@ class Translations(Callback):
         examples = getattr(corpus, "examples", ())[:SHOWN]
         if not (examples and hasattr(pl_module, "attention")):
             return
-        maps = []
-        for sentence, found in zip(examples, translated(pl_module, corpus, examples), strict=True):
-            weights, source = attention_of(pl_module, corpus, sentence, found)
-            written = [*corpus.target_vocab.tokens(found), "<eos>"]
-            maps.append((weights, source, written))
+        maps = attention_maps(pl_module, corpus, examples)
         keep(trainer, self.folder, "validation", {"attention": draw_attention(maps)})
 
     def _write(self, trainer: Trainer, model: LightningModule) -> None:
@@ -78,37 +89,41 @@ def translated(model: Any, corpus: Any, sentences: tuple[str, ...]) -> list[list
     return [hypotheses[0].tokens for hypotheses in best]
 
 
-def attention_of(
-    model: Any, corpus: Any, sentence: str, found: list[int]
-) -> tuple[Tensor, list[str]]:
-    """Weights (heads, steps, source_steps) when a translation was written, and source tokens."""
-    tokens = corpus.source_tokens(sentence)
-    source = torch.tensor([tokens], device=model.device)
-    lengths = torch.tensor([len(tokens)], device=model.device)
-    read = torch.tensor([[model.bos_index, *found]], device=model.device)
+def attention_maps(model: Any, corpus: Any, sentences: tuple[str, ...]) -> list[Map]:
+    """Where the model looked as it translated sentences greedily."""
     training = model.training
+    found = translated(model, corpus, sentences)
     model.eval()
-    weights = model.attention(source, lengths, read)[0]
+    maps = []
+    for sentence, written in zip(sentences, found, strict=True):
+        read = corpus.source_tokens(sentence)
+        source, tokens = (
+            torch.tensor([row], device=model.device) for row in (read, [model.bos_index, *written])
+        )
+        lengths = torch.tensor([len(read)], device=model.device)
+        weights = model.attention(source, lengths, tokens)[0].mean(0).cpu()
+        texts = corpus.source_vocab.tokens(read), [*corpus.target_vocab.tokens(written), "<eos>"]
+        maps.append(Map(weights, *texts))
     model.train(training)
-    return weights.cpu(), corpus.source_vocab.tokens(tokens)
+    return maps
 
 
-def draw_attention(maps: list[tuple[Tensor, list[str], list[str]]]) -> Figure:
-    """For each translation a map: a row a token written, a column a token of the source.
-
-    Args:
-        maps: Weights (heads, steps, source_steps), of which the mean over heads is drawn, and the
-            tokens of the columns and of the rows.
-    """
+def draw_attention(maps: list[Map]) -> Figure:
+    """A panel for each translation."""
     columns = min(3, len(maps))
     rows = -(-len(maps) // columns)
     figure = Figure(figsize=(3.4 * columns, 3.0 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[len(maps) :]:
         axis.set_axis_off()
-    for axis, (weights, source, written) in zip(axes, maps, strict=False):
-        axis.imshow(weights.mean(0), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axis.set_xticks(range(len(source)), source, rotation=45, ha="right", parse_math=False)
-        axis.set_yticks(range(len(written)), written, parse_math=False)
-        axis.tick_params(labelsize=8)
+    for axis, one in zip(axes, maps, strict=False):
+        draw_map(axis, one)
     return figure
+
+
+def draw_map(axis: Axes, one: Map) -> None:
+    """A row a token that was written, a column a token of the source."""
+    axis.imshow(one.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axis.set_xticks(range(len(one.source)), one.source, rotation=45, ha="right", parse_math=False)
+    axis.set_yticks(range(len(one.written)), one.written, parse_math=False)
+    axis.tick_params(labelsize=8)

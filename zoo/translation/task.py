@@ -102,8 +102,8 @@ class Translator(Task):
 
     def _measure(self, batch: Any) -> dict[str, Tensor] | None:
         measured = super()._measure(batch)
-        corpus: Any = getattr(self.trainer, "datamodule", None)
-        if measured is None or not hasattr(corpus, "target_text"):
+        corpus = self._speaker
+        if measured is None or corpus is None:
             return measured
         beam_size = self.beam_size if self.trainer.testing else 1
         found = self.decode(batch[0], batch[1], beam_size=beam_size)
@@ -113,8 +113,14 @@ class Translator(Task):
 
     def _log_means(self, stage: str) -> None:
         super()._log_means(stage)
-        if self.bleu.update_called or self.trainer.world_size > 1:
+        if self._speaker is not None:
             self.log(f"{stage}/bleu", 100 * self.bleu.compute(), prog_bar=True)
+
+    @property
+    def _speaker(self) -> Any:
+        """The corpus, where it can tell tokens' text."""
+        corpus = getattr(self.trainer, "datamodule", None)
+        return corpus if hasattr(corpus, "target_text") else None
 
     def decode(
         self, source: SourceTokens, source_lengths: Lengths, **options: Any
