@@ -154,16 +154,20 @@ def copy(ours, theirs):
 
 
 @given(
-    cuts=st.lists(st.integers(1, 4), min_size=1, max_size=5), norm=st.sampled_from(["pre", "post"])
+    cuts=st.lists(st.integers(1, 12), min_size=1, max_size=7),
+    norm=st.sampled_from(["pre", "post"]),
+    training=st.booleans(),
 )
-def test_a_block_reads_on_as_if_at_once(cuts, norm):
+def test_a_block_reads_on_as_if_at_once(cuts, norm, training):
     torch.manual_seed(0)
     block = TransformerBlock(8, 12, 2, norm=norm, cross=True).double().eval()
     x, source = drawn(2, sum(cuts), 8), block.of_source.keys_values(drawn(2, 3, 8, seed=1))
     whole, _ = block(x, causal=True, source=source)
-    past, found = None, []
+    past, before, found = None, 0, []
     for part in x.split(cuts, 1):
-        made, past = block(part, past=past, causal=True, source=source)
+        with torch.set_grad_enabled(training):
+            made, past = block(part, past, before, causal=True, source=source)
+        before += part.shape[1]
         found.append(made)
     torch.testing.assert_close(torch.cat(found, 1), whole)
 

@@ -88,25 +88,26 @@ class TransformerLanguageModel(LanguageModel):
     def begin(self, rows: int) -> State:
         weight = self.head.weight
         size = self.embed_dim // self.num_heads
-        nothing = weight.new_zeros(len(self.blocks), rows, self.num_heads, 0, size)
-        return torch.zeros(1, rows, 0, dtype=torch.int64, device=weight.device), nothing, nothing
+        nothing = weight.new_zeros(1, rows, self.num_heads, 0, size)
+        seen = torch.zeros(1, rows, 0, dtype=torch.int64, device=weight.device)
+        return (seen, *[nothing] * (2 * len(self.blocks)))
 
     def advance(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
-        seen, keys, values = state
-        past, steps = seen.shape[2], tokens.shape[1]
+        seen = state[0]
+        before, steps = seen.shape[2], tokens.shape[1]
         if steps > self.context_size:
             raise InputError(
                 f"rows of {steps} tokens are longer than context_size, {self.context_size}"
             )
         seen = torch.cat([seen, tokens[None]], 2)
-        if past + steps > self.context_size:
+        if before + steps > self.context_size:
             kept = max(steps, self.context_size // 2)
             logits, state = self.advance(seen[0, :, -kept:], self.begin(len(tokens)))
             return logits[:, -steps:], state
-        x = self.dropout(self.embedding(tokens) + self.positions[past : past + steps])
-        memories = []
-        for block, memory in zip(self.blocks, zip(keys, values, strict=True), strict=True):
-            x, memory = block(x, memory, causal=True)
-            memories.append(memory)
-        keys, values = (torch.stack(part) for part in zip(*memories, strict=True))
-        return self.head(self.norm(x)), (seen, keys, values)
+        x = self.dropout(self.embedding(tokens) + self.positions[before : before + steps])
+        after: list[Tensor] = []
+        for index, block in enumerate(self.blocks):
+            past = tuple(part[0] for part in state[2 * index + 1 : 2 * index + 3])
+            x, made = block(x, past, before, causal=True)
+            after += (part[None] for part in made)
+        return self.head(self.norm(x)), (seen, *after)

@@ -31,8 +31,11 @@ Found = Float[Tensor, "batch queries value"]
 Scores = Float[Tensor, "batch queries keys"]
 Heads = Float[Tensor, "batch heads steps size"]
 OtherHeads = Float[Tensor, "batch heads keys size"]
+Extended = Float[Tensor, "batch heads room size"]
 Allowed = Bool[Tensor, "..."]  # spreads over (batch, queries, keys), or (batch, heads, ...)
 KeysValues = tuple[Tensor, Tensor]
+
+LEAST_ROOM = 32  # steps
 
 
 def within(lengths: AnyLengths, size: int) -> Places:
@@ -219,6 +222,29 @@ class MultiHeadAttention(Attention):
     ) -> Found:
         other = self.project(keys, 1, 2)[0], self.project(values, 2, 3)[0]
         return self.attend(self.queries(queries), *other, allowed)
+
+
+def extended(past: OtherHeads, new: Heads, before: int) -> Extended:
+    """The first `before` steps of `past`, and `new` after them; what is behind those is room.
+
+    As a list grows: where `past` has room, `new` is written into it; otherwise into a copy with
+    room for as many steps again, so that a step costs the same however many there are. Under
+    autograd always into a copy, without room.
+
+    Args:
+        past: Keys or values, (batch, heads, before and room, size).
+        new: (batch, heads, steps, size).
+        before: How many steps of `past` count.
+    """
+    batch, heads, room, size = past.shape
+    after = before + new.shape[2]
+    if torch.is_grad_enabled():
+        return torch.cat([past[:, :, :before], new], 2)
+    if after > room:
+        past, old = new.new_empty(batch, heads, max(2 * after, LEAST_ROOM), size), past
+        past[:, :, :before] = old[:, :, :before]
+    past[:, :, before:after] = new
+    return past
 
 
 def sinusoids(num_positions: int, embed_dim: int) -> Positions:

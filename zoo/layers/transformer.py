@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.layers.attention import Allowed, KeysValues, MultiHeadAttention, Rows
+from zoo.layers.attention import Allowed, KeysValues, MultiHeadAttention, Rows, extended
 
 Norm = Literal["pre", "post"]
 
@@ -60,16 +60,19 @@ class TransformerBlock(nn.Module):
         self,
         x: Rows,
         past: KeysValues | None = None,
+        before: int = 0,
         allowed: Allowed | None = None,
         causal: bool = False,
         source: KeysValues | None = None,
         source_allowed: Allowed | None = None,
     ) -> tuple[Rows, KeysValues]:
-        """What becomes of new steps, and the keys and values of all.
+        """What becomes of new steps, and the keys and values of all, behind which may be room.
 
         Args:
             x: (batch, steps, embed_dim), the new steps.
-            past: Keys and values of the steps before, (batch, heads, past, size) each.
+            past: Keys and values of the steps before, (batch, heads, before and room, size) each;
+                new ones may be written into the room.
+            before: How many steps that is.
             allowed: Where the new steps may look among all.
             causal: Whether each looks at itself and at what is before it alone.
             source: Keys and values that the source was given by `of_source.keys_values`.
@@ -78,13 +81,16 @@ class TransformerBlock(nn.Module):
         rows = self.attention_norm(x) if self.pre else x
         queries, *new = self.attention.project(rows, 0, 3)
         keys, values = new
-        if past and past[0].shape[2]:
-            keys, values = (torch.cat(parts, 2) for parts in zip(past, new, strict=True))
-        before, steps = keys.shape[2] - x.shape[1], x.shape[1]
+        if past and before:
+            keys, values = (extended(*parts, before) for parts in zip(past, new, strict=True))
+        steps = x.shape[1]
         if causal and before:
-            seen = torch.ones(steps, before + steps, dtype=torch.bool, device=x.device)
-            allowed, causal = seen.tril(before) if steps > 1 else None, False
-        found = self.attention.attend(queries, keys, values, allowed, causal)
+            square = torch.ones(steps, before + steps, dtype=torch.bool, device=x.device)
+            allowed, causal = square.tril(before) if steps > 1 else None, False
+        seen = slice(before + steps)
+        found = self.attention.attend(
+            queries, keys[:, :, seen], values[:, :, seen], allowed, causal
+        )
         x = self._add(x, found, self.attention_norm)
         if source:
             queries = self.of_source.queries(self.of_source_norm(x) if self.pre else x)

@@ -43,7 +43,10 @@ class Decodable(Protocol):
         ...
 
     def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
-        """Logits of the token after each of these, and the state after the last."""
+        """Logits of the token after each of these, and the state after the last.
+
+        The state that was given is used up: the new one may be written into it.
+        """
         ...
 
 
@@ -137,16 +140,15 @@ class _Search:
     def advance(self, last: bool) -> bool:
         """Adds a token to each beginning; whether there is more to do."""
         logits, state = self.model.advance(self.tokens[:, -1:], self.state, self.memory)
-        logits = logits[:, -1].float()
-        whole = logits.logsumexp(1, keepdim=True)
-        if len(self.barred):
-            logits = logits.index_fill(1, self.barred, -inf)
-        # Each beginning ends in one way: of twice as many candidates enough go on.
-        wanted = min(2 * self.width, logits.shape[1])
-        values, tokens = logits.topk(wanted, 1)
-        values = self.scores.flatten()[:, None] + values - whole
+        logs = logits[:, -1].float().log_softmax(1).index_fill_(1, self.barred, -inf)
+        # Each beginning ends in one way: of twice as many candidates enough go on. One that is
+        # followed alone needs no other candidate: when it ends the search is over.
+        enough = 2 * self.width if self.width > 1 else 1
+        wanted = min(enough, logs.shape[1])
+        values, tokens = logs.topk(wanted, 1)
+        values = self.scores.flatten()[:, None] + values
         values, tokens = (part.reshape(len(self.rows), -1) for part in (values, tokens))
-        scores, places = values.topk(min(2 * self.width, values.shape[1]), 1)
+        scores, places = values.topk(min(enough, values.shape[1]), 1)
         tokens = tokens.gather(1, places)
         first = torch.arange(len(self.rows), device=places.device)[:, None] * self.width
         beams = first + places // wanted

@@ -67,7 +67,10 @@ class Translator(Task):
         raise TypeError(f"{type(self).__name__} does not say what it begins with")
 
     def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
-        """Writes on: logits of the token after each of these, and the state after the last."""
+        """Writes on: logits of the token after each of these, and the state after the last.
+
+        The state that was given is used up: the new one may be written into it.
+        """
         raise TypeError(f"{type(self).__name__} does not say how it writes")
 
     def forward(self, source: SourceTokens, source_lengths: Lengths, tokens: Tokens) -> TokenLogits:

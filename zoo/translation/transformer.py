@@ -31,8 +31,8 @@ class Transformer(Translator):
 
     Embeddings are scaled by sqrt(embed_dim), as published; sums are dropped from before the first
     block. What the source was read into is the keys and values of each decoder block for it, and
-    where they may be looked at; the state is each block's keys and values of the tokens before, so
-    that a token more costs one row, at the position that follows.
+    where they may be looked at; the state is the tokens before, and each block's keys and values
+    of them with room for more, so that a token more costs one row, at the position that follows.
 
     Args:
         source_vocab_size: Number of tokens of the source.
@@ -104,13 +104,13 @@ class Transformer(Translator):
         if tied == "all":
             self.source_embedding.weight = self.target_embedding.weight
 
-    def embed(self, tokens: Tokens, embedding: nn.Embedding, past: int = 0) -> Tensor:
-        """What the first block reads of tokens after `past` others."""
-        length = past + tokens.shape[1]
+    def embed(self, tokens: Tokens, embedding: nn.Embedding, before: int = 0) -> Tensor:
+        """What the first block reads of tokens after `before` others."""
+        length = before + tokens.shape[1]
         if length > len(self.positions):
             self.positions = sinusoids(2 * length, self.embed_dim).to(self.positions)
         scaled = embedding(tokens) * self.embed_dim**0.5
-        return self.dropout(scaled + self.positions[past:length])
+        return self.dropout(scaled + self.positions[before:length])
 
     def encode(self, source: SourceTokens, lengths: Lengths) -> State:
         allowed = within(lengths, source.shape[1])[:, None, None]
@@ -122,18 +122,20 @@ class Transformer(Translator):
         return (allowed, *known)
 
     def begin(self, memory: State) -> State:
-        return tuple(part[:, :, :0] for part in memory[1:])
+        written = memory[0].new_empty(len(memory[0]), 0, dtype=torch.int64)
+        return (written, *(part[:, :, :0] for part in memory[1:]))
 
     def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
-        allowed, known = memory[0], memory[1:]
-        x = self.embed(tokens, self.target_embedding, past=state[0].shape[2])
+        allowed, written = memory[0], state[0]
+        before = written.shape[1]
+        x = self.embed(tokens, self.target_embedding, before)
         after: list[Heads] = []
         for index, block in enumerate(self.decoder):
-            pair = slice(2 * index, 2 * index + 2)
-            source = known[pair]
-            x, past = block(x, past=state[pair], causal=True, source=source, source_allowed=allowed)
-            after += past
-        return self.head(self.decoder_norm(x)), tuple(after)
+            pair = slice(2 * index + 1, 2 * index + 3)
+            past, source = state[pair], memory[pair]
+            x, made = block(x, past, before, causal=True, source=source, source_allowed=allowed)
+            after += made
+        return self.head(self.decoder_norm(x)), (torch.cat([written, tokens], 1), *after)
 
     @torch.no_grad()
     def attention(
