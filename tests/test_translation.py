@@ -1,5 +1,6 @@
 """Translators: step by step as at once, what padding may not change, beams, BLEU, the command."""
 
+import json
 from functools import partial
 from itertools import product
 from math import exp, log
@@ -10,13 +11,14 @@ import torch
 from conftest import fails
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from sacrebleu import corpus_bleu
 from torch.nn.functional import cross_entropy
-from torchmetrics.text import SacreBLEUScore
 
 from datamodules import FraEng
 from zoo.cli.main import main
 from zoo.errors import InputError
+from zoo.training.translations import Translations
 from zoo.translation.attention_seq2seq import AttentionSeq2Seq
 from zoo.translation.bleu import sentence_bleu
 from zoo.translation.decoding import decode
@@ -348,7 +350,7 @@ CKPT = "runs/transformer-fra_eng/1/checkpoints/last.ckpt"
 
 
 def test_a_sentence_and_a_file_are_translated(capsys):
-    small = ["--data.synthetic", "true", "--trainer.accelerator", "cpu"]
+    small = ["--data.synthetic", "true", "--data.num_test", "5", "--trainer.accelerator", "cpu"]
     assert main(["fit", "transformer-fra_eng", *small, "--trainer.max_epochs", "8"]) == 0
     shown = Path("runs/transformer-fra_eng/1/pictures/translations.txt").read_text()
     assert shown.startswith("epoch 8, step ")
@@ -375,6 +377,11 @@ def test_a_sentence_and_a_file_are_translated(capsys):
     scores = [float(score) for score, _ in rows]
     assert len(rows) == 3
     assert scores == sorted(scores, reverse=True)
+    assert main(["test", "--ckpt_path", CKPT]) == 0
+    signature = "nrefs:1|case:lc|eff:no|tok:13a|smooth:none|version:torchmetrics-"
+    assert f"bleu:     {signature}" in capsys.readouterr().out
+    tested = json.loads(Path("runs/transformer-fra_eng/1/test.json").read_text())
+    assert tested["signatures"]["bleu"].startswith(signature)
     Path("latin.txt").write_bytes(b"Go.\nD\xe9j\xe0.\n")
     for options, words in [
         ((), "say what to translate: --text"),
@@ -390,6 +397,16 @@ def test_a_sentence_and_a_file_are_translated(capsys):
         assert words in fails(capsys, *ask, *options)
 
 
+class Maps(Callback):
+    """The heat maps as they were after each validation."""
+
+    def __init__(self, folder):
+        self.folder, self.seen = folder, []
+
+    def on_validation_end(self, trainer, pl_module):
+        self.seen.append((self.folder / "validation_attention.png").read_bytes())
+
+
 def test_bleu_of_a_corpus_is_sacrebleus(tmp_path):
     """Of what is decoded, greedily in validation and by a beam in the test."""
     corpus = FraEng(synthetic=True, num_pairs=400, num_val=30, num_test=30, batch_size=7)
@@ -398,11 +415,14 @@ def test_bleu_of_a_corpus_is_sacrebleus(tmp_path):
     sizes = corpus.source_vocab_size, corpus.target_vocab_size
     marks = {"bos_index": BOS, "eos_index": EOS, "unk_index": corpus.unk_index}
     model = Transformer(*sizes, **marks, optimizer=partial(torch.optim.Adam, lr=0.005))
+    maps = Maps(tmp_path)
     trainer = Trainer(
         max_epochs=6, accelerator="cpu", logger=False, enable_checkpointing=False,
+        callbacks=[Translations(tmp_path), maps],
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
     )  # fmt: skip
     trainer.fit(model, corpus)
+    assert len(maps.seen) == len(set(maps.seen)) == 6
     found = {"val": trainer.callback_metrics["val/bleu"].item()}
     found["test"] = trainer.test(model, corpus, verbose=False)[0]["test/bleu"]
     for split, beam_size in (("val", 1), ("test", 4)):
@@ -411,7 +431,7 @@ def test_bleu_of_a_corpus_is_sacrebleus(tmp_path):
         for source, lengths, _, _, known in rows:
             best = model.decode(source, lengths, beam_size=beam_size)
             texts += [corpus.target_text(h[0].tokens) for h in best]
-            references += [[reference] for reference in known]
-        wanted = SacreBLEUScore(tokenize="13a", lowercase=True)(texts, references)
-        assert found[split] == pytest.approx(100 * wanted.item(), abs=1e-4)
-        assert wanted > 0.02
+            references += known
+        wanted = corpus_bleu(texts, [references], lowercase=True, smooth_method="none")
+        assert found[split] == pytest.approx(wanted.score, abs=1e-3)
+        assert wanted.score > 2

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -67,6 +68,7 @@ class Task(LightningModule):
     monitor = "val/loss"
     monitor_mode: Literal["min", "max"] = "min"
     metric_names: tuple[str, ...] = ()
+    signatures: Mapping[str, str] = {}  # of metrics that are computed in many ways: in which
 
     def __init__(
         self,

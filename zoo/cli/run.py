@@ -130,8 +130,10 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     if cli.trainer.is_global_zero:
         console = Console(highlight=False)
         _print_metrics(console, f"{path}: {cli.datamodule.described}", metrics)
+        for name, signature in _signatures(cli.model, metrics):
+            console.print(f"{name + ':':<9} {signature}", soft_wrap=True)
         if run and options.verb == "test":
-            _keep(run, path, cli.datamodule, metrics, checkpoint)
+            _keep(run, path, cli, metrics, checkpoint)
             console.print(f"pictures: {run / 'pictures'}", soft_wrap=True)
             console.print(f"next:     zoo compare {run}", soft_wrap=True)
     return 0
@@ -216,14 +218,21 @@ def _print_metrics(console: Console, title: str, metrics: Any) -> None:
     console.print(table)
 
 
-def _keep(run: Path, path: Path, corpus: Any, metrics: Any, checkpoint: dict[str, Any]) -> None:
+def _signatures(model: Any, metrics: Any) -> Iterator[tuple[str, str]]:
+    """How metrics were computed that are computed in many ways."""
+    measured = {name.rpartition("/")[2] for name in metrics}
+    return ((name, how) for name, how in model.signatures.items() if name in measured)
+
+
+def _keep(run: Path, path: Path, cli: Any, metrics: Any, checkpoint: dict[str, Any]) -> None:
     """Writes test.json into the run folder."""
     record = {
         "metrics": {name: float(value) for name, value in metrics.items()},
+        "signatures": dict(_signatures(cli.model, metrics)),
         "checkpoint": path.name,
         "epoch": checkpoint["epoch"] + 1,
-        "corpus": corpus.described,
-        "synthetic": corpus.synthetic,
+        "corpus": cli.datamodule.described,
+        "synthetic": cli.datamodule.synthetic,
         "date": date.today().isoformat(),
     }
     write_json(run / "test.json", record)

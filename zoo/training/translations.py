@@ -31,11 +31,11 @@ class Map(NamedTuple):
 
 
 class Translations(Callback):
-    """Writes `translations.txt` and `validation_attention.png`.
+    """Writes `translations.txt` and `validation_attention.png` at each validation.
 
     The sentences are the corpus's `examples`, translated greedily; beside each the BLEU of one
-    sentence, the best over the translations that the corpus gives. Does nothing where the corpus
-    has no examples.
+    sentence, the best over the translations that the corpus gives. Where nothing is held out it
+    writes after the last epoch; where the corpus has no examples, nothing.
 
     Args:
         folder: Where the files go.
@@ -49,16 +49,8 @@ class Translations(Callback):
             self._write(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        corpus: Any = getattr(trainer, "datamodule", None)
-        if not trainer.is_global_zero:
-            return
-        if not any(trainer.num_val_batches):  # nothing was held out
+        if trainer.is_global_zero and not any(trainer.num_val_batches):  # nothing was held out
             self._write(trainer, pl_module)
-        examples = getattr(corpus, "examples", ())[:SHOWN]
-        if not (examples and hasattr(pl_module, "attention")):
-            return
-        maps = attention_maps(pl_module, corpus, examples)
-        keep(trainer, self.folder, "validation", {"attention": draw_attention(maps)})
 
     def _write(self, trainer: Trainer, model: LightningModule) -> None:
         corpus: Any = getattr(trainer, "datamodule", None)
@@ -78,6 +70,9 @@ class Translations(Callback):
             if isinstance(logger, WandbLogger):
                 columns = ["source", "translation", "bleu"]
                 logger.log_text("val/translations", columns=columns, data=rows)
+        if hasattr(model, "attention"):
+            maps = attention_maps(model, corpus, examples[:SHOWN])
+            keep(trainer, self.folder, "validation", {"attention": draw_attention(maps)})
 
 
 def translated(model: Any, corpus: Any, sentences: tuple[str, ...]) -> list[list[int]]:

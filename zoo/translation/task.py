@@ -3,12 +3,14 @@
 Batch: (source, source_lengths, target, target_lengths, references)
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torchmetrics import __version__ as torchmetrics_version
 from torchmetrics.text import SacreBLEUScore
 
 from zoo.layers.attention import within
@@ -41,6 +43,10 @@ class Translator(Task):
     """
 
     monitor = "val/loss"
+    signatures: Mapping[str, str] = {
+        "bleu": "nrefs:1|case:lc|eff:no|tok:13a|smooth:none|version:torchmetrics-"
+        + torchmetrics_version
+    }
 
     def __init__(
         self,
