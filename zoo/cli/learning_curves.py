@@ -15,6 +15,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "train": {"linewidth": 1, "alpha": 0.7},
     "val": {"linewidth": 2.2, "marker": "o", "markersize": 4.5},
 }
+SPREAD = 100  # of values, from which on they are drawn by their logarithms
 
 
 def draw(runs: list[Run], title: str) -> Figure:
@@ -37,6 +38,9 @@ def draw(runs: list[Run], title: str) -> Figure:
         for index, run in enumerate(runs):
             per_epoch = run.steps_per_epoch if by_epoch else None
             _curves(panel, run, quantity, palette(index), per_epoch or 1.0)
+        heights = [float(height) for line in panel.get_lines() for height in line.get_ydata()]
+        if heights and 0 < SPREAD * min(heights) < max(heights):
+            panel.set_yscale("log")
         panel.set(title=quantity, xlabel="epoch" if by_epoch else "step")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
