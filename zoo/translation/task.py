@@ -4,13 +4,13 @@ Batch: (source, source_lengths, target, target_lengths, references)
 """
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torchmetrics import __version__ as torchmetrics_version
 from torchmetrics.text import SacreBLEUScore
 
 from zoo.layers.attention import within
@@ -45,7 +45,7 @@ class Translator(Task):
     monitor = "val/loss"
     signatures: Mapping[str, str] = {
         "bleu": "nrefs:1|case:lc|eff:no|tok:13a|smooth:none|version:torchmetrics-"
-        + torchmetrics_version
+        + version("torchmetrics")
     }
 
     def __init__(
