@@ -210,17 +210,7 @@ class TextCorpus(Corpus):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Refuses a checkpoint that was trained on another vocabulary."""
-        saved, own = state["vocabulary"], list(self.vocab.entries)
-        if saved != own:
-            pairs = enumerate(zip(saved, own, strict=False))
-            shorter = min(len(saved), len(own))
-            place = next((i for i, (theirs, ours) in pairs if theirs != ours), shorter)
-            given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
-            raise CorpusError(
-                f"the checkpoint was trained on another text than {self.title}: its vocabulary of "
-                f"{len(saved):,} differs from that of {len(own):,} from entry {place} on; it was "
-                f"trained with: {given or 'the defaults'}"
-            )
+        self.vocab.refuse_other(state, self.title)
 
 
 def read_text(place: Path) -> str:

@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from reprlib import repr as in_short
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 from datamodules.errors import CorpusError
 from datamodules.staging import reason, staged
@@ -95,6 +95,29 @@ class Vocab:
             if not 0 <= index < len(self):
                 raise CorpusError(f"the vocabulary has {len(self):,} entries, and none is {index}")
         return [self.entries[index] for index in found]
+
+    def refuse_other(self, state: Mapping[str, Any], title: str) -> None:
+        """Checks that the checkpoint of a corpus has this vocabulary.
+
+        Args:
+            state: What the checkpoint keeps of its corpus.
+            title: Of the corpus that is read now.
+
+        Raises:
+            CorpusError: It has another one; says where they differ, and how it was trained.
+        """
+        saved = state["vocabulary"]
+        if saved == list(self.entries):
+            return
+        pairs = enumerate(zip(saved, self.entries, strict=False))
+        shorter = min(len(saved), len(self))
+        place = next((i for i, (theirs, ours) in pairs if theirs != ours), shorter)
+        given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
+        raise CorpusError(
+            f"the checkpoint was trained on another text than {title}: its vocabulary of "
+            f"{len(saved):,} differs from that of {len(self):,} from entry {place} on; it was "
+            f"trained with: {given or 'the defaults'}"
+        )
 
     def save(self, path: Path) -> None:
         r"""Writes the entries as UTF-8 text, one a line; \\ \n \r \t \s are what they stand for.

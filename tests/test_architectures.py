@@ -21,15 +21,21 @@ IMAGES = [d for d in ALL if d.family == "image_classification"]
 OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a row for each input's
 TEXTS = [d for d in ALL if {"vocab_size", "source_vocab_size"} & set(d.arguments)]
 QUICK = [d for d in ALL if math.prod(shapes(d)[0]) <= 3 * 32 * 32]  # to train for a few steps
+DRAWN = [d for d in ALL if d.family == "word_embedding"]  # answers, anew for each step
 COUNTED = [d for d in TEXTS if "order" in d.arguments]  # and not descended
 
 
 def narrow(definition, **options):
     """The architecture with few channels, where it can be so: its form is what is tested."""
     known = arguments(definition, definitions())
-    return build(
+    model = build(
         definition, **({"width_ratio": 1 / 16} if "width_ratio" in known else {}), **options
     )
+    if definition.family == "word_embedding":
+        model.word_counts.fill_(1)  # as a corpus would
+        if "num_negatives" in known:
+            torch.nn.init.normal_(model.output.weight)  # from zeros no gradient comes
+    return model
 
 
 def batch(definition, rows=4):
@@ -38,10 +44,16 @@ def batch(definition, rows=4):
     generator = torch.Generator().manual_seed(0)
     if definition in TEXTS:
         tokens = torch.randint(vocab_size(definition), (rows, *inputs), generator=generator)
+        if definition.family == "word_embedding":
+            others = torch.randint(9, example(definition, rows)[1].shape, generator=generator)
+            counts = torch.rand(rows, generator=generator) + 0.5
+            return (tokens, others, counts) if others.ndim == 1 else (tokens, others)
         targets = torch.randint(outputs[-1], (rows, *inputs), generator=generator)
         lengths = torch.full((rows,), *inputs)
-        pair = (tokens, targets)
-        return (tokens, lengths, targets, lengths) if definition.family == "translation" else pair
+        return {
+            "translation": (tokens, lengths, targets, lengths),
+            "text_classification": (tokens, lengths, targets[:, 0]),
+        }.get(definition.family, (tokens, targets))
     drawn = torch.randn(rows, *inputs, generator=generator)
     answers = {
         "image_classification": lambda: (torch.randint(outputs[0], (rows,), generator=generator),),
@@ -53,7 +65,7 @@ def batch(definition, rows=4):
 
 def inputs_of(definition, rows):
     """What `forward` takes of a batch."""
-    return rows[:3] if definition.family == "translation" else rows[:1]
+    return rows[: len(example(definition))]
 
 
 @pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
@@ -89,7 +101,9 @@ def test_output_is_a_function_of_each_row_alone(definition):
     torch.testing.assert_close(model(*given)[1:3], some, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("definition", [d for d in QUICK if d not in COUNTED], ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    "definition", [d for d in QUICK if d not in COUNTED + DRAWN], ids=lambda d: d.name
+)
 def test_overfits_one_batch(definition):
     torch.manual_seed(0)
     model = build(definition, **({"dropout": 0.0} if definition in TEXTS else {}))

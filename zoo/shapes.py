@@ -23,5 +23,11 @@ State = tuple[Tensor, ...]  # what a model of sequences remembers: (layers, batc
 Lengths = Int[Tensor, "batch"]  # of each row, padding not counted
 SourceTokens = Int[Tensor, "batch source_steps"]
 AttentionMaps = Float[Tensor, "batch heads steps source_steps"]  # weights; they sum to 1
+WordVectors = Float[Tensor, "vocab embed"]  # a row a word
+Vectors = Float[Tensor, "batch embed"]
+Words = Int[Tensor, "batch"]
+Contexts = Int[Tensor, "batch window"]  # words around others; IGNORED where there is none
+Neighbours = Int[Tensor, "batch _"]  # words near others
+Cosines = Float[Tensor, "batch _"]
 
 IGNORED = -100  # a target that is none: torch's own mark

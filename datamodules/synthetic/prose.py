@@ -7,6 +7,7 @@ itself. Each paragraph keeps to one person, one friend, one place and one thing.
 import re
 from collections import Counter
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from textwrap import wrap
 
@@ -204,6 +205,23 @@ def write_sentences(
         seed: Of the sentences.
     """
     write_once(folder, partial(_write_sentences, names=names, count=num_paragraphs, seed=seed))
+
+
+def write_similarities(folder: Path) -> None:
+    """Writes how alike words are, as WordSim-353: those of a kind are, those of two are not."""
+    write_once(folder / "word-similarity", _write_similarities)
+
+
+def _write_similarities(folder: Path) -> None:
+    kinds = [WORDS[kind] for kind in ("quarter", "bright", "morning", "season", "hour")]
+    lines = []
+    for place, words in enumerate(kinds):
+        other = kinds[place - 1]
+        alike = [f"{a}\t{b}\t9.0" for a, b in pairwise(words)]
+        unlike = [f"{a}\t{b}\t1.0" for a, b in zip(words, other, strict=False)]
+        lines += [*alike, *unlike]
+    folder.mkdir()
+    (folder / "wordsim353.tsv").write_text("".join(f"{line}\n" for line in lines))
 
 
 def _write_sentences(folder: Path, names: tuple[str, ...], count: int, seed: int) -> None:

@@ -56,19 +56,19 @@ def lean_trainer(steps: int = -1, **options: Any) -> pl.Trainer:
 
     Args:
         steps: Most of them; -1 for all.
-        options: Further ones of the Trainer.
+        options: Of the Trainer, these or others.
     """
-    return pl.Trainer(
-        max_epochs=2,
-        max_steps=steps,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        limit_val_batches=0,
-        **options,
-    )
+    lean: dict[str, Any] = {
+        "max_epochs": 2,
+        "max_steps": steps,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "limit_val_batches": 0,
+    }
+    return pl.Trainer(**(lean | options))
 
 
 def header(threads: int) -> str:

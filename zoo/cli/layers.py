@@ -16,6 +16,7 @@ from zoo.errors import InputError
 from zoo.layers.layer_table import layer_table
 
 Shape = tuple[int, ...]
+WITH_LENGTHS = ("translation", "text_classification")  # after the tokens
 
 
 def shapes(definition: Definition) -> tuple[Shape, Shape | None]:
@@ -23,11 +24,16 @@ def shapes(definition: Definition) -> tuple[Shape, Shape | None]:
 
     `(batch, 1, 28, 28) -> (batch, 10)` is (1, 28, 28) and (10,). Of several inputs it is the first.
     """
-    inputs, *_, outputs = (
+    inputs, *_, outputs = _all_shapes(definition)
+    return inputs or (), outputs
+
+
+def _all_shapes(definition: Definition) -> list[Shape | None]:
+    """The shapes of the header in order, without the batch; None for one without rows."""
+    return [
         tuple(int(size) for size in sizes.split(",") if size.strip()) if rows else None
         for rows, sizes in re.findall(r"\((batch)?,? ?([\d, ]*)\)", definition.header["Shapes"])
-    )
-    return inputs or (), outputs
+    ]
 
 
 def vocab_size(definition: Definition) -> int:
@@ -56,21 +62,21 @@ def build(definition: Definition, **options: Any) -> Any:
 def example(definition: Definition, rows: int = 1) -> tuple[Tensor, ...]:
     """What `forward` takes: zeros of the shapes that the header gives, tokens where it reads them.
 
-    A translator takes a source, its lengths and the tokens of a translation.
+    Where texts come with their lengths, those follow the texts.
     """
-    inputs, outputs = shapes(definition)
     known = arguments(definition, definitions())
     reads_tokens = {"vocab_size", "source_vocab_size"} & set(known)
-    first = torch.zeros(rows, *inputs, dtype=torch.int64 if reads_tokens else torch.float32)
-    if "source_vocab_size" not in known:
-        return (first,)
-    lengths = torch.full((rows,), inputs[0])
-    return first, lengths, torch.zeros(rows, (outputs or (1,))[0], dtype=torch.int64)
+    dtype = torch.int64 if reads_tokens else torch.float32
+    *inputs, _ = _all_shapes(definition)
+    zeros = [torch.zeros(rows, *(shape or ()), dtype=dtype) for shape in inputs]
+    if definition.family in WITH_LENGTHS:
+        zeros.insert(1, torch.full((rows,), zeros[0].shape[1]))
+    return tuple(zeros)
 
 
 def device(definition: Definition) -> torch.device:
-    """Where an architecture is looked at: nowhere, but for those that look at lengths."""
-    looks = "source_vocab_size" in arguments(definition, definitions())
+    """Where an architecture is looked at: nowhere, but for those that look at numbers."""
+    looks = definition.family in (*WITH_LENGTHS, "word_embedding")
     return torch.device("cpu" if looks else "meta")
 
 

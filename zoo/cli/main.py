@@ -86,10 +86,18 @@ def build_parser() -> Parser:
     verb.add_argument("--top_k", type=int, help="draw from so many of the likeliest tokens")
     verb.add_argument("--top_p", type=float, help="draw from the likeliest with this probability")
     verb.add_argument("--seed", type=int, default=0, help="of the draws; 0 by default")
-    verb.add_argument("--text", help="a sentence to translate")
-    verb.add_argument("--file", type=Path, help="sentences to translate, one a line")
+    verb.add_argument("--text", help="a sentence to translate, or a text to classify")
+    verb.add_argument("--file", type=Path, help="sentences or texts for that, one a line")
     verb.add_argument("--beam", type=int, help="translations followed at a time; 1: greedy")
     verb.add_argument("--n_best", type=int, help="translations of each sentence; 1 by default")
+    verb.add_argument(
+        "--nearest", action="append", metavar="WORD", help="what is near a word, or WORD,WORD"
+    )
+    verb.add_argument(
+        "--analogy", action="append", nargs=3, metavar="WORD", help="man woman king: who is queen"
+    )
+    verb.add_argument("--top", type=int, help="how many words answer; 10 by default")
+    verb.add_argument("--export", type=Path, help="write all vectors as word2vec's text")
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
     verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
@@ -241,7 +249,9 @@ def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
 
     names = ("length", "temperature", "top_k", "top_p", "seed")
     sampling = {name: getattr(options, name) for name in names}
-    named = {name: getattr(options, name) for name in ("prompt", "text", "file", "beam", "n_best")}
+    words = ("nearest", "analogy", "top", "export")
+    asked = ("prompt", "text", "file", "beam", "n_best", *words)
+    named = {name: getattr(options, name) for name in asked}
     given = (options.ckpt_path, options.inputs, options.output, overrides)
     return predict(*given, sampling, **named)
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from zoo.cli.predict_pictures import predict_pictures
+from zoo.cli.predict_reviews import predict_reviews
 from zoo.cli.predict_sentences import predict_sentences
 from zoo.cli.predict_table import predict_table
 from zoo.cli.predict_text import predict_tags, predict_text
+from zoo.cli.predict_words import predict_words
 from zoo.cli.prediction import Prediction
 from zoo.errors import InputError
 from zoo.training.checkpoint import corpus_state, read, refuse_foreign
@@ -29,6 +31,10 @@ KINDS = {
     "encoder": Kind(predict_table, "fills in tables"),
     "before": Kind(predict_tags, "tags a text", ("prompt",)),
     "source_vocabulary": Kind(predict_sentences, "translates", ("text", "file", "beam", "n_best")),
+    "word_counts": Kind(
+        predict_words, "has vectors of words", ("nearest", "analogy", "top", "export")
+    ),
+    "classes": Kind(predict_reviews, "classifies texts", ("text", "file")),
     "vocabulary": Kind(predict_text, "goes on with a text", ("prompt",)),
 }
 

@@ -35,6 +35,10 @@ class Prediction:
     file: Path | None = None
     beam: int | None = None
     n_best: int = 1
+    nearest: Sequence[str] = ()
+    analogy: Sequence[Sequence[str]] = ()
+    top: int = 10
+    export: Path | None = None
 
     def run(self, corpus: str, arguments: dict[str, Any]) -> tuple[Any, Tensor]:
         """Predicts the rows of a corpus of files.

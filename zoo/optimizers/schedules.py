@@ -60,6 +60,36 @@ class FactorLR(LRScheduler):
         return [max(self.floor, base * self.factor**self.last_epoch) for base in self.base_lrs]
 
 
+class LinearDecayLR(LRScheduler):
+    """Falls along a line to a share of the base: lr = base max(floor, 1 - t / total_steps).
+
+    Source: Mikolov et al. 2013, https://arxiv.org/abs/1301.3781, section 4.2
+
+    Args:
+        optimizer: Its learning rates are the bases.
+        total_steps: Steps to the end of the line; by default those of the run.
+        floor: Smallest share of the base.
+
+    Raises:
+        InputError: If total_steps is below 1, or floor not in [0, 1].
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_steps: int | None = None, floor: float = 1e-4
+    ) -> None:
+        if total_steps is None or total_steps < 1 or not 0 <= floor <= 1:
+            raise InputError(
+                f"total_steps is {total_steps} and floor {floor}; they have to be at least 1, and "
+                "in [0, 1]"
+            )
+        self.total_steps, self.floor = total_steps, floor
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        share = max(self.floor, 1 - self.last_epoch / self.total_steps)
+        return [base * share for base in self.base_lrs]
+
+
 class WarmupCosineLR(LRScheduler):
     """Rises along a line, then falls along half a cosine, then stays.
 

@@ -1,0 +1,249 @@
+"""IMDb reviews: 50,000 of films, half of them favourable; which ones are?
+
+Source: Maas et al. 2011, https://ai.stanford.edu/~amaas/data/sentiment; no licence is stated
+Batch: (tokens, lengths, labels)
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from datamodules.corpus import Corpus, Loader
+from datamodules.download import RemoteFile
+from datamodules.errors import CorpusError
+from datamodules.length_buckets import EvaluationBuckets, LengthBuckets
+from datamodules.pretrained_vectors import WordVectors, read_vectors
+from datamodules.ragged import Ragged, TokenRows
+from datamodules.review_rows import ReviewRows, cleaned_review
+from datamodules.stratified import hold_out, hold_out_fold
+from datamodules.synthetic import reviews
+from datamodules.text_folders import texts_in
+from datamodules.tokenizers import refuse_unknown, tokenizer
+from datamodules.vocabulary import PAD, UNK, Vocab
+
+NAME = "aclImdb"
+FOLDERS = ("neg", "pos")
+
+
+class IMDB(Corpus):
+    """25,000 training reviews, of which a tenth of each class is held out, and 25,000 to test on.
+
+    Read from `aclImdb/{train,test}/{neg,pos}/*.txt`, or where they are not, within
+    `aclImdb/aclImdb_v1.tar.gz`, `aclImdb_v1.tar.gz`, or any `aclImdb/aclImdb*.tar.gz`.
+
+    Args:
+        tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
+            wordpunct; see `datamodules.tokenizers`.
+        clean: Lower case, without line breaks, with blanks around stops; see
+            `datamodules.review_rows.cleaned_review`.
+        min_freq: How often a token must be in the training reviews to be in the vocabulary.
+        max_length: Tokens that are read of a review, from its beginning; none reads all.
+        vectors: A file of word vectors for the embeddings to begin with, as GloVe, word2vec or
+            fastText write them; see `datamodules.pretrained_vectors`. A checkpoint does not keep
+            its name.
+        batch_size: Rows a batch and process.
+        corpus: Arguments of every corpus.
+
+    Raises:
+        CorpusError: An argument is out of range, or no tokenizer is called that.
+    """
+
+    title = "IMDb reviews"
+    labels = ("negative", "positive")
+    full_size = {"train": 25_000, "test": 25_000}
+    predicts = "--text TEXT"
+    files = (
+        RemoteFile(
+            name=f"{NAME}/aclImdb_v1.tar.gz",
+            urls=("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
+            sha1="01ada507287d82875905620988597833ad4e0903",
+            most=100_000_000,
+        ),
+    )
+
+    def __init__(
+        self,
+        tokenizer: str = "word",
+        clean: bool = True,
+        min_freq: int = 5,
+        max_length: int | None = 500,
+        vectors: str | Path | None = None,
+        batch_size: int = 64,
+        **corpus: Any,
+    ) -> None:
+        super().__init__(batch_size=batch_size, **corpus)
+        self.save_hyperparameters(ignore=["root", "vectors"], logger=False)
+        refuse_unknown(tokenizer)
+        for name, value in (("min_freq", min_freq), ("max_length", max_length)):
+            if value is not None and value < 1:
+                raise CorpusError(f"{name} must be at least 1, not {value}")
+        self.tokenizer, self.clean = tokenizer, clean
+        self.min_freq, self.max_length = min_freq, max_length
+        self.vectors = Path(vectors).expanduser() if vectors is not None else None
+        self._parts: dict[str, tuple[TokenRows, Tensor]] = {}
+        self._num_known = 0  # words of the vocabulary that have a vector
+
+    # Where the reviews are
+
+    def write_stand_in(self, folder: Path) -> None:
+        reviews.write(folder / NAME)
+
+    @property
+    def found(self) -> bool:
+        return self._find() is not None
+
+    def _find(self) -> Path | None:
+        """The folder that holds train and test, or the archive."""
+        folder = self.folder / NAME
+        if any((folder / part).is_dir() for part in ("train", "test")):
+            return folder
+        named = (folder / "aclImdb_v1.tar.gz", self.folder / "aclImdb_v1.tar.gz")
+        archives = (*named, *sorted(folder.glob("aclImdb*.tar.gz")))
+        return next((archive for archive in archives if archive.is_file()), None)
+
+    # What is read
+
+    def _part(self, part: str) -> tuple[TokenRows, Tensor]:
+        """The reviews of train or of test, cut to their first tokens, and their classes.
+
+        Raises:
+            CorpusError: A file cannot be read or has no token; names it.
+        """
+        if part not in self._parts:
+            self.prepare_data()  # facts are asked for before the Trainer does this
+            place = self._find()
+            if place is None:
+                raise CorpusError(f"{self.title} is not under {self.folder}")
+            found = texts_in(place, part, FOLDERS, unlabelled=("unsup",))
+            rows = TokenRows((file.text for file in found), self.tokens)
+            if not rows.lengths.all():
+                where = found[int(rows.lengths.argmin())].place
+                raise CorpusError(f"{where}: there is no {self.tokenizer} token in it")
+            self._parts[part] = rows, torch.tensor([file.label for file in found])
+        return self._parts[part]
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of a review that are read."""
+        cut = tokenizer(self.tokenizer)
+        return cut(cleaned_review(text) if self.clean else text)[: self.max_length]
+
+    @cached_property
+    def _division(self) -> dict[str, Tensor]:
+        """The training reviews to train on, and those held out of each class."""
+        labels = self._part("train")[1]
+        self._note_rows(len(labels))
+        if self.fold is None:
+            held_out = hold_out(labels, self.validation_fraction, self.split_seed)
+        else:
+            held_out = hold_out_fold(labels, self.fold, self.num_folds, self.split_seed)
+        return {"train": (~held_out).nonzero().flatten(), "val": held_out.nonzero().flatten()}
+
+    def read(self, split: str) -> ReviewRows:
+        rows, labels = self._part("test" if split == "test" else "train")
+        chosen = torch.arange(len(labels)) if split == "test" else self._division[split]
+        index = torch.tensor(self.vocab[rows.kinds], dtype=torch.long)
+        return ReviewRows(Ragged(index[rows.flat], rows.lengths), labels, chosen)
+
+    # Facts
+
+    @cached_property
+    def _vocab(self) -> Vocab:
+        training = self._part("train")[0].tokens(self._division["train"])
+        return Vocab.of(training, specials=(PAD, UNK), min_freq=self.min_freq)
+
+    @property
+    def vocab(self) -> Vocab:
+        """Of the reviews that are trained on."""
+        return self._vocab
+
+    @cached_property
+    def vocab_size(self) -> int:
+        return len(self.vocab)
+
+    @cached_property
+    def num_classes(self) -> int:
+        return len(self.labels)
+
+    @property
+    def embedding_weights(self) -> Tensor | None:
+        """A vector for each entry of the vocabulary, float32 (vocab_size, values), if any.
+
+        <pad> has zeros. Words without a vector have one at random, always the same, whose values
+        are spread as those of the others.
+
+        Raises:
+            CorpusError: The file cannot be read, or has none of the words.
+        """
+        return None if self.vectors is None else self._embedding_weights
+
+    @cached_property
+    def _embedding_weights(self) -> Tensor:
+        found: WordVectors = read_vectors(str(self.vectors), wanted=self.vocab.entries)
+        if len(found.words) == 0:
+            raise CorpusError(
+                f"{self.vectors}: it has none of the {len(self.vocab):,} words of {self.title}"
+            )
+        self._num_known = len(found.words)
+        std, mean = torch.std_mean(found.vectors, correction=0)
+        drawn = torch.randn(
+            len(self.vocab), found.vectors.shape[1], generator=Generator().manual_seed(0)
+        )
+        weights = mean + std * drawn
+        weights[self.vocab[PAD]] = 0.0
+        weights[self.vocab[found.words]] = found.vectors
+        return weights
+
+    # Who gets which rows
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if stage == "fit" and self.vectors is not None:
+            _ = self._embedding_weights  # said in what was read
+
+    def train_dataloader(self) -> Loader:
+        if getattr(self.trainer, "overfit_batches", 0):
+            return self._evaluation_loader("train")
+        rows: Any = self.data["train"]
+        options: dict[str, Any] = {"seed": self.seed, "position": self._position, **self._ranks}
+        sampler = LengthBuckets(rows, self.batch_size, rows.lengths, **options)
+        if len(sampler) == 0:
+            raise CorpusError(f"{self.title}: {len(rows)} training rows are too few to train on")
+        return self._loader(rows, sampler)
+
+    def _evaluation_loader(self, split: str) -> Loader:
+        rows: Any = self.data[split]
+        return self._loader(
+            rows, EvaluationBuckets(rows, self.batch_size, rows.lengths, **self._ranks)
+        )
+
+    @property
+    def described(self) -> str:
+        known = f"; vectors of {self._num_known:,} of the {len(self.vocab):,} words"
+        return super().described + (known if self._num_known else "")
+
+    # What a checkpoint keeps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Adds what predicting needs: classes, vocabulary, and how a review becomes tokens."""
+        return {
+            **super().state_dict(),
+            "classes": list(self.labels),
+            "vocabulary": list(self.vocab.entries),
+            "tokenizer": self.tokenizer,
+            "clean": self.clean,
+            "max_length": self.max_length,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Refuses a checkpoint that was trained on another vocabulary."""
+        saved, own = state["vocabulary"], list(self.vocab.entries)
+        if saved != own:
+            given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
+            raise CorpusError(
+                f"the checkpoint was trained on other reviews than {self.title}: its vocabulary of "
+                f"{len(saved):,} differs from that of {len(own):,}; it was trained with: "
+                f"{given or 'the defaults'}"
+            )

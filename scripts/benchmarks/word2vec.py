@@ -1,0 +1,470 @@
+"""How fast are word vectors learned, and how good are they: gensim, the course's way, the zoo?
+
+    pip install -e ".[benchmarks]"
+    ZOO_DATA=... .venv/bin/python -m scripts.benchmarks.word2vec [--json FILE]
+
+One process trains skip-gram with negative sampling on the Penn Treebank (or its stand-in, repeated
+until it is as long): 100 values, windows of up to 5, 5 negatives, words that are there 5 times,
+subsampling from 1e-4 on by the formula of word2vec's program. An epoch of each in turn, comparing
+the medians of all turns but the first; the order swaps with each turn. Words/s are those of the
+text, before subsampling, by the seconds of an epoch:
+
+gensim     `train` with two workers (`--workers`), the vocabulary built before
+zoo        the recipe's module and corpus under a Trainer with everything switched off: the second
+           epoch of a fit, with the drawing of its windows
+course     lists of contexts and negatives drawn once in plain Python (reported apart), padded and
+           masked in batches of 512 by a DataLoader; products of all with all of a row, the masked
+           cross-entropy by `.item()`, Adam over whole tables; some batches, scaled to an epoch
+
+Then, with three seeds each and the rates falling along a line, gensim and the zoo learn for some
+epochs (`--epochs`); asked by the same code are WordSim-353 and the loss of held-out text, where
+each pair has negatives of its own. So does the zoo with negatives of their own in training, too
+(exact), for what the shared ones cost.
+
+The course and the zoo draw about as many centers and contexts, which is checked before counting.
+
+The defaults take some 5 minutes. Exits with 1 when a bar is not met; the bars are for the corpus
+itself: its stand-in has some hundred words, of which subsampling leaves little.
+"""
+
+import argparse
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import ceil
+from pathlib import Path
+from statistics import mean, median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Generator, Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.data import DataLoader
+
+from datamodules.penn_treebank_windows import PennTreebankWindows
+from datamodules.word_windows import IGNORED, draw_windows, keep_probabilities
+from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
+from zoo.cli.lightning import quiet
+from zoo.cli.names import recipes
+from zoo.optimizers.row_sgd import RowSGD
+from zoo.optimizers.schedules import LinearDecayLR
+from zoo.word_embedding.skip_gram import SkipGram
+
+RECIPE = "skip_gram-penn_treebank_windows"
+WORDS = 887_100  # of the Penn Treebank that are there five times
+SIZE, WINDOW, NEGATIVES, SUBSAMPLING, FREQUENT, SEEDS = 100, 5, 5, 1e-4, 5, (0, 1, 2)
+COURSE_BATCH, COURSE_RATE = 512, 0.01
+GENSIM_RATES = 0.025, 1e-4  # from, to
+FASTER = {("zoo", "gensim"): 0.65, ("zoo", "course"): 15.0}
+WORSE_RANKS, WORSE_LOSS, DRAWING = 0.03, 0.02, 0.5  # most of each
+SAME = 0.01  # by which numbers that are drawn may differ
+
+Sentences = list[list[str]]
+Row = tuple[int, list[int], list[int]]  # center, contexts, negatives
+
+
+class Settings(NamedTuple):
+    """What the recipe says.
+
+    Attributes:
+        model: Arguments of the module, but for optimizer and schedule.
+        lr: Learning rate.
+        batch_size: Centers of a batch.
+    """
+
+    model: dict[str, Any]
+    lr: float
+    batch_size: int
+
+
+class Found(NamedTuple):
+    """What vectors are worth.
+
+    Attributes:
+        ranks: Spearman's rho on WordSim-353.
+        covered: Of how many pairs.
+        loss: Of held-out text.
+    """
+
+    ranks: float
+    covered: int
+    loss: float
+
+
+class Long(PennTreebankWindows):
+    """The corpus, or its stand-in as often as makes it as long."""
+
+    def sentences(self, split: str) -> Sentences:
+        found = super().sentences(split)
+        if not self.synthetic or split != "train":
+            return found
+        return found * ceil(WORDS / sum(map(len, found)))
+
+
+def settings() -> Settings:
+    """Those of the recipe."""
+    recipe = recipes()[RECIPE].config
+    model: dict[str, Any] = dict(recipe["model"]["init_args"])
+    for name in ("lr_scheduler", "schedule_interval"):
+        model.pop(name)
+    lr = model.pop("optimizer")["init_args"]["lr"]
+    return Settings(model, lr, recipe["data"]["init_args"]["batch_size"])
+
+
+def corpus_of(batch_size: int, seed: int = 0) -> Long:
+    """The corpus where it is found, else its stand-in."""
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "window": WINDOW,
+        "subsampling": SUBSAMPLING,
+        "min_freq": FREQUENT,
+        "keep": "program",
+    }
+    pl.seed_everything(seed, verbose=False)
+    return Long(synthetic=not Long().found, **options)
+
+
+def known(corpus: Long) -> Sentences:
+    """The sentences to train on, without the words that are too rare."""
+    index = corpus.vocab.index
+    return [[word for word in line if word in index] for line in corpus.sentences("train")]
+
+
+# gensim
+
+
+def gensim_model(sentences: Sentences, workers: int, epochs: int, seed: int) -> Any:
+    """gensim's, with its vocabulary, untrained."""
+    from gensim.models import Word2Vec  # not needed by `--help`
+
+    first, last = GENSIM_RATES
+    model = Word2Vec(
+        vector_size=SIZE,
+        window=WINDOW,
+        min_count=FREQUENT,
+        sg=1,
+        negative=NEGATIVES,
+        sample=SUBSAMPLING,
+        workers=workers,
+        alpha=first,
+        min_alpha=last,
+        epochs=epochs,
+        seed=seed + 1,
+    )
+    model.build_vocab(sentences)
+    return model
+
+
+def train_gensim(
+    sentences: Sentences, workers: int, epochs: int = 1, seed: int = 0
+) -> tuple[Any, float]:
+    """Trains; the model and the seconds of it."""
+    model = gensim_model(sentences, workers, epochs, seed)
+    start = perf_counter()
+    model.train(sentences, total_examples=model.corpus_count, epochs=epochs)
+    return model, perf_counter() - start
+
+
+# The zoo
+
+
+def built(corpus: Long, chosen: Settings, *, shared: bool = True) -> SkipGram:
+    """The recipe's module, untrained."""
+    model = chosen.model if shared else chosen.model | {"shared_negatives": 0}
+    return SkipGram(
+        corpus.vocab_size,
+        **model,
+        optimizer=partial(RowSGD, lr=chosen.lr),
+        lr_scheduler=LinearDecayLR,
+        schedule_interval="step",
+    )
+
+
+def time_zoo(chosen: Settings) -> float:
+    """The seconds of an epoch with its windows."""
+    corpus = corpus_of(chosen.batch_size)
+    network = built(corpus, chosen)
+    clock = Clock(network)
+    lean_trainer(accelerator="cpu").fit(network, corpus)
+    return clock.whole
+
+
+def train_zoo(chosen: Settings, epochs: int, seed: int, *, shared: bool) -> SkipGram:
+    """Trains as the recipe does."""
+    corpus = corpus_of(chosen.batch_size, seed)
+    network = built(corpus, chosen, shared=shared)
+    lean_trainer(accelerator="cpu", max_epochs=epochs).fit(network, corpus)
+    return network
+
+
+def windows(corpus: Long) -> tuple[int, int, float]:
+    """How many centers and contexts an epoch has, and the seconds that it takes to draw them."""
+    words = corpus.words("train")
+    keep = keep_probabilities(corpus.word_counts, SUBSAMPLING, "program")
+    start = perf_counter()
+    centers, contexts = draw_windows(words, keep, WINDOW, Generator().manual_seed(0))
+    return len(centers), int((contexts != IGNORED).sum()), perf_counter() - start
+
+
+# The course's way
+
+
+def prepare(sentences: Sentences, index: dict[str, int], counts: list[int]) -> list[Row]:
+    """Subsamples, draws windows and negatives, word by word, as the course does before training."""
+    rng, total = random.Random(0), sum(counts)
+    ratios = [SUBSAMPLING * total / count for count in counts]
+    keep = [ratio + ratio**0.5 for ratio in ratios]
+    texts = [[index[word] for word in line] for line in sentences]
+    kept = [[word for word in line if rng.random() < keep[word]] for line in texts]
+    draw = draws([count**0.75 for count in counts], rng)
+    rows: list[Row] = []
+    for line in kept:
+        if len(line) < 2:
+            continue
+        for place, center in enumerate(line):
+            radius = rng.randint(1, WINDOW)
+            around = list(range(max(0, place - radius), min(len(line), place + 1 + radius)))
+            around.remove(place)
+            contexts = [line[other] for other in around]
+            negatives: list[int] = []
+            barred = set(contexts)
+            while len(negatives) < len(contexts) * NEGATIVES:
+                word = next(draw)
+                if word not in barred:
+                    negatives.append(word)
+            rows.append((center, contexts, negatives))
+    return rows
+
+
+def draws(weights: list[float], rng: random.Random) -> Iterator[int]:
+    """Words by their weights, 100,000 drawn at a time."""
+    words = range(len(weights))
+    while True:
+        yield from rng.choices(words, weights, k=100_000)
+
+
+def padded(rows: list[Row]) -> tuple[Tensor, ...]:
+    """Centers, contexts and negatives of a batch; where those are; which are contexts."""
+    longest = max(len(contexts) + len(negatives) for _, contexts, negatives in rows)
+    centers, words, masks, labels = [], [], [], []
+    for center, contexts, negatives in rows:
+        length = len(contexts) + len(negatives)
+        centers.append(center)
+        words.append(contexts + negatives + [0] * (longest - length))
+        masks.append([1] * length + [0] * (longest - length))
+        labels.append([1] * len(contexts) + [0] * (longest - len(contexts)))
+    parts = torch.tensor(words), torch.tensor(masks), torch.tensor(labels)
+    return torch.tensor(centers).reshape(-1, 1), *parts
+
+
+class Course:
+    """The course's loop.
+
+    Args:
+        rows: Of an epoch.
+        vocab_size: Number of words.
+        batches: How many are timed.
+    """
+
+    def __init__(self, rows: list[Row], vocab_size: int, batches: int) -> None:
+        self.num_rows, self.batches = len(rows), batches
+        torch.manual_seed(0)
+        self.inputs, self.outputs = (nn.Embedding(vocab_size, SIZE) for _ in range(2))
+        weights = [self.inputs.weight, self.outputs.weight]
+        self.adam = torch.optim.Adam(weights, lr=COURSE_RATE)
+        listed: Any = rows  # which is all that a DataLoader asks for
+        self.loader = DataLoader(listed, COURSE_BATCH, shuffle=True, collate_fn=padded)
+
+    def __call__(self) -> float:
+        """Trains; the seconds that an epoch would take."""
+        loader, total = iter(self.loader), 0.0
+        next(loader)  # shuffles, which is done once an epoch
+        start = perf_counter()
+        for _ in range(self.batches):
+            centers, words, mask, labels = next(loader)
+            loss = self.loss(centers, words, mask.float(), labels.float())
+            self.adam.zero_grad()
+            loss.backward()
+            self.adam.step()
+            total += loss.item()
+        seconds = perf_counter() - start
+        return seconds * self.num_rows / (self.batches * COURSE_BATCH)
+
+    def loss(self, centers: Tensor, words: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        """The mean over centers of the mean over what is no padding."""
+        scores = torch.bmm(self.inputs(centers), self.outputs(words).permute(0, 2, 1)).squeeze(1)
+        losses = binary_cross_entropy_with_logits(scores, labels, mask, reduction="none").mean(1)
+        return (losses * mask.shape[1] / mask.sum(1)).mean()
+
+
+# What the vectors are worth
+
+
+def judged(network: SkipGram, corpus: Long) -> Found:
+    """Asks WordSim-353 and the held-out text, by the zoo's own validation."""
+    judge = lean_trainer(accelerator="cpu", limit_val_batches=1.0)
+    (logged,) = judge.validate(network, corpus, verbose=False)
+    covered = int(logged["val/wordsim353_covered"])
+    return Found(logged["val/wordsim353"], covered, logged["val/loss"])
+
+
+def as_zoo(model: Any, corpus: Long, chosen: Settings) -> SkipGram:
+    """The two tables of gensim in a module of the zoo."""
+    network = built(corpus, chosen)
+    network.word_counts.copy_(corpus.word_counts)
+    order = [model.wv.key_to_index[word] for word in corpus.vocab.entries]
+    network.input.weight.data = torch.tensor(model.wv.vectors[order])
+    network.output.weight.data = torch.tensor(model.syn1neg[order])
+    return network
+
+
+def judge(
+    sentences: Sentences, chosen: Settings, workers: int, epochs: int
+) -> dict[str, list[Found]]:
+    """What each way's vectors are worth, seed by seed."""
+    corpus = corpus_of(chosen.batch_size)
+    found: dict[str, list[Found]] = {"gensim": [], "zoo": [], "exact": []}
+    for seed in SEEDS:
+        model, _ = train_gensim(sentences, workers, epochs, seed)
+        found["gensim"].append(judged(as_zoo(model, corpus, chosen), corpus))
+        for name, shared in (("zoo", True), ("exact", False)):
+            network = train_zoo(chosen, epochs, seed, shared=shared)
+            found[name].append(judged(network, corpus))
+    return found
+
+
+# Reports
+
+
+def measure(
+    sentences: Sentences, chosen: Settings, corpus: Long, options: argparse.Namespace
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Words/s of each way, turn by turn; and seconds of what is done beside."""
+    total = sum(map(len, sentences))
+    start = perf_counter()
+    rows = prepare(sentences, corpus.vocab.index, corpus.word_counts.tolist())
+    beside = {"preparing (course)": [perf_counter() - start], "windows (zoo)": []}
+    check_equal(rows, corpus)
+    course = Course(rows, corpus.vocab_size, options.course_batches)
+    ways: dict[str, Callable[[], float]] = {
+        "gensim": lambda: train_gensim(sentences, options.workers)[1],
+        "zoo": lambda: time_zoo(chosen),
+        "course": course,
+    }
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(options.repeats + 1):
+        for name in list(ways) if turn % 2 == 0 else list(ways)[::-1]:
+            rates[name].append(total / ways[name]())
+        beside["windows (zoo)"].append(windows(corpus)[2])
+    beside["windows (zoo)"] = beside["windows (zoo)"][1:]
+    return {name: values[1:] for name, values in rates.items()}, beside
+
+
+def check_equal(rows: list[Row], corpus: Long) -> None:
+    """Raises where the course's lists are not of as many centers and contexts as the zoo's."""
+    ours = windows(corpus)[:2]
+    theirs = len(rows), sum(len(contexts) for _, contexts, _ in rows)
+    if any(abs(one / other - 1) > SAME for one, other in zip(ours, theirs, strict=True)):
+        raise AssertionError(f"centers and contexts: {ours} are not about {theirs}")
+
+
+def main() -> int:
+    """Parses, measures, reports; 1 if a bar is not met."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each way")
+    parser.add_argument("--course_batches", type=int, default=60, help="of the course's epoch")
+    parser.add_argument("--epochs", type=int, default=5, help="before what is learned is asked")
+    parser.add_argument("--workers", type=int, default=2, help="of gensim")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    options = parser.parse_args()
+    try:
+        import gensim
+    except ImportError:
+        print('gensim is not installed: pip install -e ".[benchmarks]"', file=sys.stderr)
+        return 2
+    quiet()
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    torch.set_num_threads(options.threads)
+    chosen, console = settings(), Console(highlight=False)
+    corpus = corpus_of(chosen.batch_size)
+    sentences, queries = known(corpus), corpus.word_queries
+    if queries is None or "wordsim353" not in queries.similarity:
+        print("WordSim-353 is not beside the corpus, in word-similarity", file=sys.stderr)
+        return 2
+    for line in (
+        f"{header(options.threads)}; gensim {gensim.__version__}, {options.workers} workers",
+        f"{corpus.described}; {options.repeats} turns; {chosen}",
+    ):
+        console.print(line, soft_wrap=True)
+    rates, beside = measure(sentences, chosen, corpus, options)
+    console.print(speeds(rates))
+    worth = judge(sentences, chosen, options.workers, options.epochs)
+    console.print(worths(worth, options.epochs))
+    for name, seconds in beside.items():
+        console.print(f"{name}: {median(seconds):.2f} s")
+    verdicts = {**faster(rates), **good(worth), **quick(beside)} if not corpus.synthetic else {}
+    for line, met in verdicts.items():
+        console.print(f"{line}: {'met' if met else 'NOT MET'}")
+    if options.json:
+        quality = {name: [found._asdict() for found in many] for name, many in worth.items()}
+        results = {"words/s": rates, "seconds": beside, "quality": quality}
+        write_results(options.json, header(options.threads), results)
+    return int(not all(verdicts.values()))
+
+
+def speeds(rates: dict[str, list[float]]) -> Table:
+    """Medians and ranges of words/s."""
+    table = Table("way")
+    for column in ("words/s", "min - max"):
+        table.add_column(column, justify="right")
+    for name, values in rates.items():
+        table.add_row(name, f"{median(values):,.0f}", f"{min(values):,.0f} - {max(values):,.0f}")
+    return table
+
+
+def worths(worth: dict[str, list[Found]], epochs: int) -> Table:
+    """What vectors are worth, by seed."""
+    table = Table(f"after {epochs} epochs")
+    for column in ("WordSim-353 of seeds", "mean", "pairs", "held-out loss of seeds", "mean"):
+        table.add_column(column, justify="right")
+    for name, many in worth.items():
+        ranks, losses = [found.ranks for found in many], [found.loss for found in many]
+        shown = [" ".join(f"{v:.3f}" for v in ranks), f"{mean(ranks):.3f}", str(many[0].covered)]
+        table.add_row(name, *shown, " ".join(f"{v:.4f}" for v in losses), f"{mean(losses):.4f}")
+    return table
+
+
+def faster(rates: dict[str, list[float]]) -> dict[str, bool]:
+    """Whether the zoo is as fast as it should be."""
+    found = {}
+    for (one, other), bar in FASTER.items():
+        ratio = median(rates[one]) / median(rates[other])
+        found[f"{one} / {other}: {ratio:.2f}, wanted {bar:g}"] = ratio >= bar
+    return found
+
+
+def good(worth: dict[str, list[Found]]) -> dict[str, bool]:
+    """Whether what it learns is as good as it should be."""
+    theirs, ours = (mean(found.ranks for found in worth[name]) for name in ("gensim", "zoo"))
+    exact, shared = (mean(found.loss for found in worth[name]) for name in ("exact", "zoo"))
+    ranks = f"WordSim-353, gensim - zoo: {theirs - ours:.3f}, wanted {WORSE_RANKS} at most"
+    more = shared / exact - 1
+    loss = f"held-out loss, zoo / exact - 1: {more:.4f}, wanted {WORSE_LOSS} at most"
+    return {ranks: theirs - ours <= WORSE_RANKS, loss: more <= WORSE_LOSS}
+
+
+def quick(beside: dict[str, list[float]]) -> dict[str, bool]:
+    """Whether windows are drawn as fast as they should be."""
+    seconds = median(beside["windows (zoo)"])
+    return {f"windows of an epoch: {seconds:.2f} s, wanted {DRAWING} at most": seconds <= DRAWING}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Which of the classes does a text belong to?"""

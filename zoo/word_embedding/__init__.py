@@ -1,0 +1,1 @@
+"""Which words keep company with which?"""

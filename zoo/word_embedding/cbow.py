@@ -1,0 +1,35 @@
+"""CBOW: the mean of the vectors around a word tells the word.
+
+Paper:  Mikolov, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1301.3781, Figure 1, left
+Shapes: (batch) of 9,858 tokens, (batch, 10) -> (batch, 100)
+Size:   1,971,600 parameters
+Config: cbow-penn_treebank_windows
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.word_embedding.predictive import Batch, Inputs, PredictiveEmbedding, pairs_of
+
+
+class CBOW(PredictiveEmbedding):
+    """An example is what is around a word, a bag without order, from which it is to be told.
+
+    Args:
+        vocab_size: Number of words.
+        predictive: Arguments of every predictive embedding.
+    """
+
+    def __init__(self, vocab_size: int, **predictive: Any) -> None:
+        super().__init__(vocab_size, **predictive)
+        self.save_hyperparameters()
+
+    def inputs(self, batch: Batch) -> Inputs:
+        example, words = pairs_of(batch[1])
+        return Inputs(words, example, torch.bincount(example, minlength=len(batch[0])))
+
+    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        centers = batch[0]
+        return torch.arange(len(centers), device=centers.device), centers

@@ -1,0 +1,229 @@
+"""What skip-gram, CBOW and fastText share: vectors of examples, from which words are told.
+
+Source: Mikolov, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1301.3781, Section 3; Mikolov,
+        Sutskever, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1310.4546, Section 2
+Batch: (centers, contexts)
+"""
+
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from zoo.errors import InputError
+from zoo.optimizers.row_sgd import RowSGD
+from zoo.shapes import IGNORED, Contexts, Vectors, Words, WordVectors
+from zoo.task import Step
+from zoo.word_embedding.objectives import (
+    Choices,
+    HierarchicalSoftmax,
+    NegativeSampling,
+    descend,
+    loss_of,
+)
+from zoo.word_embedding.task import WordEmbedding
+
+Batch = tuple[Words, Contexts]
+
+
+class Inputs(NamedTuple):
+    """Of which rows of the input table the vector of each example is the mean.
+
+    Attributes:
+        rows: int64 (rows).
+        example: The example that each belongs to, int64 (rows); none where each has its own.
+        counts: How many each has, int64 (examples).
+    """
+
+    rows: Tensor
+    example: Tensor | None
+    counts: Tensor
+
+
+class PredictiveEmbedding(WordEmbedding):
+    """Base of the embeddings that tell words from windows; two tables, of inputs and of outputs.
+
+    An architecture says what an example is made of (`inputs`) and what is to be told from it
+    (`targets`). The loss is the mean cross-entropy of a choice: of a pair and its negatives, as the
+    course counts it, or of a turn on the way down the tree. In evaluation each pair has negatives
+    of its own, always the same ones.
+
+    With `zoo.optimizers.row_sgd.RowSGD` rows are updated in place, in mini-batches of
+    `mini_batch_size` examples, of which there may be many in a batch: faster, the same steps as
+    torch's SGD down the sum of the cross-entropies.
+
+    Args:
+        vocab_size: Number of words.
+        embed_dim: Values of a vector.
+        objective: negative_sampling or hierarchical_softmax.
+        num_negatives: For each pair.
+        shared_negatives: For all pairs of a mini-batch together, in training; 0 for each its own.
+        mini_batch_size: Examples of a step of RowSGD; by default the batch.
+        embedding: Arguments of every word embedding.
+
+    Raises:
+        InputError: The arguments contradict one another, or the trainer's do.
+    """
+
+    input: nn.Embedding
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int = 100,
+        objective: Literal["negative_sampling", "hierarchical_softmax"] = "negative_sampling",
+        num_negatives: int = 5,
+        shared_negatives: int = 0,
+        mini_batch_size: int | None = None,
+        **embedding: Any,
+    ) -> None:
+        super().__init__(vocab_size, **embedding)
+        if num_negatives < 1 or shared_negatives < 0 or (mini_batch_size or 1) < 1:
+            raise InputError(
+                f"num_negatives is {num_negatives}, shared_negatives {shared_negatives} and "
+                f"mini_batch_size {mini_batch_size}; they have to be at least 1, 0 and 1"
+            )
+        if objective == "hierarchical_softmax" and shared_negatives:
+            raise InputError("a tree has no negatives to share: --model.shared_negatives 0")
+        self.embed_dim, self.mini_batch_size = embed_dim, mini_batch_size
+        self.objective = objective
+        self.num_negatives, self.shared_negatives = num_negatives, shared_negatives
+        self.input = self.begin(vocab_size)
+        self.output = nn.Embedding(vocab_size, embed_dim)
+        nn.init.zeros_(self.output.weight)
+        self._chooser: NegativeSampling | HierarchicalSoftmax | None = None
+        self._generator = Generator()
+
+    def begin(self, num_rows: int) -> nn.Embedding:
+        """A table of inputs, drawn as word2vec draws them."""
+        table = nn.Embedding(num_rows, self.embed_dim)
+        nn.init.uniform_(table.weight, -0.5 / self.embed_dim, 0.5 / self.embed_dim)
+        return table
+
+    def inputs(self, batch: Batch) -> Inputs:
+        """Of what the vector of each example is made."""
+        raise TypeError(f"{type(self).__name__} does not say what it reads")
+
+    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Pairs: the example of each, and the word that is to be told from it."""
+        raise TypeError(f"{type(self).__name__} does not say what it tells")
+
+    def table(self) -> WordVectors:
+        return self.input.weight
+
+    def forward(self, centers: Words, contexts: Contexts) -> Vectors:
+        """The vectors of the examples, from which words are told."""
+        return mean_of(self.inputs((centers, contexts)), self.input.weight)
+
+    def step(self, batch: Batch) -> Step:
+        vectors, choices = self(*batch), self.choose(batch)
+        loss = loss_of(vectors, self.output.weight, choices)
+        return Step(loss / choices.size, choices.size, {}, batch[0][:0])
+
+    def choose(self, batch: Batch) -> Choices:
+        """What is to be told of each pair: in evaluation by a generator of its own."""
+        chooser = self.chooser
+        own = None if self.training else self._generator
+        return chooser.choices(*self.targets(batch), len(batch[0]), own)
+
+    @property
+    def chooser(self) -> NegativeSampling | HierarchicalSoftmax:
+        """Draws negatives, or knows the tree; made when it is first asked for."""
+        device = self.word_counts.device
+        if self._chooser is None or self._chooser.device != device:
+            if not self.word_counts.any():
+                raise InputError(
+                    f"{type(self).__name__} was not told how often each word is there: fill "
+                    "word_counts"
+                )
+            self._chooser = (
+                HierarchicalSoftmax(self.word_counts)
+                if self.objective == "hierarchical_softmax"
+                else NegativeSampling(self.word_counts, self.num_negatives, self.shared_negatives)
+            )
+        return self._chooser
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        self._chooser = None
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self._generator = Generator(self.device).manual_seed(self.global_rank)
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    # Rows in place
+
+    def configure_optimizers(self) -> Any:
+        configured = super().configure_optimizers()
+        optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
+        self.automatic_optimization = not isinstance(optimizer, RowSGD)
+        if self.automatic_optimization:
+            if self.mini_batch_size:
+                raise InputError("--model.mini_batch_size is for RowSGD: take --data.batch_size")
+            return configured
+        trainer = self.trainer
+        if trainer.world_size > 1:
+            raise InputError("RowSGD trains in one process: --trainer.devices 1")
+        for wrong, way_out in (
+            (trainer.gradient_clip_val, "clips nothing: leave out --trainer.gradient_clip_val"),
+            (trainer.accumulate_grad_batches > 1, "accumulates none: take --data.batch_size"),
+            (trainer.scaler, "scales no loss: --trainer.precision bf16-mixed or 32-true"),
+        ):
+            if wrong:
+                raise InputError(f"RowSGD {way_out}, or another --model.optimizer")
+        if optimizer is not configured:
+            del configured["lr_scheduler"]["monitor"]  # which Lightning would say it does not read
+        return configured
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if self.automatic_optimization:
+            return super().training_step(batch, batch_idx)
+        optimizer: Any = self.optimizers()
+        loss = optimizer.step(closure=partial(self._descend, batch))
+        self._step_schedules("step")
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        if not self.automatic_optimization:
+            self._step_schedules("epoch")
+
+    def _step_schedules(self, interval: str) -> None:
+        """As Lightning does where it steps the optimizer itself."""
+        for config in self.trainer.lr_scheduler_configs:
+            if config.interval == interval:
+                self.lr_scheduler_step(config.scheduler, None)
+
+    def _descend(self, batch: Batch) -> Tensor:
+        """Steps down mini-batch by mini-batch; the mean loss of a choice."""
+        optimizer: Any = self.trainer.optimizers[0]
+        step = self.mini_batch_size or len(batch[0])
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            for part in zip(*(rows.split(step) for rows in batch), strict=True):
+                inputs, choices = self.inputs(part), self.choose(part)
+                vectors = mean_of(inputs, self.input.weight)
+                loss, gradient = descend(vectors, self.output.weight, choices, optimizer)
+                if inputs.example is not None:
+                    gradient = (gradient / inputs.counts[:, None])[inputs.example]
+                optimizer.descend(self.input.weight, inputs.rows, gradient)
+                self._window.update(loss / choices.size, {}, choices.size)
+        return loss / choices.size
+
+
+def mean_of(inputs: Inputs, table: Tensor) -> Tensor:
+    """The vectors of examples, (examples, embed)."""
+    rows = table.index_select(0, inputs.rows)
+    if inputs.example is None:
+        return rows
+    sums = rows.new_zeros(len(inputs.counts), rows.shape[1])
+    return sums.index_add(0, inputs.example, rows) / inputs.counts[:, None]
+
+
+def pairs_of(contexts: Contexts) -> tuple[Tensor, Tensor]:
+    """The example and the word of each context that is one."""
+    whole = contexts != IGNORED
+    example = torch.arange(len(contexts), device=contexts.device)
+    return example.repeat_interleave(whole.sum(1)), contexts[whole]

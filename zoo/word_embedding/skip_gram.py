@@ -1,0 +1,35 @@
+"""SkipGram: the vector of a word tells the words around it.
+
+Paper:  Mikolov, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1301.3781, Figure 1, right;
+        negative sampling: Mikolov, Sutskever, Chen, Corrado and Dean 2013,
+        https://arxiv.org/abs/1310.4546, equation 4
+Shapes: (batch) of 9,858 tokens, (batch, 10) -> (batch, 100)
+Size:   1,971,600 parameters
+Config: skip_gram-penn_treebank_windows, skip_gram_adam-penn_treebank_windows
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.word_embedding.predictive import Batch, Inputs, PredictiveEmbedding, pairs_of
+
+
+class SkipGram(PredictiveEmbedding):
+    """An example is a word; each of its contexts is to be told from it.
+
+    Args:
+        vocab_size: Number of words.
+        predictive: Arguments of every predictive embedding.
+    """
+
+    def __init__(self, vocab_size: int, **predictive: Any) -> None:
+        super().__init__(vocab_size, **predictive)
+        self.save_hyperparameters()
+
+    def inputs(self, batch: Batch) -> Inputs:
+        return Inputs(batch[0], None, torch.ones_like(batch[0]))
+
+    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return pairs_of(batch[1])

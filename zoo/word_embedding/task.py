@@ -1,0 +1,73 @@
+"""WordEmbedding: vectors of words, and what they know.
+
+Batch: as of each architecture, for words around words and counts of pairs ask for different ones
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor
+
+from zoo.errors import InputError
+from zoo.shapes import WordVectors
+from zoo.task import Task
+from zoo.training.word_maps import WordMap
+from zoo.word_embedding.queries import evaluate
+
+
+class WordEmbedding(Task):
+    """Base of the word vectors: `table` gives them, the loss says how they are learned.
+
+    Validation asks, where the corpus has `word_queries`, how well cosines rank pairs as people do
+    (Spearman's rho of each set) and how many analogies are solved, and of how many each was.
+
+    How often each word is in the training text is a buffer, which the corpus fills
+    (`word_counts`): negatives and trees are drawn from it.
+
+    Args:
+        vocab_size: Number of words.
+        task: Arguments of every task.
+    """
+
+    word_counts: Tensor
+
+    def __init__(self, vocab_size: int, **task: Any) -> None:
+        super().__init__(**task)
+        self.register_buffer("word_counts", torch.zeros(vocab_size, dtype=torch.int64))
+
+    def table(self) -> WordVectors:
+        """The vectors of all words of the vocabulary."""
+        raise TypeError(f"{type(self).__name__} does not say what its vectors are")
+
+    def compose(self, word: str) -> Tensor | None:
+        """The vector of a word that is not in the vocabulary, (embed), if there is one."""
+        return None
+
+    def setup(self, stage: str) -> None:
+        """Takes the counts from the corpus, where it has them.
+
+        Raises:
+            InputError: They are of another number of words.
+        """
+        corpus: Any = getattr(self.trainer, "datamodule", None)
+        counts = getattr(corpus, "word_counts", None)
+        if stage != "fit" or counts is None:
+            return
+        if len(counts) != len(self.word_counts):
+            raise InputError(
+                f"vocab_size is {len(self.word_counts):,} and the corpus has {len(counts):,} words"
+            )
+        self.word_counts.copy_(counts)
+
+    def pictures(self, folder: Path) -> list[Callback]:
+        return [WordMap(folder)]
+
+    def _log_means(self, stage: str) -> None:
+        super()._log_means(stage)
+        corpus: Any = getattr(self.trainer, "datamodule", None)
+        queries = getattr(corpus, "word_queries", None)
+        if queries is not None:
+            found = evaluate(self.table().detach(), corpus.vocab.index, queries)
+            self.log_dict({f"{stage}/{name}": value for name, value in found.items()})
