@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DistributedSampler
 
 from datamodules import PennTreebank, TextFile, TimeMachine
-from datamodules.penn_treebank import ARCHIVE, NAMES
+from datamodules.penn_treebank_files import ARCHIVE, NAMES
 from datamodules.synthetic import prose
 from datamodules.text_corpus import read_text
 from datamodules.time_machine import FILE

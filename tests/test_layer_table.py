@@ -1,6 +1,7 @@
 """The layer table: shapes as computed, receptive fields as the gradient shows them."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -106,6 +107,19 @@ def test_the_command_prints_them(capsys):
     assert "61,706" in out
     assert "Surface has no layers; those that do: " in fails(capsys, "show", "Surface", "--layers")
     assert "did you mean LeNet?" in fails(capsys, "show", "lenett", "--layers")
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("Seq2Seq", r"decoder +│ LSTM +│ +10 x 32 +│ +20,992 +│ +all"),
+        ("BidirectionalRNN", r"recurrence +│ LSTM +│ 300 x 128 +│ +84,992 +│ +all"),
+        ("TextCNN", r"convolutions.2 +│ Conv1d +│ 100 x 296 +│ +100,100 +│ +5"),
+    ],
+)
+def test_rows_that_are_packed_or_of_steps(name, row, capsys):
+    assert main(["show", name, "--layers"]) == 0
+    assert re.search(row, capsys.readouterr().out)
 
 
 def test_after_an_attention_all_is_seen():

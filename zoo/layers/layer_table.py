@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 
 Field = tuple[float, float]  # receptive field and jump, in pixels of the input
@@ -55,9 +56,13 @@ def layer_table(network: nn.Module, inputs: Sequence[int] | Sequence[Tensor]) ->
     names = {module: name for name, module in network.named_modules()}
 
     def note(module: nn.Module, arguments: Any, output: Any) -> None:
-        output = output[0] if isinstance(output, tuple) else output  # before the state
+        if isinstance(output, tuple) and not isinstance(output, PackedSequence):
+            output = output[0]  # before the state
+        if isinstance(output, PackedSequence):
+            output, _ = pad_packed_sequence(output, batch_first=True)
         size = sum(parameter.numel() for parameter in module.parameters())
-        field, _ = getattr(output, "field", WHOLE)
+        recurrent = isinstance(module, nn.RNNBase)
+        field, _ = WHOLE if recurrent else getattr(output, "field", WHOLE)
         shape = tuple(output.shape[1:])
         rows.append(Layer(names[module], type(module).__name__, shape, size, field))
 
@@ -120,7 +125,7 @@ def _last(value: Any) -> int:
     return int(value[-1] if isinstance(value, tuple | list) else value)
 
 
-CONVOLUTIONS = (torch.conv2d, functional.conv2d)
+CONVOLUTIONS = (torch.conv1d, functional.conv1d, torch.conv2d, functional.conv2d)
 POOLINGS = (functional.max_pool2d, functional.avg_pool2d, torch.max_pool2d)
 OVER_ALL = (functional.linear, torch.flatten, functional.adaptive_avg_pool2d, Tensor.flatten)
 ARGUMENTS: dict[Any, tuple[str, ...]] = {
