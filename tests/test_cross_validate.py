@@ -110,6 +110,7 @@ def test_pictures_offer_folds_too():
     assert set(record["mean"]) >= {"val/accuracy", "val/loss"}
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(tmp_path):
     """Each fold's processes form a group of their own; no process is left at the end."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
