@@ -239,11 +239,4 @@ class IMDB(Corpus):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Refuses a checkpoint that was trained on another vocabulary."""
-        saved, own = state["vocabulary"], list(self.vocab.entries)
-        if saved != own:
-            given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
-            raise CorpusError(
-                f"the checkpoint was trained on other reviews than {self.title}: its vocabulary of "
-                f"{len(saved):,} differs from that of {len(own):,}; it was trained with: "
-                f"{given or 'the defaults'}"
-            )
+        self.vocab.refuse_other(state, self.title)

@@ -313,7 +313,7 @@ def test_the_state_is_all_that_predicting_needs(root, tmp_path):
     assert {"root", "vectors"}.isdisjoint(state["arguments"])
     made.load_state_dict(state)
     message = refused(corpus(root, min_freq=3).load_state_dict, state)
-    assert "trained on other reviews" in message
+    assert "trained on another text" in message
     assert "max_length 50" in message
 
 

@@ -1,4 +1,4 @@
-"""FastText: a word is the sum of its runs of characters; so words never seen have vectors too.
+"""FastText: a word is the mean of its runs of characters; so words never seen have vectors too.
 
 Paper:  Bojanowski, Grave, Joulin and Mikolov 2017, https://arxiv.org/abs/1607.04606, Section 3.2
 Shapes: (batch) of 9,858 tokens, (batch, 10) -> (batch, 100)
