@@ -2,7 +2,7 @@
 
 Source: Mikolov, Sutskever, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1310.4546, Section
         2.3 (subsampling), and their program, https://code.google.com/archive/p/word2vec
-Batch: (centers, contexts)
+Batch: (centers, contexts); in training (centers, contexts, negatives) where those are asked for
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,8 @@ from datamodules.samplers import EvaluationBatches, TrainBatches
 from datamodules.word_corpus import WordCorpus, Words
 
 IGNORED = -100  # where there is no context: torch's own mark
+POWER = 0.75  # of a word's count, by which negatives are drawn
+AT_ONCE = 16_384  # centers whose negatives are drawn together
 Keep = Literal["paper", "program"]
 
 
@@ -67,6 +69,30 @@ def draw_windows(
     return indices[whole], contexts[whole]
 
 
+def draw_negatives(contexts: Tensor, chances: Tensor, number: int, generator: Generator) -> Tensor:
+    """Words for each context, none of which is a context of the same center.
+
+    Args:
+        contexts: int64 (centers, 2 window), -100 where there is none.
+        chances: Of each word, in proportion; there must be more words than a center has contexts.
+        number: For each context.
+        generator: Of what is drawn.
+
+    Returns:
+        int64 (centers, 2 window, number), -100 where there is no context.
+    """
+    negatives = torch.full((*contexts.shape, number), IGNORED)
+    for some, found in zip(contexts.split(AT_ONCE), negatives.split(AT_ONCE), strict=True):
+        flat = found.view(-1)
+        left = (some != IGNORED).repeat_interleave(number, 1).flatten().nonzero()[:, 0]
+        while len(left):
+            drawn = torch.multinomial(chances, len(left), True, generator=generator)
+            flat[left] = drawn
+            centers = left // (some.shape[1] * number)
+            left = left[(some[centers] == drawn[:, None]).any(1)]
+    return negatives
+
+
 class WindowRows(WholeBatches):
     """The windows of an epoch, a function of seed and epoch, made when the first is asked for.
 
@@ -76,13 +102,23 @@ class WindowRows(WholeBatches):
         window: Largest radius.
         seed: Of the windows.
         redraw: Whether each epoch has its own.
+        negatives: Drawn for each context, by `chances`.
+        chances: Of each word, in proportion.
     """
 
     def __init__(
-        self, words: Words, keep: Tensor, window: int, seed: int, redraw: bool = True
+        self,
+        words: Words,
+        keep: Tensor,
+        window: int,
+        seed: int,
+        redraw: bool = True,
+        negatives: int = 0,
+        chances: Tensor | None = None,
     ) -> None:
         self.words, self.keep, self.window = words, keep, window
         self.seed, self.redraw = seed, redraw
+        self.negatives, self.chances = negatives, chances
         self._epoch, self._rows = -1, InMemory(torch.zeros(0), torch.zeros(0))
 
     def __len__(self) -> int:
@@ -95,7 +131,10 @@ class WindowRows(WholeBatches):
         if epoch != self._epoch:
             key = (self.seed * 1_000_003 + epoch) * 2 + 1  # not that of the permutation
             generator = Generator().manual_seed(key % 2**63)
-            drawn = draw_windows(self.words, self.keep, self.window, generator)
+            drawn: tuple[Tensor, ...] = draw_windows(self.words, self.keep, self.window, generator)
+            if self.negatives and self.chances is not None:
+                negatives = draw_negatives(drawn[1], self.chances, self.negatives, generator)
+                drawn = (*drawn, negatives)
             self._epoch, self._rows = epoch, InMemory(*drawn)
         return self._rows
 
@@ -137,6 +176,9 @@ class WordWindows(WordCorpus):
         subsampling: The share of the text from which on words are dropped at random; 0 drops none.
         keep: By whose formula: that of the paper, or of its authors' program (and gensim).
         redraw: Whether each epoch has windows of its own; the course draws them once.
+        negatives: Words to be told from each context in training, none of them a context of the
+            same center, drawn with the windows as the course does; 0 leaves them to the model,
+            which draws its own in each step.
         words: Arguments of every corpus of words.
 
     Raises:
@@ -149,24 +191,31 @@ class WordWindows(WordCorpus):
         subsampling: float = 1e-4,
         keep: Keep = "paper",
         redraw: bool = True,
+        negatives: int = 0,
         **words: Any,
     ) -> None:
         super().__init__(**words)
-        if window < 1 or not 0 <= subsampling < 1:
+        if window < 1 or negatives < 0 or not 0 <= subsampling < 1:
             raise CorpusError(
-                f"window is {window} and subsampling {subsampling}; they must be at least 1, and "
-                "in [0, 1)"
+                f"window is {window}, negatives {negatives} and subsampling {subsampling}; they "
+                "must be at least 1 and 0, and in [0, 1)"
             )
         if keep not in ("paper", "program"):
             raise CorpusError(f"keep must be paper or program, not {keep!r}")
         self.window, self.subsampling, self.keep = window, subsampling, keep
-        self.redraw = redraw
+        self.redraw, self.negatives = redraw, negatives
 
     def read(self, split: str) -> WholeBatches:
         words = self.words(split)
         keep = keep_probabilities(self.word_counts, self.subsampling, self.keep)
         if split == "train":
-            return WindowRows(words, keep, self.window, self.seed, self.redraw)
+            if self.negatives and len(keep) <= 2 * self.window:
+                raise CorpusError(
+                    f"{self.title}: has {len(keep)} different words, which may all be around one: "
+                    "--data.negatives 0, or a smaller --data.window"
+                )
+            drawing = self.negatives, self.word_counts.double() ** POWER
+            return WindowRows(words, keep, self.window, self.seed, self.redraw, *drawing)
         return InMemory(*draw_windows(words, keep, self.window, Generator().manual_seed(0)))
 
     def train_dataloader(self) -> Loader:

@@ -19,6 +19,8 @@ from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.optimizers.row_sgd import RowSGD
 from zoo.optimizers.schedules import LinearDecayLR
+from zoo.shapes import IGNORED
+from zoo.word_embedding.bags import bags_of, singles
 from zoo.word_embedding.cbow import CBOW
 from zoo.word_embedding.fasttext import FastText, fnv1a
 from zoo.word_embedding.glove import GloVe
@@ -28,6 +30,7 @@ from zoo.word_embedding.objectives import (
     NegativeSampling,
     huffman,
     loss_of,
+    none_shared,
 )
 from zoo.word_embedding.skip_gram import SkipGram
 
@@ -74,10 +77,10 @@ def test_the_courses_masked_loss():
     masks = torch.tensor([[1.0, 1, 1, 1], [1, 1, 1, 0]])
     table = torch.eye(4)
     for row, wanted in enumerate((0.8740, 1.2100)):
-        none = torch.zeros(0, dtype=torch.int64)
+        pairs = singles(torch.tensor([0]))._replace(rows=torch.arange(4)[None])
         choices = Choices(
-            torch.tensor([0]), torch.arange(4)[None], answers[row : row + 1],
-            masks[row : row + 1], none, none, masks[row].sum(),
+            pairs, answers[row : row + 1], masks[row : row + 1], *none_shared(pairs, 1),
+            masks[row].sum(),
         )  # fmt: skip
         found = loss_of(scores[row : row + 1], table, choices) / masks[row].sum()
         assert found.item() == pytest.approx(wanted, abs=5e-5)
@@ -103,6 +106,63 @@ def test_rows_in_place_step_as_autograd_does(kind, objective):
     torch.testing.assert_close(other.output.weight, one.output.weight, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_mini_batches_are_steps_one_after_another(kind, objective):
+    one, other = (built(kind, **OBJECTIVES[objective]).train() for _ in range(2))
+    other.mini_batch_size, lr, rows = 3, 0.1, batch()
+    torch.manual_seed(1)
+    choices = one.choose(rows, 2)
+    losses = []
+    parts = zip(*(tensor.split(3) for tensor in rows), strict=True)
+    for part, chosen in zip(parts, choices.split(3), strict=True):
+        loss = loss_of(one(*part), one.output.weight, chosen)
+        losses.append(loss.item())
+        (loss * lr).backward()
+        for table in (one.input.weight, one.output.weight):
+            table.data -= table.grad
+            table.grad = None
+    optimizer = RowSGD(other.parameters(), lr=lr)
+    other.trainer = trainer()
+    other.trainer.strategy._optimizers = [optimizer]
+    torch.manual_seed(1)
+    loss = optimizer.step(partial(other._descend, rows))
+    assert loss.item() == pytest.approx(sum(losses) / choices.size.item(), abs=1e-5)
+    torch.testing.assert_close(other.input.weight, one.input.weight, rtol=0, atol=1e-5)
+    torch.testing.assert_close(other.output.weight, one.output.weight, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["skip_gram", "fasttext"])
+def test_negatives_of_the_corpus_are_those_of_the_equation(kind):
+    model, (centers, contexts) = built(kind).train(), batch()
+    negatives = torch.randint(0, VOCAB, (*contexts.shape, 2)).where(
+        contexts[:, :, None] >= 0, torch.tensor(IGNORED)
+    )
+    step = model.step((centers, contexts, negatives))
+    vectors, table = model(centers, contexts), model.output.weight
+    terms = []
+    for vector, row, others in zip(vectors, contexts.tolist(), negatives.tolist(), strict=True):
+        for word, drawn in zip(row, others, strict=True):
+            if word >= 0:
+                terms.append(-logsigmoid(vector @ table[word]))
+                terms += [(n != word) * -logsigmoid(-vector @ table[n]) for n in drawn]
+    torch.testing.assert_close(step.loss, sum(terms) / len(terms))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("cbow", {}),
+        ("skip_gram", {"shared_negatives": 4}),
+        ("skip_gram", {"objective": "hierarchical_softmax"}),
+    ],
+)
+def test_negatives_of_the_corpus_are_refused_where_they_have_no_use(kind, options):
+    centers, contexts = batch()
+    with pytest.raises(InputError, match="negatives 0"):
+        built(kind, **options).step((centers, contexts, contexts[:, :, None]))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_is_the_equation(kind):
     model = built(kind).train()
@@ -112,8 +172,8 @@ def test_the_loss_is_the_equation(kind):
     choices = model.choose(batch())
     vectors, table = model(*batch()), model.output.weight
     total, terms = 0.0, 0
-    for pair, example in enumerate(choices.example.tolist()):
-        word, *negatives = choices.rows[pair].tolist()
+    for pair, example in enumerate(choices.pairs.example.tolist()):
+        word, *negatives = choices.pairs.rows[pair].tolist()
         total += -logsigmoid(vectors[example] @ table[word])
         total += sum(-logsigmoid(-vectors[example] @ table[n]) for n in negatives if n != word)
         terms += 6
@@ -125,18 +185,18 @@ def test_examples_and_what_they_tell():
     centers, contexts = batch()
     skip_gram, cbow = built("skip_gram"), built("cbow")
     torch.testing.assert_close(skip_gram(centers, contexts), skip_gram.input.weight[centers])
-    example, words = skip_gram.targets((centers, contexts))
-    assert example.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3]
-    assert words.tolist() == [1, 2, 0, 3, 5, 4, 4, 4, 4, 0, 1]
+    found = skip_gram.targets((centers, contexts))
+    assert found.example.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3]
+    assert found.rows.tolist() == [1, 2, 0, 3, 5, 4, 4, 4, 4, 0, 1]
     means = cbow(centers, contexts)
     torch.testing.assert_close(means[1], cbow.input.weight[[3, 5]].mean(0))
-    assert cbow.targets((centers, contexts))[1].tolist() == centers.tolist()
+    assert cbow.targets((centers, contexts)).rows.tolist() == centers.tolist()
 
 
 def test_shared_negatives_weigh_as_much_as_those_of_each_pair():
     chooser = NegativeSampling(COUNTS, num_negatives=5, shared=40)
     torch.manual_seed(0)
-    found = chooser.choices(torch.tensor([0, 0, 2]), torch.tensor([1, 2, 3]), 3)
+    found = chooser.choices(bags_of(torch.tensor([1, 2, 3]), torch.tensor([2, 0, 1])))
     assert (found.shares * 40).flatten().tolist() == [10.0, 0.0, 5.0]
     assert found.size == 18
 
@@ -172,7 +232,7 @@ def test_the_tree_gives_probabilities():
     table, vector = torch.randn(VOCAB, 5), torch.randn(1, 5)
     chances = []
     for word in range(VOCAB):
-        choices = tree.choices(torch.tensor([0]), torch.tensor([word]), 1)
+        choices = tree.choices(singles(torch.tensor([word])))
         chances.append(math.exp(-loss_of(vector, table, choices).item()))
     assert sum(chances) == pytest.approx(1, abs=1e-5)
 
@@ -185,7 +245,7 @@ def test_in_evaluation_the_same_negatives_are_drawn(kind):
         torch.manual_seed(seed)
         model.on_validation_epoch_start()
         losses.append(model.step(batch()).loss.item())
-        assert len(model.choose(batch()).shared) == 0
+        assert model.choose(batch()).shared.numel() == 0
     assert losses[0] == losses[1]
 
 

@@ -21,6 +21,7 @@ from datamodules.word_corpus import Words
 from datamodules.word_windows import (
     WindowBatches,
     WindowRows,
+    draw_negatives,
     draw_windows,
     keep_probabilities,
 )
@@ -55,6 +56,38 @@ def test_windows_are_those_of_a_loop(sentences, window, seed):
             wanted.append((word, row))
     assert found[0].tolist() == [word for word, _ in wanted]
     assert found[1].tolist() == [row for _, row in wanted]
+
+
+@given(seed=st.integers(0, 1000), number=st.integers(1, 4))
+def test_negatives_are_no_contexts(seed, number):
+    generator = Generator().manual_seed(seed)
+    contexts = torch.randint(-3, 6, (40, 4), generator=generator)
+    contexts[contexts < 0] = -100
+    found = draw_negatives(contexts, torch.ones(6), number, generator)
+    assert found.shape == (40, 4, number)
+    assert ((found == -100) == (contexts == -100)[:, :, None]).all()
+    for row, drawn in zip(contexts.tolist(), found.flatten(1).tolist(), strict=True):
+        assert not (set(row) & set(drawn)) - {-100}
+
+
+def test_negatives_are_drawn_by_their_chances():
+    chances = torch.tensor([5.0, 0, 1, 2, 2])
+    contexts = torch.full((20_000, 1), 0)
+    found = draw_negatives(contexts, chances, 5, Generator().manual_seed(0)).flatten()
+    wanted = 100_000 * torch.tensor([0, 0, 0.2, 0.4, 0.4])
+    counts = torch.bincount(found, minlength=5)
+    assert counts[:2].tolist() == [0, 0]
+    assert ((counts - wanted)[2:] ** 2 / wanted[2:]).sum() < 13.8  # 2 degrees, p = 0.001
+
+
+def test_windows_and_negatives_are_drawn_once_or_in_each_epoch():
+    words = words_of([[0, 1, 2, 3]] * 30)
+    for redraw in (True, False):
+        drawing = 2, torch.ones(9)
+        rows = WindowRows(words, torch.ones(9), 2, 0, redraw, *drawing)
+        one, other = (rows.windows(epoch).tensors for epoch in range(2))
+        assert len(one) == 3
+        assert [torch.equal(a, b) for a, b in zip(one, other, strict=True)][1:] == [not redraw] * 2
 
 
 def test_frequent_words_are_dropped_by_either_formula():
@@ -146,6 +179,7 @@ def test_another_vocabulary_is_refused(corpus):
         ({"subsampling": 1.5}, "subsampling 1.5"),
         ({"keep": "gensim"}, "keep must be paper or program"),
         ({"min_freq": 0}, "min_freq must be at least 1"),
+        ({"negatives": -1}, "negatives -1"),
     ],
 )
 def test_options_that_cannot_be(options, words):
@@ -162,6 +196,9 @@ def test_texts_of_which_nothing_can_be_learned():
         lone = corpus(path="lone.txt")
         message = refused(lambda c=lone: (c.setup("fit"), c.train_dataloader()))
         assert words in message
+    Path("few.txt").write_text("one two three\n" * 9)
+    few = TextFileWindows(path="few.txt", negatives=2, min_freq=1)
+    assert "3 different words" in refused(few.setup, "fit")
 
 
 @pytest.mark.real

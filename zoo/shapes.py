@@ -27,6 +27,7 @@ WordVectors = Float[Tensor, "vocab embed"]  # a row a word
 Vectors = Float[Tensor, "batch embed"]
 Words = Int[Tensor, "batch"]
 Contexts = Int[Tensor, "batch window"]  # words around others; IGNORED where there is none
+Negatives = Int[Tensor, "batch window negatives"]  # words that are no contexts
 Neighbours = Int[Tensor, "batch _"]  # words near others
 Cosines = Float[Tensor, "batch _"]
 

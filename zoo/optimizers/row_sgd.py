@@ -39,16 +39,24 @@ class RowSGD(Optimizer):
         check(self.defaults | param_group)
         super().add_param_group(param_group)
 
-    def descend(self, table: Tensor, rows: Tensor, gradients: Tensor) -> None:
+    def descend(
+        self, table: Tensor, rows: Tensor, gradients: Tensor, factors: Tensor | None = None
+    ) -> None:
         """Updates rows in place.
 
         Args:
             table: A parameter, (size, values).
-            rows: Which, int64 (rows); a row may be there more than once.
-            gradients: (rows, values).
+            rows: Which, int64 (...); a row may be there more than once.
+            gradients: (..., values).
+            factors: By which the gradients are multiplied, (...); 1 by default.
         """
-        lr = self.param_groups[0]["lr"]
-        table.detach().index_add_(0, rows, gradients, alpha=-float(lr))
+        lr = float(self.param_groups[0]["lr"])
+        steps = gradients * (-lr if factors is None else factors.mul(-lr)[..., None])
+        steps, rows = steps.flatten(0, -2), rows.flatten()
+        if table.is_cuda:  # where `scatter_add_` of rows has no deterministic form
+            table.detach().index_add_(0, rows, steps)
+        else:  # where it takes half the time of `index_add_`
+            table.detach().scatter_add_(0, rows[:, None].expand_as(steps), steps)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -10,10 +10,8 @@ Result: cbow-penn_treebank_windows: held-out loss 0.3973 and WordSim-353 0.145 (
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from zoo.word_embedding.predictive import Batch, Inputs, PredictiveEmbedding, pairs_of
+from zoo.word_embedding.bags import Bags, contexts_of, singles
+from zoo.word_embedding.predictive import Batch, PredictiveEmbedding
 
 
 class CBOW(PredictiveEmbedding):
@@ -28,10 +26,8 @@ class CBOW(PredictiveEmbedding):
         super().__init__(vocab_size, **predictive)
         self.save_hyperparameters()
 
-    def inputs(self, batch: Batch) -> Inputs:
-        example, words = pairs_of(batch[1])
-        return Inputs(words, example, torch.bincount(example, minlength=len(batch[0])))
+    def inputs(self, batch: Batch) -> Bags:
+        return contexts_of(batch[1])
 
-    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        centers = batch[0]
-        return torch.arange(len(centers), device=centers.device), centers
+    def targets(self, batch: Batch) -> Bags:
+        return singles(batch[0])

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo.shapes import WordVectors
-from zoo.word_embedding.predictive import Batch, Inputs, PredictiveEmbedding, mean_of, pairs_of
+from zoo.word_embedding.bags import Bags, bags_of, contexts_of
+from zoo.word_embedding.predictive import Batch, PredictiveEmbedding
 
 BASIS, PRIME = 2_166_136_261, 16_777_619  # of the 32-bit FNV-1a hash
 
@@ -81,24 +82,23 @@ class FastText(PredictiveEmbedding):
         if stage == "fit" and hasattr(corpus, "vocab"):
             self.spell(list(corpus.vocab.entries))
 
-    def inputs_of(self, words: Tensor) -> Inputs:
+    def inputs_of(self, words: Tensor) -> Bags:
         """Of what the vectors of words are the means."""
         device = words.device
-        counts = self._lengths.to(device)[words]
-        example = torch.arange(len(words), device=device).repeat_interleave(counts)
-        within = torch.arange(len(example), device=device) - (counts.cumsum(0) - counts)[example]
-        rows = self._rows.to(device)[self._starts.to(device)[words][example] + within]
-        return Inputs(rows, example, counts)
+        bags = bags_of(words, self._lengths.to(device)[words])
+        within = torch.arange(len(bags.example), device=device) - bags.starts[bags.example]
+        rows = self._rows.to(device)[self._starts.to(device)[words][bags.example] + within]
+        return bags._replace(rows=rows)
 
-    def inputs(self, batch: Batch) -> Inputs:
+    def inputs(self, batch: Batch) -> Bags:
         return self.inputs_of(batch[0])
 
-    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return pairs_of(batch[1])
+    def targets(self, batch: Batch) -> Bags:
+        return contexts_of(batch[1])
 
     def table(self) -> WordVectors:
         words = torch.arange(self.vocab_size, device=self.input.weight.device)
-        return mean_of(self.inputs_of(words), self.input.weight)
+        return self.inputs_of(words).means(self.input.weight)
 
     def compose(self, word: str) -> Tensor | None:
         rows = self.ngrams(word)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag, softplus
 
 from zoo.optimizers.row_sgd import RowSGD
+from zoo.word_embedding.bags import Bags
 
 POWER = 0.75  # of a word's count, by which negatives are drawn
 
@@ -22,22 +23,46 @@ class Choices(NamedTuple):
     """Which rows a batch is about.
 
     Attributes:
-        example: The row of the batch that each pair belongs to, int64 (pairs).
-        rows: Of the table, int64 (pairs, choices).
+        pairs: Those of each example; of the table they have the rows (pairs, choices).
         answers: 1 or 0, (pairs, choices).
         weights: Of each choice, (pairs, choices).
-        shared: Rows whose answer is 0 for all examples, int64 (shared).
+        shared: Rows whose answer is 0 for all examples of a mini-batch, int64 (mini-batches,
+            shared).
         shares: Their weight for each example, (examples, 1).
         size: How many choices that stands for.
     """
 
-    example: Tensor
-    rows: Tensor
+    pairs: Bags
     answers: Tensor
     weights: Tensor
     shared: Tensor
     shares: Tensor
     size: Tensor
+
+    def split(self, step: int) -> list["Choices"]:
+        """Mini-batches of `step` examples; the size stays that of all."""
+        pairs = self.pairs.split(step)
+        sizes = [len(part.rows) for part in pairs]
+        parts = (
+            pairs,
+            self.answers.split(sizes),
+            self.weights.split(sizes),
+            self.shared.split(1),
+            self.shares.split(step),
+        )
+        return [Choices(*part, self.size) for part in zip(*parts, strict=True)]
+
+
+class Scores(NamedTuple):
+    """Logits.
+
+    Attributes:
+        own: Of each pair's choices, (pairs, choices).
+        shared: Of the shared ones, (examples, shared).
+    """
+
+    own: Tensor
+    shared: Tensor
 
 
 def loss_of(vectors: Tensor, table: Tensor, choices: Choices) -> Tensor:
@@ -46,51 +71,57 @@ def loss_of(vectors: Tensor, table: Tensor, choices: Choices) -> Tensor:
     Args:
         vectors: Of the examples, (examples, embed).
         table: Of outputs, (size, embed).
-        choices: Rows and answers.
+        choices: Rows and answers, of one mini-batch.
     """
-    pairs = vectors[choices.example][:, :, None]
-    scores = (table[choices.rows] @ pairs).squeeze(2)
-    loss = binary_cross_entropy_with_logits(
-        scores, choices.answers, choices.weights, reduction="sum"
-    )
-    if len(choices.shared):
-        loss = loss + (softplus(vectors @ table[choices.shared].T) * choices.shares).sum()
-    return loss
+    pairs = vectors[choices.pairs.example][:, :, None]
+    own = (table[choices.pairs.rows] @ pairs).squeeze(2)
+    loss = binary_cross_entropy_with_logits(own, choices.answers, choices.weights, reduction="sum")
+    return loss + (softplus(vectors @ table[choices.shared[0]].T) * choices.shares).sum()
+
+
+def told(scores: Scores, choices: Choices) -> Tensor:
+    """The same sum from logits, to be shown: without a gradient, and a third of the time."""
+    own = (plus(scores.own) - scores.own * choices.answers) * choices.weights
+    return own.sum() + plus(scores.shared).sum(1) @ choices.shares[:, 0]
+
+
+def plus(scores: Tensor) -> Tensor:
+    """softplus, without its slow log1p."""
+    return scores.relu().sub_(scores.abs().sigmoid_().log_())
 
 
 def descend(
     vectors: Tensor, table: Tensor, choices: Choices, optimizer: RowSGD
-) -> tuple[Tensor, Tensor]:
-    """The same sum and its gradient by the vectors; the table has stepped down its own.
+) -> tuple[Scores, Tensor]:
+    """Steps down the gradient of that sum by the table, in place.
 
     Args:
         vectors: (examples, embed).
         table: (size, embed).
-        choices: Rows and answers.
+        choices: Rows and answers, of one mini-batch.
         optimizer: Steps.
 
     Returns:
-        The sum, and (examples, embed).
+        The logits, and the gradient by the vectors, (examples, embed); both before the step.
     """
-    rows = choices.rows.flatten()
-    pairs = vectors.index_select(0, choices.example)[:, None]
-    outputs = table.index_select(0, rows).view(*choices.rows.shape, -1)
-    scores = (outputs * pairs).sum(2)
-    loss = binary_cross_entropy_with_logits(
-        scores, choices.answers, choices.weights, reduction="sum"
+    rows, example, _, starts, _ = choices.pairs
+    (shared,) = choices.shared
+    pairs = vectors.index_select(0, example)[:, None]
+    outputs = table.index_select(0, rows.flatten()).view(*rows.shape, -1)
+    scores = Scores(outputs.mul_(pairs).sum(2), vectors @ table.index_select(0, shared).T)
+    errors = scores.own.sigmoid().sub_(choices.answers).mul_(choices.weights)
+    wrong = scores.shared.sigmoid().mul_(choices.shares)
+    gradient = embedding_bag(
+        rows.flatten(),
+        table,
+        starts * rows.shape[1],
+        mode="sum",
+        per_sample_weights=errors.flatten(),
     )
-    errors = scores.sigmoid_().sub_(choices.answers).mul_(choices.weights)[:, :, None]
-    gradient = torch.zeros_like(vectors)
-    if len(choices.shared):
-        negatives = table.index_select(0, choices.shared)
-        scores = vectors @ negatives.T
-        loss += (softplus(scores) * choices.shares).sum()
-        wrong = scores.sigmoid_().mul_(choices.shares)
-        gradient = wrong @ negatives
-        optimizer.descend(table, choices.shared, wrong.T @ vectors)
-    gradient.index_add_(0, choices.example, outputs.mul_(errors).sum(1))
-    optimizer.descend(table, rows, (errors * pairs).flatten(0, 1))
-    return loss, gradient
+    gradient.addmm_(wrong, table.index_select(0, shared))
+    optimizer.descend(table, shared, wrong.T @ vectors)
+    optimizer.descend(table, rows, pairs, errors)
+    return scores, gradient
 
 
 class NegativeSampling:
@@ -117,29 +148,24 @@ class NegativeSampling:
         return torch.searchsorted(self.cumulative, points).clamp_(max=len(self.cumulative) - 1)
 
     def choices(
-        self, example: Tensor, words: Tensor, num_examples: int, generator: Generator | None = None
+        self, pairs: Bags, mini_batches: int = 1, generator: Generator | None = None
     ) -> Choices:
         """Draws.
 
         Args:
-            example: Of each pair, int64 (pairs).
-            words: Of each pair, int64 (pairs).
-            num_examples: Of the mini-batch.
+            pairs: The words to be told, a row each.
+            mini_batches: In which pairs share negatives.
             generator: Draws each pair's own; without one as in training.
         """
-        size = torch.tensor(len(words) * (1 + self.num_negatives), device=words.device)
-        words = words[:, None]
+        if not self.shared or generator is not None:
+            negatives = self.draw(len(pairs.rows), self.num_negatives, generator=generator)
+            return among(pairs, negatives, mini_batches)
+        words = pairs.rows[:, None]
         answers = torch.ones(words.shape, device=words.device)
-        if self.shared and generator is None:
-            shared = self.draw(self.shared)
-            pairs = torch.bincount(example, minlength=num_examples)
-            shares = pairs[:, None] * (self.num_negatives / self.shared)
-            return Choices(example, words, answers, answers, shared, shares, size)
-        negatives = self.draw(len(words), self.num_negatives, generator=generator)
-        rows = torch.cat([words, negatives], 1)
-        weights = torch.cat([answers, (negatives != words).float()], 1)
-        answers = torch.cat([answers, torch.zeros_like(negatives)], 1)
-        return Choices(example, rows, answers, weights, words[:0, 0], answers[:0], size)
+        shared = self.draw(mini_batches, self.shared)
+        shares = pairs.counts[:, None] * (self.num_negatives / self.shared)
+        size = torch.tensor(len(words) * (1 + self.num_negatives), device=words.device)
+        return Choices(pairs._replace(rows=words), answers, answers, shared, shares, size)
 
 
 class HierarchicalSoftmax:
@@ -156,12 +182,39 @@ class HierarchicalSoftmax:
         self.inside = steps < lengths[:, None]
 
     def choices(
-        self, example: Tensor, words: Tensor, num_examples: int, generator: Generator | None = None
+        self, pairs: Bags, mini_batches: int = 1, generator: Generator | None = None
     ) -> Choices:
         """The way to each word; nothing is drawn. See `NegativeSampling.choices`."""
+        words = pairs.rows
         weights = self.inside[words].float()
-        rows, answers = self.nodes[words], self.codes[words]
-        return Choices(example, rows, answers, weights, words[:0], weights[:0], weights.sum())
+        ways = pairs._replace(rows=self.nodes[words])
+        return Choices(
+            ways, self.codes[words], weights, *none_shared(pairs, mini_batches), weights.sum()
+        )
+
+
+def among(pairs: Bags, negatives: Tensor, mini_batches: int = 1) -> Choices:
+    """Each word is to be told from negatives of its own; one that is the word does not count.
+
+    Args:
+        pairs: The words to be told, a row each.
+        negatives: int64 (pairs, num_negatives).
+        mini_batches: Of which the batch is made.
+    """
+    words = pairs.rows[:, None]
+    one = torch.ones(words.shape, device=words.device)
+    answers = torch.cat([one, torch.zeros_like(negatives, dtype=one.dtype)], 1)
+    weights = torch.cat([one, (negatives != words).to(one.dtype)], 1)
+    choices = pairs._replace(rows=torch.cat([words, negatives], 1))
+    size = torch.tensor(answers.numel(), device=words.device)
+    return Choices(choices, answers, weights, *none_shared(pairs, mini_batches), size)
+
+
+def none_shared(pairs: Bags, mini_batches: int) -> tuple[Tensor, Tensor]:
+    """No shared rows, and their weights."""
+    return pairs.rows.new_empty(mini_batches, 0), torch.zeros(
+        len(pairs.counts), 1, device=pairs.counts.device
+    )
 
 
 def huffman(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,43 +2,33 @@
 
 Source: Mikolov, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1301.3781, Section 3; Mikolov,
         Sutskever, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1310.4546, Section 2
-Batch: (centers, contexts)
+Batch: (centers, contexts), or (centers, contexts, negatives)
 """
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
 from zoo.errors import InputError
 from zoo.optimizers.row_sgd import RowSGD
-from zoo.shapes import IGNORED, Contexts, Vectors, Words, WordVectors
+from zoo.shapes import IGNORED, Contexts, Negatives, Vectors, Words, WordVectors
 from zoo.task import Step
+from zoo.word_embedding.bags import Bags
 from zoo.word_embedding.objectives import (
     Choices,
     HierarchicalSoftmax,
     NegativeSampling,
+    Scores,
+    among,
     descend,
     loss_of,
+    told,
 )
 from zoo.word_embedding.task import WordEmbedding
 
-Batch = tuple[Words, Contexts]
-
-
-class Inputs(NamedTuple):
-    """Of which rows of the input table the vector of each example is the mean.
-
-    Attributes:
-        rows: int64 (rows).
-        example: The example that each belongs to, int64 (rows); none where each has its own.
-        counts: How many each has, int64 (examples).
-    """
-
-    rows: Tensor
-    example: Tensor | None
-    counts: Tensor
+Batch = tuple[Words, Contexts] | tuple[Words, Contexts, Negatives]
 
 
 class PredictiveEmbedding(WordEmbedding):
@@ -57,7 +47,7 @@ class PredictiveEmbedding(WordEmbedding):
         vocab_size: Number of words.
         embed_dim: Values of a vector.
         objective: negative_sampling or hierarchical_softmax.
-        num_negatives: For each pair.
+        num_negatives: For each pair, unless the corpus draws them.
         shared_negatives: For all pairs of a mini-batch together, in training; 0 for each its own.
         mini_batch_size: Examples of a step of RowSGD; by default the batch.
         embedding: Arguments of every word embedding.
@@ -101,12 +91,12 @@ class PredictiveEmbedding(WordEmbedding):
         nn.init.uniform_(table.weight, -0.5 / self.embed_dim, 0.5 / self.embed_dim)
         return table
 
-    def inputs(self, batch: Batch) -> Inputs:
-        """Of what the vector of each example is made."""
+    def inputs(self, batch: Batch) -> Bags:
+        """Of which rows of the input table the vector of each example is the mean."""
         raise TypeError(f"{type(self).__name__} does not say what it reads")
 
-    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pairs: the example of each, and the word that is to be told from it."""
+    def targets(self, batch: Batch) -> Bags:
+        """The words that are to be told from each example."""
         raise TypeError(f"{type(self).__name__} does not say what it tells")
 
     def table(self) -> WordVectors:
@@ -114,18 +104,27 @@ class PredictiveEmbedding(WordEmbedding):
 
     def forward(self, centers: Words, contexts: Contexts) -> Vectors:
         """The vectors of the examples, from which words are told."""
-        return mean_of(self.inputs((centers, contexts)), self.input.weight)
+        return self.inputs((centers, contexts)).means(self.input.weight)
 
     def step(self, batch: Batch) -> Step:
-        vectors, choices = self(*batch), self.choose(batch)
+        vectors, choices = self(*batch[:2]), self.choose(batch)
         loss = loss_of(vectors, self.output.weight, choices)
         return Step(loss / choices.size, choices.size, {}, batch[0][:0])
 
-    def choose(self, batch: Batch) -> Choices:
+    def choose(self, batch: Batch, mini_batches: int = 1) -> Choices:
         """What is to be told of each pair: in evaluation by a generator of its own."""
-        chooser = self.chooser
-        own = None if self.training else self._generator
-        return chooser.choices(*self.targets(batch), len(batch[0]), own)
+        pairs = self.targets(batch)
+        if len(batch) == 2:
+            own = None if self.training else self._generator
+            return self.chooser.choices(pairs, mini_batches, own)
+        negatives = batch[2][batch[1] != IGNORED]
+        wrong = self.objective != "negative_sampling" or self.shared_negatives
+        if wrong or len(negatives) != len(pairs.rows):
+            raise InputError(
+                "the corpus brings negatives, which are for negative sampling of contexts, with "
+                "none shared: --data.negatives 0"
+            )
+        return among(pairs, negatives, mini_batches)
 
     @property
     def chooser(self) -> NegativeSampling | HierarchicalSoftmax:
@@ -198,32 +197,22 @@ class PredictiveEmbedding(WordEmbedding):
                 self.lr_scheduler_step(config.scheduler, None)
 
     def _descend(self, batch: Batch) -> Tensor:
-        """Steps down mini-batch by mini-batch; the mean loss of a choice."""
+        """Steps down mini-batch by mini-batch; the mean loss of a choice, each before its step."""
         optimizer: Any = self.trainer.optimizers[0]
         step = self.mini_batch_size or len(batch[0])
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            for part in zip(*(rows.split(step) for rows in batch), strict=True):
-                inputs, choices = self.inputs(part), self.choose(part)
-                vectors = mean_of(inputs, self.input.weight)
-                loss, gradient = descend(vectors, self.output.weight, choices, optimizer)
-                if inputs.example is not None:
+            choices = self.choose(batch, -(-len(batch[0]) // step))
+            scores = []
+            for inputs, part in zip(
+                self.inputs(batch).split(step), choices.split(step), strict=True
+            ):
+                vectors = inputs.means(self.input.weight)
+                logits, gradient = descend(vectors, self.output.weight, part, optimizer)
+                if not inputs.single:
                     gradient = (gradient / inputs.counts[:, None])[inputs.example]
                 optimizer.descend(self.input.weight, inputs.rows, gradient)
-                self._window.update(loss / choices.size, {}, choices.size)
-        return loss / choices.size
-
-
-def mean_of(inputs: Inputs, table: Tensor) -> Tensor:
-    """The vectors of examples, (examples, embed)."""
-    rows = table.index_select(0, inputs.rows)
-    if inputs.example is None:
-        return rows
-    sums = rows.new_zeros(len(inputs.counts), rows.shape[1])
-    return sums.index_add(0, inputs.example, rows) / inputs.counts[:, None]
-
-
-def pairs_of(contexts: Contexts) -> tuple[Tensor, Tensor]:
-    """The example and the word of each context that is one."""
-    whole = contexts != IGNORED
-    example = torch.arange(len(contexts), device=contexts.device)
-    return example.repeat_interleave(whole.sum(1)), contexts[whole]
+                scores.append(logits)
+            every = Scores(*(torch.cat(parts) for parts in zip(*scores, strict=True)))
+            loss = told(every, choices) / choices.size
+        self._window.update(loss, {}, choices.size)
+        return loss

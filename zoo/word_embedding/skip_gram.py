@@ -15,10 +15,8 @@ Result: skip_gram_adam-penn_treebank_windows: training loss 0.3367 after 10 epoc
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from zoo.word_embedding.predictive import Batch, Inputs, PredictiveEmbedding, pairs_of
+from zoo.word_embedding.bags import Bags, contexts_of, singles
+from zoo.word_embedding.predictive import Batch, PredictiveEmbedding
 
 
 class SkipGram(PredictiveEmbedding):
@@ -33,8 +31,8 @@ class SkipGram(PredictiveEmbedding):
         super().__init__(vocab_size, **predictive)
         self.save_hyperparameters()
 
-    def inputs(self, batch: Batch) -> Inputs:
-        return Inputs(batch[0], None, torch.ones_like(batch[0]))
+    def inputs(self, batch: Batch) -> Bags:
+        return singles(batch[0])
 
-    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return pairs_of(batch[1])
+    def targets(self, batch: Batch) -> Bags:
+        return contexts_of(batch[1])
