@@ -6,7 +6,7 @@ Batch: (centers, contexts); in training (centers, contexts, negatives) where tho
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -93,6 +93,20 @@ def draw_negatives(contexts: Tensor, chances: Tensor, number: int, generator: Ge
     return negatives
 
 
+class WindowBatch(NamedTuple):
+    """Words, what is around them, and what is not.
+
+    Attributes:
+        centers: int64 (batch).
+        contexts: int64 (batch, 2 window), -100 where there is none.
+        negatives: int64 (batch, 2 window, number), -100 where there is no context.
+    """
+
+    centers: Tensor
+    contexts: Tensor
+    negatives: Tensor
+
+
 class WindowRows(WholeBatches):
     """The windows of an epoch, a function of seed and epoch, made when the first is asked for.
 
@@ -139,7 +153,8 @@ class WindowRows(WholeBatches):
         return self._rows
 
     def __getitem__(self, rows: Rows) -> tuple[Tensor, ...]:
-        return self.windows(rows.epoch)[rows]
+        batch = self.windows(rows.epoch)[rows]
+        return WindowBatch(*batch) if self.negatives else batch
 
 
 class WindowBatches(TrainBatches):

@@ -9,7 +9,7 @@ Config: skip_gram-penn_treebank_windows, skip_gram_adam-penn_treebank_windows
 Result: skip_gram-penn_treebank_windows: held-out loss 0.4063 and WordSim-353 0.298 (237 of its
         pairs) after 10 epochs (real corpus, seed 0, 2026-11-25: `zoo fit
         skip_gram-penn_treebank_windows`)
-Result: skip_gram_adam-penn_treebank_windows: training loss 0.3367 after 10 epochs (real corpus,
+Result: skip_gram_adam-penn_treebank_windows: training loss 0.2976 after 10 epochs (real corpus,
         seed 0, 2026-11-25: `zoo fit skip_gram_adam-penn_treebank_windows`)
 """
 
