@@ -51,7 +51,7 @@ class Augmentation:
         trial = torch.zeros(2, channels, size, size, dtype=torch.uint8)
         keys = torch.arange(2)
         for entry in named:
-            name, options = _named(entry)
+            name, options = named_change(entry, {**CHANGES, **MIXES}, GIVEN)
             try:
                 if name in MIXES:
                     if self.mix:
@@ -74,9 +74,19 @@ class Augmentation:
         return images
 
 
-def _named(entry: Any) -> tuple[str, dict[str, Any]]:
-    """The name and the options of an entry, both of which exist."""
-    known = {**CHANGES, **MIXES}
+def named_change(
+    entry: Any, known: Mapping[str, Callable[..., Any]], given: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """The name and the options of an entry.
+
+    Args:
+        entry: A name, or a mapping from one name to its options.
+        known: The changes that there are.
+        given: Their parameters that are no options.
+
+    Raises:
+        CorpusError: There is no such change or option.
+    """
     if isinstance(entry, str):
         entry = {entry: {}}
     if not isinstance(entry, Mapping) or len(entry) != 1:
@@ -84,7 +94,7 @@ def _named(entry: Any) -> tuple[str, dict[str, Any]]:
     ((name, options),) = entry.items()
     if name not in known:
         raise CorpusError(f"augment: no change is called {name}; there are: {', '.join(known)}")
-    takes = [p for p in inspect.signature(known[name]).parameters if p not in GIVEN]
+    takes = [p for p in inspect.signature(known[name]).parameters if p not in given]
     options = options or {}
     if not isinstance(options, Mapping):
         raise CorpusError(f"augment, {name}: wanted {{option: value}}, not {options}")

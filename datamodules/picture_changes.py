@@ -89,8 +89,8 @@ def resized_crop(
         ratio: Least and greatest width over height.
     """
     height, width = images.shape[-2:]
-    area = height * width * _between(uniform(keys, 4), *scale)
-    shape = _between(uniform(keys, 5), *map(math.log, ratio)).exp()
+    area = height * width * between(uniform(keys, 4), *scale)
+    shape = between(uniform(keys, 5), *map(math.log, ratio)).exp()
     heights = (area / shape).sqrt().round().clamp(1, height)
     widths = (area * shape).sqrt().round().clamp(1, width)
     tops = (uniform(keys, 6) * (height - heights + 1)).floor()
@@ -105,7 +105,8 @@ def resized_crop(
     )
 
 
-def _between(share: Tensor, low: float, high: float) -> Tensor:
+def between(share: Tensor, low: float, high: float) -> Tensor:
+    """The number that lies so far, from 0 to 1, on the way from `low` to `high`."""
     return low + (high - low) * share
 
 

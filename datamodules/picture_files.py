@@ -28,6 +28,8 @@ class PictureFiles(PictureCorpus):
         crop_size: As in training.
         resize: As in training.
         batch_size: Pictures a batch.
+        whole: Whether pictures of another shape are squeezed into the square, for a detector, or
+            their middle is cut out, as in training.
 
     Raises:
         CorpusError: There is no picture in a folder or a zip.
@@ -45,13 +47,14 @@ class PictureFiles(PictureCorpus):
         crop_size: int | None = None,
         resize: int | None = None,
         batch_size: int = 256,
+        whole: bool = False,
     ) -> None:
         self.labels = tuple(labels)
         self.mean, self.std, self.size = tuple(mean), tuple(std), size
         super().__init__(crop_size=crop_size, resize=resize, batch_size=batch_size)
         pictures = [picture for file in files for picture in _pictures(Path(file))]
         rows = torch.arange(len(pictures))
-        self.rows = PictureRows(pictures, rows, self.in_channels, self.size)
+        self.rows = PictureRows(pictures, rows, self.in_channels, self.size, whole=whole)
 
     def prepare_data(self) -> None:
         """Nothing to fetch."""

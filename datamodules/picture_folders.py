@@ -14,9 +14,9 @@ from datamodules.corpus import Loader
 from datamodules.errors import CorpusError
 from datamodules.feature_cache import FeatureCache, refuse_unfrozen
 from datamodules.in_memory import InMemory, WholeBatches
-from datamodules.picture_rows import PictureRows, pictures_in
+from datamodules.picture_rows import PictureRows
 from datamodules.pictures import PictureCorpus
-from datamodules.places import Place
+from datamodules.places import Place, folder_or_zip, unwrapped
 
 
 class PictureFolderCorpus(PictureCorpus):
@@ -69,11 +69,7 @@ class PictureFolderCorpus(PictureCorpus):
         return self._find() is not None
 
     def _find(self) -> Path | None:
-        folder = self.folder / self.name
-        if any((folder / part).exists() for part in ("train", "test", "labels.csv")):
-            return folder
-        archives = (folder / f"{self.name}.zip", self.folder / f"{self.name}.zip")
-        return next((archive for archive in archives if archive.is_file()), None)
+        return folder_or_zip(self.folder, self.name, ("train", "test", "labels.csv"))
 
     @cached_property
     def _place(self) -> Path:
@@ -81,10 +77,7 @@ class PictureFolderCorpus(PictureCorpus):
         place = self._find()
         if place is None:
             raise CorpusError(f"{self.title} is not under {self.folder}")
-        if place.is_dir():
-            return place
-        wrapped = any(p.member.startswith(f"{self.name}/") for p in pictures_in(place))
-        return Path(f"{place}!{self.name if wrapped else ''}")
+        return unwrapped(place, self.name)
 
     # Who gets which rows
 

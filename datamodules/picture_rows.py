@@ -1,9 +1,9 @@
 """Picture files as rows: decoded when they are drawn, from a folder or from within a zip."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from torch import Tensor
 
 from datamodules.errors import CorpusError
 from datamodules.in_memory import InMemory, Rows, WholeBatches
-from datamodules.places import DAMAGE, Place, files_in, why
+from datamodules.places import DAMAGE, Place, files_in, why, within
+from datamodules.record_io import Record
 
 MOST_PIXELS = 25_000_000
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 IN_MEMORY = 1 << 30  # bytes of decoded pictures that are kept rather than decoded again
+Picture = Place | Record  # where the file of one is; its text names it
 THREADS = 4  # that decode; Pillow lets go of the interpreter while it does
 
 # Said as an error, with the picture's name, of far smaller pictures than Pillow warns of.
@@ -30,6 +32,15 @@ def pictures_in(place: Path) -> list[Place]:
     return [p for p in named if not p.name.startswith(".") and "__MACOSX" not in str(p)]
 
 
+def named_pictures(place: Path) -> dict[str, Place]:
+    """The pictures of a folder or a zip, by their paths within it."""
+    start = f"{within(place)[1]}/"
+    return {
+        p.member.removeprefix(start) if p.member else p.path.relative_to(place).as_posix(): p
+        for p in pictures_in(place)
+    }
+
+
 class PictureRows(WholeBatches):
     """Pictures that are decoded for the batch that wants them, and their labels.
 
@@ -39,21 +50,23 @@ class PictureRows(WholeBatches):
         channels: 1 for grey, 3 for colour.
         size: Side of the square that each becomes.
         keyed: As in `InMemory`.
+        whole: As in `read_picture`.
     """
 
     def __init__(
         self,
-        pictures: Sequence[Place],
+        pictures: Sequence[Picture],
         labels: Tensor,
         channels: int,
         size: int,
         *,
         keyed: bool = False,
+        whole: bool = False,
     ) -> None:
         self.pictures = list(pictures)
         self.labels = labels
         self.channels, self.size = channels, size
-        self.keyed = keyed
+        self.keyed, self.whole = keyed, whole
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -75,33 +88,61 @@ class PictureRows(WholeBatches):
         out = torch.empty(len(indices), self.channels, self.size, self.size, dtype=torch.uint8)
         chosen = [self.pictures[index] for index in indices]
         with ThreadPoolExecutor(THREADS) as pool:
-            decoded = pool.map(lambda p: read_picture(p, self.channels, self.size), chosen)
-            for row, picture in enumerate(decoded):
+            for row, picture in enumerate(pool.map(self._read, chosen)):
                 out[row] = picture
         return out
 
+    def _read(self, picture: Picture) -> Tensor:
+        return read_picture(picture, self.channels, self.size, whole=self.whole)
 
-def read_picture(picture: Place, channels: int, size: int) -> Tensor:
-    """Reads a picture as uint8 (channels, size, size); another shape is cut to its centre square.
+
+def read_picture(
+    picture: Picture, channels: int, size: int | None = None, *, whole: bool = False
+) -> Tensor:
+    """Reads a picture as uint8 (channels, height, width).
+
+    Args:
+        picture: Where it is.
+        channels: 1 for grey, 3 for colour.
+        size: Side of the square that it becomes; by default it stays as it is.
+        whole: Whether one of another shape is squeezed into the square; else its middle is cut out.
 
     Raises:
         CorpusError: It cannot be read, is no picture, is cut off or has over 25 million pixels.
     """
+    with _opened(picture) as image:
+        colored = image.convert("L" if channels == 1 else "RGB")
+        if size is not None:
+            colored = colored if whole else _centre_square(colored)
+            if colored.size != (size, size):
+                colored = colored.resize((size, size), Image.Resampling.BILINEAR)
+        pixels = np.array(colored)
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).movedim(-1, 0)
+
+
+def picture_size(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels, by the file's header alone.
+
+    Raises:
+        CorpusError: It cannot be read, is no picture or has over 25 million pixels.
+    """
+    with _opened(picture) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(picture: Picture) -> Iterator[Image.Image]:
     try:
         with closing(picture.open()) as file, Image.open(file) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise CorpusError(f"{picture}: {image.width} x {image.height} pixels are too many")
-            square = _centre_square(image.convert("L" if channels == 1 else "RGB"))
-            if square.size != (size, size):
-                square = square.resize((size, size), Image.Resampling.BILINEAR)
-            pixels = np.array(square)
+            yield image
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise CorpusError(f"{picture}: not a picture that can be read") from error
     except KeyError as error:
         raise CorpusError(f"{picture}: the archive has no such member") from error
     except DAMAGE as error:
         raise CorpusError(f"{picture}: cannot be read ({why(error)})") from error
-    return torch.from_numpy(pixels.reshape(size, size, channels)).movedim(-1, 0)
 
 
 def _centre_square(picture: Image.Image) -> Image.Image:

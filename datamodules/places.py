@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
 from os import getpid
@@ -65,6 +66,23 @@ def within(place: Path) -> tuple[Path, str]:
     """The zip, and the folder or member in it: a.zip, train of `a.zip!train`."""
     before, found, inside = str(place).partition(".zip!")
     return (Path(f"{before}.zip"), inside.strip("/")) if found else (place, "")
+
+
+def folder_or_zip(root: Path, name: str, signs: Sequence[str]) -> Path | None:
+    """The folder `name` where one of `signs` is in it, or a zip of that name there or beside it."""
+    folder = root / name
+    if any((folder / sign).exists() for sign in signs):
+        return folder
+    archives = (folder / f"{name}.zip", root / f"{name}.zip")
+    return next((archive for archive in archives if archive.is_file()), None)
+
+
+def unwrapped(place: Path, name: str) -> Path:
+    """The folder, or the place within the zip, below a folder `name` where the zip has one."""
+    if place.is_dir():
+        return place
+    wrapped = any(file.member.startswith(f"{name}/") for file in files_in(place))
+    return Path(f"{place}!{name if wrapped else ''}")
 
 
 def files_in(place: Path) -> list[Place]:

@@ -15,6 +15,7 @@ from zoo.cli.names import definitions
 from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.mlp import MLP
+from zoo.shapes import IGNORED
 
 ALL = all_architectures()
 IMAGES = [d for d in ALL if d.family == "image_classification"]
@@ -28,6 +29,8 @@ COUNTED = [d for d in TEXTS if "order" in d.arguments]  # and not descended
 def narrow(definition, **options):
     """The architecture with few channels, where it can be so: its form is what is tested."""
     known = arguments(definition, definitions())
+    if "negative_ratio" in known:
+        options["negative_ratio"] = None  # so that all anchors count
     model = build(
         definition, **({"width_ratio": 1 / 16} if "width_ratio" in known else {}), **options
     )
@@ -59,8 +62,17 @@ def batch(definition, rows=4):
         "image_classification": lambda: (torch.randint(outputs[0], (rows,), generator=generator),),
         "regression": lambda: (torch.randn(rows, generator=generator),),
         "optimization": tuple,
+        "object_detection": lambda: boxes_and_labels(rows, generator),
     }
     return (drawn, *answers[definition.family]())
+
+
+def boxes_and_labels(rows, generator):
+    """Three boxes a picture, of which the last row of all but the first picture is none."""
+    corners = torch.rand(rows, 3, 2, 2, generator=generator).sort(2).values
+    labels = torch.zeros(rows, 3, dtype=torch.int64)
+    labels[1:, 2] = IGNORED
+    return corners.flatten(2), labels
 
 
 def inputs_of(definition, rows):

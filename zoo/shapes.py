@@ -30,5 +30,15 @@ Contexts = Int[Tensor, "batch window"]  # words around others; IGNORED where the
 Negatives = Int[Tensor, "batch window negatives"]  # words that are no contexts
 Neighbours = Int[Tensor, "batch _"]  # words near others
 Cosines = Float[Tensor, "batch _"]
+FeatureMap = Float[Tensor, "batch _ _ _"]  # channels, height and width
+FeatureMaps = list[FeatureMap]
+Boxes = Float[Tensor, "batch boxes 4"]  # left, top, right, bottom; fractions of the picture
+BoxLabels = Int[Tensor, "batch boxes"]  # IGNORED where a row is no box
+Anchors = Float[Tensor, "*anchors 4"]  # boxes
+AnchorOutputs = Float[Tensor, "batch anchors outputs"]  # logits, then offsets
+AnchorLogits = Float[Tensor, "batch anchors classes"]  # of nothing and of each class
+AnchorClasses = Int[Tensor, "batch anchors"]  # 0 for nothing
+Offsets = Float[Tensor, "batch anchors 4"]  # of boxes from anchors
+Matches = Int[Tensor, "batch anchors"]  # the box of each anchor; -1 for none
 
 IGNORED = -100  # a target that is none: torch's own mark

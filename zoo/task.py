@@ -38,7 +38,7 @@ class Step(NamedTuple):
     loss: Tensor
     size: int | Tensor
     sums: dict[str, Tensor]
-    predictions: Tensor
+    predictions: Any
 
 
 def adam(parameters: Any) -> torch.optim.Optimizer:
@@ -117,10 +117,10 @@ class Task(LightningModule):
     # Lightning inspects the signature at every step; this saves working it out, 20 us.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
 
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor] | None:
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
         return self._measure(batch)
 
-    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor] | None:
+    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
         return self._measure(batch)
 
     def on_validation_epoch_start(self) -> None:
@@ -136,7 +136,7 @@ class Task(LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_means("test")
 
-    def _measure(self, batch: Any) -> dict[str, Tensor] | None:
+    def _measure(self, batch: Any) -> dict[str, Any] | None:
         """Adds a batch to the sums; an empty one keeps the ranks in step and adds nothing."""
         if len(batch[0]) == 0:
             for metric in self._sums.values():

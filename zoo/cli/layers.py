@@ -51,6 +51,8 @@ def build(definition: Definition, **options: Any) -> Any:
     sizes |= dict.fromkeys(("vocab_size", "source_vocab_size"), vocab_size(definition))
     sizes |= dict.fromkeys(("num_tags", "target_vocab_size"), last)
     sizes |= {"bos_index": 1, "eos_index": 2}
+    if definition.family == "object_detection":
+        sizes["num_classes"] = last - 5  # an anchor says nothing, a class, or where it should be
     if len(inputs) == 3:
         sizes |= {"in_channels": inputs[0], "image_size": inputs[1]}
     known = arguments(definition, definitions())

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from zoo.cli.predict_objects import predict_objects
 from zoo.cli.predict_pictures import predict_pictures
 from zoo.cli.predict_reviews import predict_reviews
 from zoo.cli.predict_sentences import predict_sentences
@@ -27,6 +28,7 @@ class Kind(NamedTuple):
 
 # By what the checkpoint's corpus left in it.
 KINDS = {
+    "category_ids": Kind(predict_objects, "finds things in pictures"),
     "labels": Kind(predict_pictures, "labels pictures"),
     "encoder": Kind(predict_table, "fills in tables"),
     "before": Kind(predict_tags, "tags a text", ("prompt",)),

@@ -40,7 +40,7 @@ class Prediction:
     top: int = 10
     export: Path | None = None
 
-    def run(self, corpus: str, arguments: dict[str, Any]) -> tuple[Any, Tensor]:
+    def run(self, corpus: str, arguments: dict[str, Any]) -> tuple[Any, Any]:
         """Predicts the rows of a corpus of files.
 
         Args:
@@ -48,7 +48,7 @@ class Prediction:
             arguments: Its arguments; the facts that it offers are not the checkpoint's.
 
         Returns:
-            The corpus, and the predictions of all its rows.
+            The corpus, and the predictions of all its rows: a tensor or a list, as the model gives.
         """
         offered = facts(definitions()[corpus], definitions())
         network = model_arguments(self.checkpoint)
@@ -61,7 +61,9 @@ class Prediction:
         experiment.facts = link(experiment)
         cli = ZooCLI(experiment, None)
         batches: Any = cli.trainer.predict(cli.model, cli.datamodule, ckpt_path=self.ckpt_path)
-        return cli.datamodule, torch.cat(batches).cpu()
+        if isinstance(batches[0], Tensor):
+            return cli.datamodule, torch.cat(batches).cpu()
+        return cli.datamodule, [row for batch in batches for row in batch]
 
     def unanswered(self, wanted: str) -> list[str]:
         """The corpus's rows without answers, found under `--data.root` as in training.

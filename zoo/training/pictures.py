@@ -6,7 +6,6 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from matplotlib.figure import Figure
-from torch import Tensor
 
 
 class EvaluationPictures(Callback):
@@ -24,7 +23,7 @@ class EvaluationPictures(Callback):
     def begin(self, trainer: Trainer, model: LightningModule) -> None:
         """Forgets what earlier evaluations left."""
 
-    def add(self, batch: Any, predictions: Tensor) -> None:
+    def add(self, batch: Any, predictions: Any) -> None:
         """Takes in a batch and the predictions of its rows."""
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:

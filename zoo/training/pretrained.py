@@ -73,14 +73,7 @@ def read(weights: str, depth: int | None = None) -> Pretrained:
         raise InputError(
             f"weights are torchvision or a .pth, .pt, .safetensors or .ckpt file, not {weights}"
         )
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        trained = f": `zoo fit {path.parts[1]}` makes it" if path.parts[0] == "runs" else ""
-        raise InputError(f"{path}: there is no such file{trained}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    sha256 = sha256_of(path)
     if not path.stat().st_size:
         raise InputError(f"{path}: is empty")
     width_ratio = None
@@ -93,6 +86,22 @@ def read(weights: str, depth: int | None = None) -> Pretrained:
     if width_ratio:
         form["width_ratio"] = width_ratio
     return Pretrained(str(path), sha256, _fitting(body, form, path), **form)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file of weights.
+
+    Raises:
+        InputError: It is not there or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        trained = f": `zoo fit {path.parts[1]}` makes it" if path.parts[0] == "runs" else ""
+        raise InputError(f"{path}: there is no such file{trained}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def torchvisions(depth: int) -> Path:

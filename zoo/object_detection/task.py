@@ -1,0 +1,179 @@
+"""Detector: which anchors are objects, of which class, and where their boxes are.
+
+Batch: (images, boxes, labels)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor
+from torchmetrics.detection import MeanAveragePrecision
+
+from zoo.errors import InputError
+from zoo.object_detection.anchors import Placement, anchors_of, encode, targets_of
+from zoo.object_detection.detections import Detections, detect
+from zoo.object_detection.losses import BoxLoss, box_losses, class_losses, hardest
+from zoo.object_detection.multibox_head import MultiBoxHead
+from zoo.shapes import AnchorOutputs, Anchors, Boxes, BoxLabels, FeatureMaps, Images
+from zoo.task import Step, Task
+from zoo.training.detection_pictures import DetectionPictures
+
+PRECISIONS = {"map_50": "map_50", "map": "map"}  # as logged, as torchmetrics calls them
+# The sides of anchors in the course's TinySSD, on five maps.
+SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))
+RATIOS = (1.0, 2.0, 0.5)
+
+
+class Detector(Task):
+    """Base of the detectors: `maps` gives feature maps, `head` what each anchor on them says.
+
+    That is, for each anchor, a logit for nothing and one for each class, and four offsets from the
+    anchor to a box. Validation finds boxes and measures their average precision as COCO does: mean
+    over classes and recalls, at an overlap of 0.5 (`map_50`), and as the mean over overlaps from
+    0.5 to 0.95 (`map`). `class_error` and `box_mae` are the course's: how many of the anchors have
+    the wrong class, and how far their offsets are off, both as means over all anchors.
+
+    Args:
+        num_classes: Classes of objects.
+        sizes: Of the anchors on each map, fractions of the picture's height.
+        ratios: Of the anchors, widths by heights; of the first there is one of each size.
+        placement: Whether anchors are around the centre of a pixel or, as in the course, its
+            upper left corner.
+        match_overlap: Of an anchor and a box, from which on it is to find it (IoU).
+        gamma: Of the focal loss; 0 is cross-entropy.
+        negative_ratio: How many anchors without an object count for each with one, the worst told.
+            With it, or with a gamma, losses are divided by the number of anchors with an object;
+            without either all anchors count and losses are means over them, as in the course.
+        box_loss: Of offsets (l1, smooth_l1) or of boxes (giou, ciou).
+        box_weight: Of the boxes' loss against the classes'.
+        least_score: Of a box that is found.
+        nms_overlap: A box that overlaps a better one of its class by more (IoU) is not found.
+        most: Boxes found in a picture.
+        task: Arguments of every task.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+
+    head: MultiBoxHead
+    monitor = "val/map"
+    monitor_mode = "max"
+    metric_names = ("class_error", "box_mae")
+
+    def __init__(
+        self,
+        num_classes: int,
+        sizes: Sequence[Sequence[float]] = SIZES,
+        ratios: Sequence[float] = RATIOS,
+        placement: Placement = "centre",
+        match_overlap: float = 0.5,
+        gamma: float = 0.0,
+        negative_ratio: float | None = 3.0,
+        box_loss: BoxLoss = "smooth_l1",
+        box_weight: float = 1.0,
+        least_score: float = 0.01,
+        nms_overlap: float = 0.5,
+        most: int = 100,
+        **task: Any,
+    ) -> None:
+        super().__init__(**task)
+        if not ratios or not all(kinds and min(kinds) > 0 for kinds in (*sizes, ratios)):
+            raise InputError("sizes (some for each map) and ratios of anchors have to be above 0")
+        for name, value in (("match_overlap", match_overlap), ("nms_overlap", nms_overlap)):
+            if not 0 < value <= 1:
+                raise InputError(f"{name} is {value}; it has to be above 0 and at most 1")
+        if gamma < 0 or box_weight < 0 or most < 1 or (negative_ratio or 1) <= 0:
+            raise InputError(
+                f"gamma is {gamma}, box_weight {box_weight}, most {most} and negative_ratio "
+                f"{negative_ratio}; they have to be at least 0, 0 and 1, and above 0"
+            )
+        self.num_classes, self.sizes, self.ratios = num_classes, sizes, ratios
+        self.placement, self.match_overlap = placement, match_overlap
+        self.gamma, self.negative_ratio = gamma, negative_ratio
+        self.box_loss, self.box_weight = box_loss, box_weight
+        self.least_score, self.nms_overlap, self.most = least_score, nms_overlap, most
+        self._anchors: dict[Any, Tensor] = {}  # by the shapes of maps and pictures
+        self._precision: list[MeanAveragePrecision] = []  # none, or that of this evaluation
+
+    def maps(self, images: Images) -> FeatureMaps:
+        """Feature maps, one for each of `sizes`."""
+        raise TypeError(f"{type(self).__name__} does not say what its feature maps are")
+
+    def forward(self, images: Images) -> AnchorOutputs:
+        return self.head(self.maps(images))
+
+    def anchors(self, maps: FeatureMaps, images: Images) -> Anchors:
+        """The anchors on these maps of these pictures, kept for the next of the same shapes."""
+        height, width = images.shape[2:]
+        shapes = tuple((each.shape[2], each.shape[3]) for each in maps)
+        key = shapes, height, width, images.device
+        if key not in self._anchors:
+            aspect = width / height
+            found = [
+                anchors_of(*shape, some, self.ratios, self.placement, aspect)
+                for shape, some in zip(shapes, self.sizes, strict=True)
+            ]
+            self._anchors[key] = torch.cat(found).to(images.device)
+        return self._anchors[key]
+
+    def step(self, batch: tuple[Images, Boxes, BoxLabels]) -> Step:
+        images, boxes, labels = batch
+        maps = self.maps(images)
+        anchors, outputs = self.anchors(maps, images), self.head(maps).float()
+        logits, offsets = outputs.split((self.num_classes + 1, 4), 2)
+        targets = targets_of(anchors, boxes, labels, self.match_overlap)
+        near, told = anchors[targets.anchor], offsets[targets.picture, targets.anchor]
+        losses = class_losses(logits, targets.classes, self.gamma)
+        if self.negative_ratio:
+            losses = losses * hardest(losses, targets.classes, self.negative_ratio)
+        found = box_losses(self.box_loss, near, told, targets.boxes).sum() * self.box_weight
+        if self.negative_ratio or self.gamma:
+            loss = (losses.sum() + found) / max(1, len(near))
+        else:
+            loss = losses.mean() + found / offsets.numel()
+        with torch.no_grad():
+            wrong = (logits.argmax(2) != targets.classes).float().mean(1).sum()
+            off = (told - encode(near, targets.boxes)).abs().sum() / (4 * len(anchors))
+        predictions = [] if self.training else self.detect(logits, offsets, anchors)
+        return Step(loss, len(images), {"class_error": wrong, "box_mae": off}, predictions)
+
+    def detect(self, logits: Tensor, offsets: Tensor, anchors: Anchors) -> list[Detections]:
+        """The objects of each picture; see `zoo.object_detection.detections.detect`."""
+        return detect(logits, offsets, anchors, self.least_score, self.nms_overlap, self.most)
+
+    def predict_step(self, batch: tuple[Images, Any], batch_idx: int) -> list[Detections]:
+        """The objects of each picture."""
+        images = batch[0]
+        maps = self.maps(images)
+        logits, offsets = self.head(maps).float().split((self.num_classes + 1, 4), 2)
+        return self.detect(logits, offsets, self.anchors(maps, images))
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self._precision = [MeanAveragePrecision().to(self.device)]
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def _measure(self, batch: tuple[Images, Boxes, BoxLabels]) -> dict[str, Any] | None:
+        measured = super()._measure(batch)
+        if measured:
+            _, boxes, labels = batch
+            found = [each._asdict() for each in measured["predictions"]]
+            there = [
+                {"boxes": corners[classes >= 0], "labels": classes[classes >= 0]}
+                for corners, classes in zip(boxes, labels, strict=True)
+            ]
+            self._precision[0].update(found, there)
+        return measured
+
+    def _log_means(self, stage: str) -> None:
+        super()._log_means(stage)
+        found = self._precision.pop().compute()
+        values = {f"{stage}/{name}": found[theirs] for name, theirs in PRECISIONS.items()}
+        self.log_dict(values, prog_bar=True)
+
+    def pictures(self, folder: Path) -> list[Callback]:
+        return [DetectionPictures(folder)]

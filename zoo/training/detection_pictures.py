@@ -1,0 +1,81 @@
+"""Pictures with the boxes that a detector found, and those that were there."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from zoo.training.pictures import EvaluationPictures
+
+SHOWN, COLUMNS = 12, 4
+LEAST_SCORE = 0.3  # of boxes that are drawn
+COLORS = ("tab:red", "tab:blue", "tab:green", "tab:purple", "tab:orange", "tab:cyan")
+
+
+class DetectionPictures(EvaluationPictures):
+    """Writes `<stage>_detections.png`: what was there in dashes, what was found with its score."""
+
+    shown: list[tuple[Tensor, Tensor, Any]]  # picture, boxes that are there, detections
+
+    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+        self.shown = []
+
+    def add(self, batch: tuple[Tensor, Tensor, Tensor], predictions: Sequence[Any]) -> None:
+        for image, boxes, labels, found in zip(*batch, predictions, strict=True):
+            if len(self.shown) < SHOWN:
+                self.shown.append((image.cpu(), boxes[labels >= 0].cpu(), found))
+
+    def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
+        corpus: Any = getattr(trainer, "datamodule", None)
+        if not (self.shown and trainer.is_global_zero and hasattr(corpus, "denormalise")):
+            return {}
+        rows = ceil(len(self.shown) / COLUMNS)
+        figure = Figure(figsize=(2.6 * COLUMNS, 2.6 * rows), layout="constrained")
+        axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, (image, boxes, found) in zip(axes, self.shown, strict=False):
+            show_boxed(axis, corpus.denormalise(image[None])[0], found, corpus.labels)
+            for box in boxes:
+                axis.add_patch(rectangle(image, box, "white", linestyle="dashed"))
+        return {"detections": figure}
+
+
+def show_boxed(axis: Axes, image: Tensor, found: Any, names: Sequence[str]) -> None:
+    """Shows a picture (channels, height, width) in [0, 1] and the boxes found in it.
+
+    Those that score little are left out; names are told where there are several.
+    """
+    axis.imshow(image.movedim(0, -1).squeeze(-1), cmap="gray", vmin=0, vmax=1)
+    for box, score, label in zip(*(part.cpu() for part in found), strict=True):
+        if score < LEAST_SCORE:
+            continue
+        color = COLORS[int(label) % len(COLORS)]
+        patch = rectangle(image, box, color)
+        axis.add_patch(patch)
+        name = f"{names[int(label)]} " if len(names) > 1 else ""
+        above = patch.get_y() > 0.06 * image.shape[1]  # room for the words
+        axis.text(
+            *patch.get_xy(),
+            f"{name}{score:.0%}",
+            color="white",
+            fontsize=7,
+            verticalalignment="bottom" if above else "top",
+            clip_on=True,
+            bbox={"facecolor": color, "edgecolor": color, "pad": 1, "linewidth": 0},
+        )
+
+
+def rectangle(image: Tensor, box: Tensor, color: str, **style: Any) -> Rectangle:
+    """A box of fractions, in pixels of the picture."""
+    height, width = image.shape[1:]
+    left, top, right, bottom = (box.float() * box.new_tensor([width, height] * 2)).tolist()
+    corner = left - 0.5, top - 0.5  # of a pixel, whose centre has whole coordinates
+    return Rectangle(
+        corner, right - left, bottom - top, fill=False, edgecolor=color, linewidth=1.5, **style
+    )
