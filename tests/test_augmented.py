@@ -14,6 +14,8 @@ from zoo.cli.main import main
         (("FashionMNIST", "--data.resize", "40"), 9),
         (("resnet_small-cifar10",), 9),
         (("lenet-fashion_mnist", "--data.augment", "[flip, mixup]"), 9),
+        (("Pikachu",), 4),
+        (("ssd-pikachu",), 4),
     ],
 )
 def test_draws_a_grid(argv, rows, capsys, tmp_path):

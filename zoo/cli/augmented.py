@@ -1,5 +1,6 @@
 """show --augmented: pictures of a corpus, and what the random changes make of them."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,36 @@ from rich.console import Console
 from torch import Tensor
 
 from datamodules.augmentation import CHANGES, MIXES, Augmentation
+from datamodules.box_augmentation import CHANGES as BOX_CHANGES
+from datamodules.box_augmentation import BoxAugmentation
+from datamodules.box_rows import DetectionBatch
 from datamodules.in_memory import Rows
-from datamodules.pictures import PictureCorpus
 from zoo.catalogue import lineage
 from zoo.cli.experiment import compose
 from zoo.cli.lightning import ZooCLI
 from zoo.cli.names import corpora, definitions, listed, pick, recipes
 from zoo.errors import InputError
 from zoo.training.classification_pictures import show
+from zoo.training.detection_pictures import rectangle
 
-ANY_CLASSIFIER = "SoftmaxRegression"  # a corpus is built with a model, which is not asked here
-PICTURES = "datamodules.pictures.PictureCorpus"
-COPIES = 7
-SINGLY: dict[str, dict[str, Any]] = {  # what each change does without a recipe that says more
-    **{name: {} for name in CHANGES},
-    "color_jitter": {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.1},
-    **{name: {} for name in MIXES},
+# A corpus is built with a model, which is not asked here.
+ANY = {
+    "datamodules.pictures.PictureCorpus": "SoftmaxRegression",
+    "datamodules.detection.DetectionCorpus": "TinySSD",
 }
+COPIES = 7
+# What each change does without a recipe that says more.
+Options = dict[str, dict[str, Any]]
+COLORS = {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.1}
+SINGLY: Options = {**{name: {} for name in (*CHANGES, *MIXES)}, "color_jitter": COLORS}
+SINGLY_BOXED: Options = {
+    **{name: {} for name in BOX_CHANGES},
+    "zoom_out": {"p": 1.0},
+    "color_jitter": COLORS,
+}
+
+Named = Sequence[str | Mapping[str, Any]]
+Grid = tuple[Tensor, list[list[Tensor]]]  # (rows, 1 + copies, ...) in [0, 1]; boxes of each
 
 
 def show_augmented(name: str, output: Path | None, overrides: list[str]) -> None:
@@ -44,35 +58,41 @@ def show_augmented(name: str, output: Path | None, overrides: list[str]) -> None
     name = pick("recipe or corpus", name, [*recipes(), *corpora()])
     recipe, data = (name, None) if name in recipes() else (None, name)
     chosen = recipes()[name].corpus if recipe else name
-    fitting = [c for c, d in corpora().items() if PICTURES in lineage(d, definitions())]
+    bases = {corpus: lineage(found, definitions()) for corpus, found in corpora().items()}
+    fitting = [corpus for corpus, found in bases.items() if ANY.keys() & set(found)]
     if chosen not in fitting:
         raise InputError(f"{chosen} has no pictures; corpora that do: {listed(fitting)}")
-    experiment = compose(recipe, None, ANY_CLASSIFIER, data, overrides)
+    (model,) = (ANY[base] for base in ANY if base in bases[chosen])
+    experiment = compose(recipe, None, model, data, overrides)
     corpus: Any = ZooCLI(experiment, None).datamodule
     if recipe and not corpus.augment:
         raise InputError(f"{name} changes no pictures: say how, --data.augment '[flip, crop]'")
     corpus.prepare_data()
     corpus.setup("fit")
+    boxed = model == "TinySSD"
+    grid, singly = (_boxed_grid, SINGLY_BOXED) if boxed else (_grid, SINGLY)
     rows = corpus.data["train"]
-    indices = torch.arange(0, len(rows), max(1, len(rows) // len(SINGLY)))[: len(SINGLY)]
-    images, labels = rows[Rows(0, indices)][:2]
+    indices = torch.arange(0, len(rows), max(1, len(rows) // len(singly)))[: len(singly)]
+    batch = rows[Rows(0, indices)]
     if corpus.augment:
-        drawn = _grid(corpus, corpus.augment, images, labels)
-        titles = [corpus.labels[label] for label in labels]
+        drawn, boxes = grid(corpus, corpus.augment, batch)
+        titles = [corpus.labels[label] for label in batch[1]] if not boxed else [""] * len(drawn)
     else:
-        two = images[:2], labels[:2]  # the second one to be mixed with the first
-        drawn = torch.stack([_grid(corpus, [{name: SINGLY[name]}], *two)[0] for name in SINGLY])
-        titles = list(SINGLY)
+        two = tuple(part[:2] for part in batch)  # the second one to be mixed with the first
+        grids = [grid(corpus, [{change: singly[change]}], two) for change in singly]
+        drawn = torch.stack([pictures[0] for pictures, _ in grids])
+        boxes, titles = [found[0] for _, found in grids if found], list(singly)
     path = output or Path(f"{name}-augmented.png")
     try:
-        _draw(drawn, titles).savefig(path, dpi=120)
+        _draw(drawn, titles, boxes).savefig(path, dpi=120)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     Console(highlight=False).print(f"{corpus.described}\nwritten: {path}", soft_wrap=True)
 
 
-def _grid(corpus: PictureCorpus, augment: Any, images: Tensor, labels: Tensor) -> Tensor:
-    """Of each picture the original and copies, floats in [0, 1] (pictures, 1 + copies, ...)."""
+def _grid(corpus: Any, augment: Named, batch: Sequence[Tensor]) -> Grid:
+    """Of each picture the original and copies."""
+    images, labels = batch[:2]
     size = corpus.crop_size or images.shape[-1]
     augmentation = Augmentation(augment, corpus.num_classes, size, images.shape[1])
     batches = [corpus.normalise(images)]
@@ -82,10 +102,25 @@ def _grid(corpus: PictureCorpus, augment: Any, images: Tensor, labels: Tensor) -
         if augmentation.mix:
             changed, _ = augmentation.mix(changed, labels, keys)
         batches.append(changed)
-    return corpus.denormalise(torch.stack(batches, dim=1))
+    return corpus.denormalise(torch.stack(batches, dim=1)), []
 
 
-def _draw(rows: Tensor, titles: list[str]) -> Figure:
+def _boxed_grid(corpus: Any, augment: Named, batch: Sequence[Tensor]) -> Grid:
+    """The same of pictures with boxes, and those."""
+    augmentation = BoxAugmentation(augment, corpus.size, corpus.mean)
+    batches = [original := DetectionBatch(*batch[:3])]
+    for epoch in range(COPIES):
+        keys = (epoch << 32) + torch.arange(len(original.images))
+        batches.append(augmentation.change(original, keys))
+    pictures = torch.stack([corpus.normalise(found.images) for found in batches], dim=1)
+    boxes = [
+        [found.boxes[row][found.labels[row] >= 0] for found in batches]
+        for row in range(len(original.images))
+    ]
+    return corpus.denormalise(pictures), boxes
+
+
+def _draw(rows: Tensor, titles: list[str], boxes: list[list[Tensor]]) -> Figure:
     figure = Figure(figsize=(1.2 * (COPIES + 1) + 1, 1.25 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), COPIES + 1, squeeze=False)
     for line, pictures, title in zip(axes, rows, titles, strict=True):
@@ -96,5 +131,9 @@ def _draw(rows: Tensor, titles: list[str]) -> Figure:
                 side.set_visible(False)
             show(axis, picture)
         line[0].set_ylabel(title, rotation=0, ha="right", va="center")
+    for line, pictures, found in zip(axes, rows, boxes, strict=bool(boxes)):
+        for axis, picture, some in zip(line, pictures, found, strict=True):
+            for box in some:
+                axis.add_patch(rectangle(picture, box, "tab:red"))
     axes[0, 0].set_title("original", fontsize=10)
     return figure
