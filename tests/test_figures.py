@@ -13,7 +13,7 @@ from torch.distributions import Normal
 
 sys.path.insert(0, str(ROOT))  # scripts is not installed
 
-from scripts.figures import descent
+from scripts.figures import descent, object_detection
 from scripts.figures import runs as runs_module
 from scripts.figures.__main__ import main
 from scripts.figures.catalogue import drawings
@@ -369,3 +369,23 @@ def test_label_weights_recover_the_label_distribution_and_raise_accuracy():
     after = softmax_regression(x, y, 2, weights[y])
     hits = [(scores(test, m).argmax(dim=1) == test_y).float().mean() for m in (before, after)]
     assert hits[1] > hits[0] + 0.02
+
+
+def words(figure):
+    """All texts of a figure, panel by panel."""
+    texts = [[text.get_text() for text in panel.texts] for panel in figure.axes]
+    return [panel.get_title("left") for panel in figure.axes], texts
+
+
+def test_boxes_are_the_courses():
+    titles, _ = words(object_detection.overlaps(NoRuns(Path("runs"))))
+    assert [title.rpartition(" ")[2] for title in titles[:5]] == [
+        *("0.0536", "0.1417", "0.5657", "0.2059", "0.7459"),
+    ]
+    _, (_, table) = words(object_detection.targets(NoRuns(Path("runs"))))
+    finds = [text for text in table if text in ("dog", "cat", "nothing")]
+    assert finds[:5] == ["nothing", "dog", "cat", "nothing", "cat"]
+    _, texts = words(object_detection.suppression(NoRuns(Path("runs"))))
+    before, after = (sorted(text.split(" (")[0] for text in panel) for panel in texts)
+    assert before == ["cat 0.9", "dog 0.7", "dog 0.8", "dog 0.9"]
+    assert after == ["cat 0.9", "dog 0.9"]

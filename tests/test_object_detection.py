@@ -22,7 +22,14 @@ import zoo
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.image_classification.vgg import VGG
-from zoo.object_detection.anchors import anchors_of, decode, encode, match, targets_of
+from zoo.object_detection.anchors import (
+    anchors_of,
+    decode,
+    encode,
+    match,
+    overlaps_of,
+    targets_of,
+)
 from zoo.object_detection.detections import detect
 from zoo.object_detection.losses import box_losses, class_losses, hardest
 from zoo.object_detection.ssd import SSD
@@ -90,6 +97,15 @@ def test_anchors_are_torchvisions():
 
 
 # Matches and offsets
+
+
+@given(boxes=some_boxes(), others=some_boxes())
+def test_overlaps_are_torchvisions(boxes, others):
+    found = overlaps_of(torch.stack([boxes, boxes / 2]), others)
+    torch.testing.assert_close(found[0], box_iou(boxes, others))
+    torch.testing.assert_close(found[1], box_iou(boxes / 2, others))
+    nothing = overlaps_of(torch.zeros(1, 2, 4), torch.zeros(3, 4))
+    assert (nothing == 0).all()
 
 
 def test_the_courses_targets():
@@ -222,6 +238,8 @@ def test_boxes_are_found_as_picture_by_picture():
     for each, rows in zip(found, wanted, strict=True):
         ours = torch.cat([each.scores[:, None], each.labels[:, None], each.boxes], 1)
         torch.testing.assert_close(ours, torch.tensor(rows).view(-1, 6))
+    outside = offsets + torch.tensor([99.0, 0, 0, 0])
+    assert all(len(each.boxes) == 0 for each in detect(logits, outside, anchors, 0.3, 0.4))
     few = detect(logits, offsets, anchors, 0.3, 0.4, most=2)
     for each, all_of_them in zip(few, found, strict=True):
         torch.testing.assert_close(each.boxes, all_of_them.boxes[:2])

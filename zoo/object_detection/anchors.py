@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_convert, box_iou
+from torchvision.ops import box_convert
 
-from zoo.shapes import AnchorClasses, Anchors, Boxes, BoxLabels, Matches
+from zoo.shapes import AnchorClasses, Anchors, Boxes, BoxLabels, Matches, Overlaps
 
 Placement = Literal["centre", "corner"]
 VARIANCES = 0.1, 0.1, 0.2, 0.2  # by which offsets are divided, so that they are about 1
@@ -55,6 +55,21 @@ def anchors_of(
     return torch.cat([centres - halves, centres + halves], 2).flatten(0, 1).float()
 
 
+def overlaps_of(boxes: Boxes, anchors: Anchors) -> Overlaps:
+    """The intersection of each box and each anchor by their union (IoU), 0 where both are empty.
+
+    torchvision.ops.box_iou of a whole batch at once, which takes a quarter of its time: coordinate
+    by coordinate, for the batch's are many.
+    """
+    left, top, right, bottom = boxes[..., None].unbind(2)  # (batch, boxes, 1) each
+    start, upper, end, lower = anchors.T.contiguous()
+    width = torch.minimum(right, end).sub_(torch.maximum(left, start)).clamp_(min=0)
+    height = torch.minimum(bottom, lower).sub_(torch.maximum(top, upper)).clamp_(min=0)
+    shared = width.mul_(height)
+    union = ((right - left) * (bottom - top) + (end - start) * (lower - upper)).sub_(shared)
+    return shared.div_(union).nan_to_num_(0.0)
+
+
 def match(anchors: Anchors, boxes: Boxes, labels: BoxLabels, threshold: float = 0.5) -> Matches:
     """Which box of its picture each anchor is to find, and -1 for none.
 
@@ -70,8 +85,7 @@ def match(anchors: Anchors, boxes: Boxes, labels: BoxLabels, threshold: float = 
     """
     batch, most = labels.shape
     there = labels >= 0
-    overlaps = box_iou(boxes.flatten(0, 1), anchors).view(batch, most, -1)
-    overlaps.nan_to_num_(0.0).masked_fill_(~there[:, :, None], -1.0)  # nan: both without an area
+    overlaps = overlaps_of(boxes, anchors).masked_fill_(~there[:, :, None], -1.0)
     best, matches = overlaps.max(1)
     matches = matches.masked_fill_(best < threshold, -1)
     own = overlaps.argmax(2)

@@ -37,7 +37,7 @@ def detect(
     overlap: float = 0.5,
     most: int = 100,
 ) -> list[Detections]:
-    """The objects of each picture of a batch.
+    """The objects of each picture of a batch, boxes cut off at its edges.
 
     Args:
         logits: Of nothing and of each class.
@@ -54,6 +54,8 @@ def detect(
     place, score = places[picture, rank], values[picture, rank]
     anchor, label = place // num_classes, place % num_classes
     boxes = decode(anchors[anchor], offsets[picture, anchor]).clamp(0, 1)
+    inside = (boxes[:, :2] < boxes[:, 2:]).all(1)  # the others were outside of the picture
+    picture, boxes, score, label = (part[inside] for part in (picture, boxes, score, label))
     kept = batched_nms(boxes, score, picture * num_classes + label, overlap)
     kept = kept[picture[kept].argsort(stable=True)]
     sizes = picture[kept].bincount(minlength=len(logits)).tolist()

@@ -71,11 +71,19 @@ def show_boxed(axis: Axes, image: Tensor, found: Any, names: Sequence[str]) -> N
         )
 
 
-def rectangle(image: Tensor, box: Tensor, color: str, **style: Any) -> Rectangle:
+def rectangle(
+    image: Tensor, box: Tensor, color: str, linewidth: float = 1.5, **style: Any
+) -> Rectangle:
     """A box of fractions, in pixels of the picture."""
     height, width = image.shape[1:]
     left, top, right, bottom = (box.float() * box.new_tensor([width, height] * 2)).tolist()
     corner = left - 0.5, top - 0.5  # of a pixel, whose centre has whole coordinates
     return Rectangle(
-        corner, right - left, bottom - top, fill=False, edgecolor=color, linewidth=1.5, **style
+        corner,
+        right - left,
+        bottom - top,
+        fill=False,
+        edgecolor=color,
+        linewidth=linewidth,
+        **style,
     )
