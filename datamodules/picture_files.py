@@ -52,7 +52,7 @@ class PictureFiles(PictureCorpus):
         self.labels = tuple(labels)
         self.mean, self.std, self.size = tuple(mean), tuple(std), size
         super().__init__(crop_size=crop_size, resize=resize, batch_size=batch_size)
-        pictures = [picture for file in files for picture in _pictures(Path(file))]
+        pictures = [picture for file in files for picture in pictures_at(Path(file))]
         rows = torch.arange(len(pictures))
         self.rows = PictureRows(pictures, rows, self.in_channels, self.size, whole=whole)
 
@@ -66,7 +66,12 @@ class PictureFiles(PictureCorpus):
         return self._loader(self.rows, EvaluationBatches(self.rows, self.batch_size))
 
 
-def _pictures(path: Path) -> list[Place]:
+def pictures_at(path: Path) -> list[Place]:
+    """The pictures of a folder or a zip, or the file itself.
+
+    Raises:
+        CorpusError: There is no picture in a folder or a zip.
+    """
     if not (path.is_dir() or within(path)[0].suffix.lower() == ".zip"):
         return [Place(path)]
     pictures = pictures_in(path)

@@ -38,6 +38,7 @@ class PictureFolderCorpus(PictureCorpus):
 
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     name: str
+    on_white = False  # see `read_picture`
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class PictureFolderCorpus(PictureCorpus):
             self.in_channels,
             self.size,
             keyed=split == "train" and bool(self.augment),
+            on_white=self.on_white,
         )
         return rows if self.cache_features else rows.kept()
 
@@ -142,7 +144,8 @@ class PictureFolderCorpus(PictureCorpus):
         pictures, classes = self._part(split)
         facts = f"{self.crop_size} {self.resize} {self.mean} {self.std}"
         cache = FeatureCache(self.trainer, self.normalise, facts, self.batch_size)
-        rows = PictureRows(pictures, classes, self.in_channels, self.size)
+        form = {"on_white": self.on_white}
+        rows = PictureRows(pictures, classes, self.in_channels, self.size, **form)
         features, chosen = cache.features(rows), self._chosen(split)
         self.data[split] = self._placed(InMemory(features[chosen], classes[chosen]))
 

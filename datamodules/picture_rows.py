@@ -51,6 +51,7 @@ class PictureRows(WholeBatches):
         size: Side of the square that each becomes.
         keyed: As in `InMemory`.
         whole: As in `read_picture`.
+        on_white: As in `read_picture`.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class PictureRows(WholeBatches):
         *,
         keyed: bool = False,
         whole: bool = False,
+        on_white: bool = False,
     ) -> None:
         self.pictures = list(pictures)
         self.labels = labels
         self.channels, self.size = channels, size
-        self.keyed, self.whole = keyed, whole
+        self.keyed, self.whole, self.on_white = keyed, whole, on_white
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -93,11 +95,17 @@ class PictureRows(WholeBatches):
         return out
 
     def _read(self, picture: Picture) -> Tensor:
-        return read_picture(picture, self.channels, self.size, whole=self.whole)
+        form = {"whole": self.whole, "on_white": self.on_white}
+        return read_picture(picture, self.channels, self.size, **form)
 
 
 def read_picture(
-    picture: Picture, channels: int, size: int | None = None, *, whole: bool = False
+    picture: Picture,
+    channels: int,
+    size: int | None = None,
+    *,
+    whole: bool = False,
+    on_white: bool = False,
 ) -> Tensor:
     """Reads a picture as uint8 (channels, height, width).
 
@@ -106,12 +114,15 @@ def read_picture(
         channels: 1 for grey, 3 for colour.
         size: Side of the square that it becomes; by default it stays as it is.
         whole: Whether one of another shape is squeezed into the square; else its middle is cut out.
+        on_white: Whether it is put on a white square, which shows where it is transparent, and
+            beside it where it has another shape.
 
     Raises:
         CorpusError: It cannot be read, is no picture, is cut off or has over 25 million pixels.
     """
     with _opened(picture) as image:
-        colored = image.convert("L" if channels == 1 else "RGB")
+        placed = _on_white(image) if on_white else image
+        colored = placed.convert("L" if channels == 1 else "RGB")
         if size is not None:
             colored = colored if whole else _centre_square(colored)
             if colored.size != (size, size):
@@ -143,6 +154,14 @@ def _opened(picture: Picture) -> Iterator[Image.Image]:
         raise CorpusError(f"{picture}: the archive has no such member") from error
     except DAMAGE as error:
         raise CorpusError(f"{picture}: cannot be read ({why(error)})") from error
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    side = max(picture.size)
+    ground = Image.new("RGBA", (side, side), "white")
+    left, top = (side - picture.width) // 2, (side - picture.height) // 2
+    ground.alpha_composite(picture.convert("RGBA"), (left, top))
+    return ground
 
 
 def _centre_square(picture: Image.Image) -> Image.Image:

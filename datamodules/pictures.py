@@ -25,6 +25,7 @@ class PictureCorpus(NormalisedPictures):
         augment: Random changes of the training pictures, in order, by name (flip, vertical_flip,
             crop, resized_crop, color_jitter, rand_augment, cutout, mixup, cutmix) or with options
             ({crop: {padding: 2}}); see `datamodules.picture_changes`. Mixing comes last.
+        scale: Whether pixels have mean 0 and deviation 1, or are in [-1, 1], as tanh gives them.
         corpus: Arguments of every corpus.
 
     Raises:
@@ -38,6 +39,7 @@ class PictureCorpus(NormalisedPictures):
         crop_size: int | None = None,
         resize: int | None = None,
         augment: Sequence[str | Mapping[str, Any]] = (),
+        scale: Literal["standard", "symmetric"] = "standard",
         **corpus: Any,
     ) -> None:
         super().__init__(**corpus)
@@ -48,6 +50,8 @@ class PictureCorpus(NormalisedPictures):
             raise CorpusError(f"crop_size {crop_size} is more than the pictures' {self.size}")
         self.crop_size = crop_size
         self.resize = resize
+        if scale == "symmetric":
+            self.mean = self.std = (0.5,) * len(self.mean)
         self.augment = tuple(augment)
         self.augmentation = Augmentation(
             augment, len(self.labels), crop_size or self.size, len(self.mean)

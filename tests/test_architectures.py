@@ -23,6 +23,11 @@ OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a r
 TEXTS = [d for d in ALL if {"vocab_size", "source_vocab_size"} & set(d.arguments)]
 QUICK = [d for d in ALL if math.prod(shapes(d)[0]) <= 3 * 32 * 32]  # to train for a few steps
 DRAWN = [d for d in ALL if d.family == "word_embedding"]  # answers, anew for each step
+JUDGE = {  # of paintings; small, its weights drawn at random
+    "features": "zoo.image_classification.vgg.VGG",
+    "features_args": {"depth": 11, "width_ratio": 1 / 16},
+}
+GAMES = [d for d in ALL if d.family == "generation"]  # which nobody wins
 COUNTED = [d for d in TEXTS if "order" in d.arguments]  # and not descended
 
 
@@ -31,6 +36,8 @@ def narrow(definition, **options):
     known = arguments(definition, definitions())
     if "negative_ratio" in known:
         options["negative_ratio"] = None  # so that all anchors count
+    if "features" in known:
+        options |= JUDGE
     model = build(
         definition, **({"width_ratio": 1 / 16} if "width_ratio" in known else {}), **options
     )
@@ -63,7 +70,11 @@ def batch(definition, rows=4):
         "regression": lambda: (torch.randn(rows, generator=generator),),
         "optimization": tuple,
         "object_detection": lambda: boxes_and_labels(rows, generator),
+        "generation": tuple,
+        "style_transfer": lambda: (torch.randn(1, 3, 48, 64, generator=generator),),
     }
+    if definition in GAMES:
+        drawn = torch.randn(rows, *outputs, generator=generator).tanh()
     return (drawn, *answers[definition.family]())
 
 
@@ -76,7 +87,9 @@ def boxes_and_labels(rows, generator):
 
 
 def inputs_of(definition, rows):
-    """What `forward` takes of a batch."""
+    """What `forward` takes of a batch, or noise."""
+    if definition in GAMES:
+        return (torch.randn(len(rows[0]), *shapes(definition)[0]),)
     return rows[: len(example(definition))]
 
 
@@ -114,7 +127,7 @@ def test_output_is_a_function_of_each_row_alone(definition):
 
 
 @pytest.mark.parametrize(
-    "definition", [d for d in QUICK if d not in COUNTED + DRAWN], ids=lambda d: d.name
+    "definition", [d for d in QUICK if d not in COUNTED + DRAWN + GAMES], ids=lambda d: d.name
 )
 def test_overfits_one_batch(definition):
     torch.manual_seed(0)

@@ -97,7 +97,8 @@ def test_the_layers_hold_all_parameters(definition):
         network = build(definition)
     rows = layer_table(network, shapes(definition)[0])
     assert sum(row.parameters for row in rows) == sum(p.numel() for p in network.parameters())
-    assert rows[-1].shape == shapes(definition)[1]
+    if definition.family != "object_detection":  # which gathers the maps of its last layers
+        assert rows[-1].shape == shapes(definition)[1]
 
 
 def test_the_command_prints_them(capsys):

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import SumMetric
 
 from zoo.errors import InputError
@@ -65,7 +65,7 @@ class Task(LightningModule):
             two or more dimensions; biases and the gains of normalisation are left alone.
     """
 
-    monitor = "val/loss"
+    monitor: str | None = "val/loss"  # by which the best checkpoint is chosen; none: the newest
     monitor_mode: Literal["min", "max"] = "min"
     metric_names: tuple[str, ...] = ()
     signatures: Mapping[str, str] = {}  # of metrics that are computed in many ways: in which
@@ -215,7 +215,20 @@ class Task(LightningModule):
         return 1.0
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(parameter_groups(self, self.weight_decay, self.lr_ratio))
+        return self.configured(self, self.optimizer, self.lr_scheduler)
+
+    def configured(
+        self,
+        network: nn.Module,
+        make_optimizer: OptimizerCallable,
+        make_scheduler: LRSchedulerCallable | None,
+    ) -> Any:
+        """The optimizer of a network's parameters, with its schedule where there is one.
+
+        Raises:
+            InputError: The optimizer knows no weight decay, or trains in one process alone.
+        """
+        optimizer = make_optimizer(parameter_groups(network, self.weight_decay, self.lr_ratio))
         if self.weight_decay and "weight_decay" not in optimizer.defaults:
             name = type(optimizer).__name__
             raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
@@ -224,13 +237,11 @@ class Task(LightningModule):
                 name = type(optimizer).__name__
                 raise InputError(f"{name} trains in one process: --trainer.devices 1")
             optimizer.objective = self._objective = BatchObjective(self)
-        if self.lr_scheduler is None:
+        if make_scheduler is None:
             apply_lr_ratios(optimizer)
             return optimizer
-        length = (
-            {"total_steps": self._schedule_length()} if _wants_length(self.lr_scheduler) else {}
-        )
-        scheduler = self.lr_scheduler(optimizer, **length)
+        length = {"total_steps": self._schedule_length()} if _wants_length(make_scheduler) else {}
+        scheduler = make_scheduler(optimizer, **length)
         apply_lr_ratios(optimizer)
         return {
             "optimizer": optimizer,
@@ -244,6 +255,12 @@ class Task(LightningModule):
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         with without_lr_ratios(scheduler.optimizer):
             super().lr_scheduler_step(scheduler, metric)
+
+    def step_schedules(self, interval: str) -> None:
+        """As Lightning does where it steps the optimizer itself; for those stepped by hand."""
+        for config in self.trainer.lr_scheduler_configs:
+            if config.interval == interval:
+                self.lr_scheduler_step(config.scheduler, None)
 
     def _schedule_length(self) -> int:
         """The run's number of schedule steps."""

@@ -15,6 +15,7 @@ from zoo.cli.names import (
     class_path,
     corpora,
     definitions,
+    in_full,
     listed,
     meant,
     optimizers,
@@ -68,7 +69,7 @@ def compose(
     if config_file:
         name, config = Path(config_file).stem, _read_config(Path(config_file))
     elif recipe:
-        name = pick("recipe", recipe, recipes())
+        name = pick("recipe", in_full(recipe), recipes())
         config = deepcopy(recipes()[name].config)
     elif model and data:
         name = _pair(model, data)

@@ -55,9 +55,14 @@ def build(definition: Definition, **options: Any) -> Any:
         sizes["num_classes"] = last - 5  # an anchor says nothing, a class, or where it should be
     if len(inputs) == 3:
         sizes |= {"in_channels": inputs[0], "image_size": inputs[1]}
+    if definition.family == "generation":  # of noise
+        sizes |= {"in_features": last, "latent_dim": size}
+        sizes |= dict(zip(("in_channels", "image_size"), outputs or (), strict=False))
     known = arguments(definition, definitions())
     module, _, name = definition.class_path.rpartition(".")
     cls = getattr(import_module(module), name)
+    if "image_sizes" in known:
+        options = {"image_sizes": [inputs[1:]], **options}
     return cls(**{key: value for key, value in sizes.items() if key in known}, **options)
 
 

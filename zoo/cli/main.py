@@ -71,7 +71,7 @@ def build_parser() -> Parser:
         _add_run_options(verb)
         verb.add_argument("--ckpt_path", required=True, help="checkpoint; says model and corpus")
     verb = verbs.add_parser(
-        "predict", help="label pictures, fill in tables, go on with a text", epilog=rest
+        "predict", help="label pictures, go on with a text, draw samples ...", epilog=rest
     )
     verb.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="files; by default the corpus's own to predict"
@@ -98,6 +98,10 @@ def build_parser() -> Parser:
     )
     verb.add_argument("--top", type=int, help="how many words answer; 10 by default")
     verb.add_argument("--export", type=Path, help="write all vectors as word2vec's text")
+    verb.add_argument("--num", type=int, help="samples of a generator to draw; 64 by default")
+    verb.add_argument(
+        "--interpolate", action="store_true", default=None, help="draw the ways between samples"
+    )
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
     verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
@@ -250,7 +254,7 @@ def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
     names = ("length", "temperature", "top_k", "top_p", "seed")
     sampling = {name: getattr(options, name) for name in names}
     words = ("nearest", "analogy", "top", "export")
-    asked = ("prompt", "text", "file", "beam", "n_best", *words)
+    asked = ("prompt", "text", "file", "beam", "n_best", *words, "num", "interpolate")
     named = {name: getattr(options, name) for name in asked}
     given = (options.ckpt_path, options.inputs, options.output, overrides)
     return predict(*given, sampling, **named)

@@ -122,6 +122,12 @@ def pick(kind: str, name: str, known: Iterable[str]) -> str:
     raise InputError(f"no {kind} is called {name}{meant(name, names)}; there are: {listed(names)}")
 
 
+def in_full(name: str) -> str:
+    """The recipe that is meant by a name without its corpus, if there is just one."""
+    fitting = [recipe for recipe in recipes() if recipe.partition("-")[0] == name.lower()]
+    return fitting[0] if len(fitting) == 1 else name
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """`, did you mean X?` where one of the known names is near."""
     spelt = {candidate.lower().lstrip("-"): candidate for candidate in known}

@@ -9,7 +9,9 @@ from rich.console import Console
 from zoo.cli.predict_objects import predict_objects
 from zoo.cli.predict_pictures import predict_pictures
 from zoo.cli.predict_reviews import predict_reviews
+from zoo.cli.predict_samples import predict_samples
 from zoo.cli.predict_sentences import predict_sentences
+from zoo.cli.predict_styled import predict_painting, predict_styled
 from zoo.cli.predict_table import predict_table
 from zoo.cli.predict_text import predict_tags, predict_text
 from zoo.cli.predict_words import predict_words
@@ -26,9 +28,12 @@ class Kind(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-# By what the checkpoint's corpus left in it.
+# By what the checkpoint's corpus left in it, or by an argument of its model.
 KINDS = {
+    "latent_dim": Kind(predict_samples, "draws samples", ("num", "interpolate")),
     "category_ids": Kind(predict_objects, "finds things in pictures"),
+    "content": Kind(predict_painting, "is a painting"),
+    "style": Kind(predict_styled, "paints pictures"),
     "labels": Kind(predict_pictures, "labels pictures"),
     "encoder": Kind(predict_table, "fills in tables"),
     "before": Kind(predict_tags, "tags a text", ("prompt",)),
@@ -58,7 +63,8 @@ def predict(
     checkpoint = read(ckpt_path)
     refuse_foreign(checkpoint, ckpt_path)
     state = corpus_state(checkpoint) or {}
-    kind = next((KINDS[name] for name in KINDS if name in state), None)
+    known = {**checkpoint.get("hyper_parameters", {}), **state}
+    kind = next((KINDS[name] for name in KINDS if name in known), None)
     if kind is None:
         raise InputError(
             f"{ckpt_path} was not trained on a corpus of labelled pictures, tables or text"

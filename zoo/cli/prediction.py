@@ -39,6 +39,8 @@ class Prediction:
     analogy: Sequence[Sequence[str]] = ()
     top: int = 10
     export: Path | None = None
+    num: int = 64
+    interpolate: bool = False
 
     def run(self, corpus: str, arguments: dict[str, Any]) -> tuple[Any, Any]:
         """Predicts the rows of a corpus of files.

@@ -185,18 +185,18 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
         measured = f"  ({saved.monitor} {rounded(float(score))})" if score is not None else ""
         best = os.path.relpath(best) if not run.is_absolute() else best
         lines.append(f"best:     {best}{measured}")
-        commands = [*_uses(cli.datamodule, best), f"zoo compare {run.parent}"]
+        commands = [*_uses(cli.model, cli.datamodule, best), f"zoo compare {run.parent}"]
         lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
     console.print("\n".join(lines), soft_wrap=True)
 
 
-def _uses(corpus: Any, checkpoint: str) -> Iterator[str]:
+def _uses(model: Any, corpus: Any, checkpoint: str) -> Iterator[str]:
     """The commands that make something of a checkpoint."""
     if "test" in getattr(corpus, "splits", ("test",)):
         yield f"zoo test --ckpt_path {checkpoint}"
     elif corpus.holds_out:
         yield f"zoo validate --ckpt_path {checkpoint}"
-    inputs = getattr(corpus, "predicts", None)
+    inputs = getattr(model, "predicts", getattr(corpus, "predicts", None))
     if inputs is not None:
         yield f"zoo predict --ckpt_path {checkpoint} {inputs}".rstrip()
 

@@ -146,11 +146,11 @@ def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence
 
 def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """What the network was built with, without optimizer, schedule and Lightning's own keys."""
-    training = ("optimizer", "lr_scheduler", "schedule_interval", "weight_decay")
+    training = ("optimizer", "lr_scheduler", "schedule_interval", "weight_decay")  # or ends so
     return {
         name: value
         for name, value in checkpoint.get("hyper_parameters", {}).items()
-        if not name.startswith("_") and name not in training
+        if not name.startswith("_") and not name.endswith(training)
     }
 
 

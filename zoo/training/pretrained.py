@@ -68,7 +68,10 @@ def read(weights: str, depth: int | None = None) -> Pretrained:
     Raises:
         InputError: The file is missing, damaged, of another network, or cannot be downloaded.
     """
-    path = torchvisions(depth or 18) if weights == "torchvision" else Path(weights)
+    otherwise = "name a file of your own: --model.weights FILE"
+    path = Path(weights)
+    if weights == "torchvision":
+        path = torchvisions(f"resnet{depth or 18}", otherwise)
     if path.suffix not in (".pth", ".pt", ".safetensors", ".ckpt"):
         raise InputError(
             f"weights are torchvision or a .pth, .pt, .safetensors or .ckpt file, not {weights}"
@@ -80,7 +83,7 @@ def read(weights: str, depth: int | None = None) -> Pretrained:
     if path.suffix == ".ckpt":
         tensors, width_ratio = _checkpoint(path)
     else:
-        tensors = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+        tensors = tensors_in(path)
     body = _body(tensors, path)
     form = _form(body, path)
     if width_ratio:
@@ -104,13 +107,17 @@ def sha256_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def torchvisions(depth: int) -> Path:
+def torchvisions(network: str, otherwise: str) -> Path:
     """Torchvision's file of weights, from torch's cache or else downloaded into it.
+
+    Args:
+        network: Torchvision's name of it.
+        otherwise: What else can be done where that fails.
 
     Raises:
         InputError: It is not there and cannot be downloaded.
     """
-    url = get_model_weights(f"resnet{depth}")["DEFAULT"].url
+    url = get_model_weights(network)["DEFAULT"].url
     name = url.rpartition("/")[2]
     path = Path(torch.hub.get_dir(), "checkpoints", name)
     if path.exists():
@@ -125,10 +132,19 @@ def torchvisions(depth: int) -> Path:
     except (OSError, RuntimeError, HTTPException) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{name} is not in {path.parent} and cannot be downloaded ({reason}): put a copy "
-            "there, or name a file of your own: --model.weights FILE"
+            f"{name} is not in {path.parent} and cannot be downloaded from {url} ({reason}): put "
+            f"a copy there, or {otherwise}"
         ) from None
     return path
+
+
+def tensors_in(path: Path) -> dict[str, Any]:
+    """The weights by name of a .safetensors file, or of what torch.save wrote.
+
+    Raises:
+        InputError: The file is damaged or holds more than plain data.
+    """
+    return _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
 
 
 def renamed(name: str) -> str:

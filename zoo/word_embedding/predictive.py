@@ -182,19 +182,13 @@ class PredictiveEmbedding(WordEmbedding):
             return super().training_step(batch, batch_idx)
         optimizer: Any = self.optimizers()
         loss = optimizer.step(closure=partial(self._descend, batch))
-        self._step_schedules("step")
+        self.step_schedules("step")
         return loss
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
         if not self.automatic_optimization:
-            self._step_schedules("epoch")
-
-    def _step_schedules(self, interval: str) -> None:
-        """As Lightning does where it steps the optimizer itself."""
-        for config in self.trainer.lr_scheduler_configs:
-            if config.interval == interval:
-                self.lr_scheduler_step(config.scheduler, None)
+            self.step_schedules("epoch")
 
     def _descend(self, batch: Batch) -> Tensor:
         """Steps down mini-batch by mini-batch; the mean loss of a choice, each before its step."""

@@ -1,0 +1,1 @@
+"""Networks that make samples like those of a corpus."""

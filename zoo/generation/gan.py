@@ -1,0 +1,89 @@
+"""GAN: a linear generator learns a Gaussian that it sees only through a discriminator.
+
+As in the course, at the smallest scale: noise of two values, of which x = z W^T + c is a sample of
+N(c, W W^T).
+
+Paper:  Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, Figure 1
+Shapes: (batch, 2) -> (batch, 2)
+Size:   43 parameters
+Config: gan-gaussian2d
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import Generator, Tensor, nn
+
+from zoo.errors import InputError
+from zoo.generation.task import AdversarialGenerator
+from zoo.training.sample_scatters import SampleScatters
+
+MEASURED = 10_000  # samples
+
+
+class GAN(AdversarialGenerator):
+    """A linear generator, and a discriminator of dense layers with tanh between them.
+
+    Validation compares samples with the distribution of the corpus, where it is known: the length
+    of what their mean is off, by the length of that mean (`mean_error`), and likewise of the
+    covariance (`covariance_error`), as vectors.
+
+    Args:
+        in_features: Values of a row of data.
+        latent_dim: Values of the noise of a sample; as many as of a row by default.
+        hidden_sizes: Of the discriminator.
+        mean: Of the corpus.
+        covariance: Of the corpus.
+        adversarial: Arguments of every adversarial network.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        latent_dim: int | None = None,
+        hidden_sizes: Sequence[int] = (5, 3),
+        mean: Sequence[float] | None = None,
+        covariance: Sequence[Sequence[float]] | None = None,
+        **adversarial: Any,
+    ) -> None:
+        super().__init__(latent_dim or in_features, **adversarial)
+        self.save_hyperparameters()
+        if self.conditional:
+            raise InputError("the points have no labels: --model.conditional false")
+        self.truth = {"mean": mean, "covariance": covariance}
+        sizes = [in_features, *hidden_sizes]
+        layers: list[nn.Module] = []
+        for size, following in pairwise(sizes):
+            layers += [nn.Linear(size, following), nn.Tanh()]
+        networks = (
+            nn.Linear(self.latent_dim, in_features),
+            nn.Sequential(*layers, nn.Linear(sizes[-1], 1)),
+        )
+        for network in networks:
+            for layer in network.modules():
+                if isinstance(layer, nn.Linear):
+                    nn.init.normal_(layer.weight, std=0.02)
+                    nn.init.zeros_(layer.bias)
+        self.assemble(*networks)
+
+    def quality(self) -> dict[str, Tensor]:
+        """How far mean and covariance of many samples are off."""
+        with torch.no_grad():
+            samples = self(self.noise(MEASURED, Generator().manual_seed(0)))
+        found = {"mean": samples.mean(0), "covariance": samples.T.cov()}
+        errors = {}
+        for name, true in self.truth.items():
+            if true is not None:
+                wanted = found[name].new_tensor(true)
+                errors[f"{name}_error"] = (found[name] - wanted).norm() / wanted.norm()
+        return errors
+
+    def pictures(self, folder: Path) -> list[Callback]:
+        return [SampleScatters(folder)]

@@ -1,0 +1,351 @@
+"""AdversarialGenerator: a generator of samples and a discriminator take turns.
+
+Source: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, Algorithm 1
+Batch: (images, labels), or (samples,)
+"""
+
+from contextlib import nullcontext
+from typing import Any, Literal, NamedTuple
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.strategies import DDPStrategy
+from torch import Generator, Tensor, nn
+from torch.optim import LBFGS, Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from zoo.errors import InputError
+from zoo.generation.moving_average import MovingAverage
+from zoo.generation.objectives import OBJECTIVES, gradient_penalty
+from zoo.shapes import Labels, Noise, Samples, Scores
+from zoo.task import Step, Task
+
+Batch = tuple[Samples] | tuple[Samples, Labels]
+
+
+class Part(NamedTuple):
+    """Rows that go through the networks together.
+
+    Attributes:
+        samples: Data, (rows, ...).
+        labels: Of the data, (rows), where the networks are told them.
+        noise: For as many samples, (rows, latent).
+        share: Of the rows of the batch.
+    """
+
+    samples: Tensor
+    labels: Tensor | None
+    noise: Tensor
+    share: float
+
+
+def adam(parameters: Any) -> Optimizer:
+    """Adam with the settings of DCGAN (Radford, Metz and Chintala 2016, Section 4)."""
+    return torch.optim.Adam(parameters, lr=2e-4, betas=(0.5, 0.999))
+
+
+class AdversarialGenerator(Task):
+    """Base of the adversarial networks: `generator` makes samples, `discriminator` tells them.
+
+    In a step the discriminator learns to tell a batch of data from as many samples, then the
+    generator to make samples that it takes for data; the other network stays as it is. Logs the
+    losses of both (`loss_d`, `loss_g`; their sum is `loss`), and D(x) and D(G(z)) as means
+    (`real_score`, `fake_score`). Steps, of the run and of schedules, are the generator's. The best
+    checkpoint is the newest: the losses of a game say little.
+
+    Optimization is by hand, and so are clipping and accumulation: the Trainer's are refused.
+
+    Args:
+        latent_dim: Values of the noise of a sample, drawn from N(0, 1).
+        objective: Of both networks; wasserstein comes with the gradient penalty.
+        penalty_weight: Of the gradient penalty.
+        discriminator_steps: Batches on which the discriminator learns for each on which the
+            generator does, too.
+        ema_decay: Of the moving average of the generator's weights, from which samples are drawn
+            outside of training, as at most this; 0 for none.
+        gradient_clip_val: Longest gradient of each network; 0 for no limit.
+        micro_batch_size: Rows that go through the networks at a time, where memory is short;
+            gradients are summed over those of a batch. By default the batch.
+        conditional: Whether the networks are told the label of each sample.
+        optimizer: Makes the optimizer of each network from its parameters.
+        discriminator_optimizer: Makes that of the discriminator, where it is another.
+        discriminator_lr_scheduler: Makes its schedule, where it is another.
+        task: Arguments of every task.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+
+    metric_names = ("loss_d", "loss_g", "real_score", "fake_score")
+    predicts = "--num 64"
+    generator: nn.Module
+    discriminator: nn.Module
+    averaged: MovingAverage | None
+
+    def __init__(
+        self,
+        latent_dim: int,
+        objective: Literal[
+            "non_saturating", "least_squares", "hinge", "wasserstein"
+        ] = "non_saturating",
+        penalty_weight: float = 10.0,
+        discriminator_steps: int = 1,
+        ema_decay: float = 0.0,
+        gradient_clip_val: float = 0.0,
+        micro_batch_size: int | None = None,
+        conditional: bool = False,
+        optimizer: OptimizerCallable = adam,
+        discriminator_optimizer: OptimizerCallable | None = None,
+        discriminator_lr_scheduler: LRSchedulerCallable | None = None,
+        **task: Any,
+    ) -> None:
+        super().__init__(optimizer=optimizer, **task)
+        self.monitor = None
+        for name, value, least in (
+            ("latent_dim", latent_dim, 1),
+            ("discriminator_steps", discriminator_steps, 1),
+            ("micro_batch_size", micro_batch_size or 1, 1),
+            ("penalty_weight", penalty_weight, 0),
+            ("gradient_clip_val", gradient_clip_val, 0),
+        ):
+            if not value >= least:
+                raise InputError(f"{name} is {value}; it has to be at least {least}")
+        if not 0 <= ema_decay < 1:
+            raise InputError(f"ema_decay must be in [0, 1), not {ema_decay}")
+        self.latent_dim, self.conditional = latent_dim, conditional
+        self.objective = OBJECTIVES[objective]
+        self.penalty_weight = penalty_weight if objective == "wasserstein" else 0.0
+        self.discriminator_steps = discriminator_steps
+        self.ema_decay = ema_decay
+        self.gradient_clip_val = gradient_clip_val
+        self.micro_batch_size = micro_batch_size
+        self.discriminator_optimizer = discriminator_optimizer or self.optimizer
+        self.discriminator_lr_scheduler = discriminator_lr_scheduler or self.lr_scheduler
+        self._generator = Generator()
+
+    def assemble(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Takes over both networks, as they are before training; an architecture calls this."""
+        self.generator, self.discriminator = generator, discriminator
+        self.averaged = MovingAverage(generator, self.ema_decay) if self.ema_decay else None
+
+    # Samples and what is told of them
+
+    def forward(self, noise: Noise, labels: Labels | None = None) -> Samples:
+        """Samples; outside of training by the averaged weights, where there are such."""
+        network = self.generator if self.training else self.averaged or self.generator
+        return network(self.latent(noise, labels))
+
+    def judge(self, samples: Samples, labels: Labels | None = None) -> Scores:
+        """The discriminator's logits."""
+        return self.discriminator(self.seen(samples, labels)).flatten()
+
+    def latent(self, noise: Noise, labels: Labels | None) -> Tensor:
+        """What the generator reads."""
+        return noise
+
+    def seen(self, samples: Samples, labels: Labels | None) -> Tensor:
+        """What the discriminator looks at."""
+        return samples
+
+    def noise(self, rows: int, generator: Generator | None = None) -> Noise:
+        """Noise for so many samples, on the model's device."""
+        where = self.device if generator is None else generator.device
+        drawn = torch.randn(rows, self.latent_dim, generator=generator, device=where)
+        return drawn.to(next(self.generator.parameters()))
+
+    def step(self, batch: Batch) -> Step:
+        """Losses of both networks as they are; in evaluation the noise is always the same."""
+        samples, *answers = batch
+        labels = answers[0] if self.conditional else None
+        fake = self(self.noise(len(samples), None if self.training else self._generator), labels)
+        real_logits, fake_logits = self.judge(samples, labels), self.judge(fake, labels)
+        losses = {
+            "loss_d": self.objective.discriminator(real_logits, fake_logits),
+            "loss_g": self.objective.generator(fake_logits),
+        }
+        sums = {name: loss * len(samples) for name, loss in losses.items()}
+        sums |= self.shown(real_logits, fake_logits)
+        return Step(losses["loss_d"] + losses["loss_g"], len(samples), sums, fake)
+
+    def shown(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        """D(x) and D(G(z)), each summed over the rows."""
+        logits = {"real_score": real_logits, "fake_score": fake_logits}
+        return {name: self.objective.shown(each.detach()).sum() for name, each in logits.items()}
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self._generator = Generator(self.device).manual_seed(self.global_rank)
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def derived(self, means: dict[str, Tensor]) -> dict[str, Tensor]:
+        """In evaluation with what is measured of all samples together."""
+        return means if self.training else means | self.quality()
+
+    def quality(self) -> dict[str, Tensor]:
+        """Measures of the samples of an evaluation, on every process the same."""
+        return {}
+
+    # The turns
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        parts = self._parts(batch)
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready  # with this one
+        both = done % self.discriminator_steps == 0
+        discriminator, generator = self.optimizers()  # type: ignore[attr-defined]
+        sums, samples = self._teach_discriminator(parts, keep=both and len(parts) == 1)
+        self._average(self.discriminator)
+        # By the strategy: `step` of Lightning's optimizer would count as a step of the run.
+        self.trainer.strategy.optimizer_step(discriminator.optimizer, lambda: None)
+        discriminator.zero_grad()
+        if both:
+            with self.toggled_optimizer(generator):
+                sums["loss_g"] = self._teach_generator(parts, samples)
+            self._average(self.generator)
+            generator.step()
+            generator.zero_grad()
+            if self.averaged:
+                self.averaged.update(self.generator)
+            self.step_schedules("step")
+        size = len(batch[0])
+        loss = (sums["loss_d"] + sums["loss_g"]) / size
+        self._window.update(loss, sums, size)
+        return loss
+
+    def _parts(self, batch: Batch) -> list[Part]:
+        samples, *answers = batch
+        size = len(samples)
+        rows = self.micro_batch_size or size
+        labels = answers[0].split(rows) if self.conditional else [None] * -(-size // rows)
+        columns = (samples.split(rows), labels, self.noise(size).split(rows))
+        return [Part(*part, len(part[0]) / size) for part in zip(*columns, strict=True)]
+
+    def _teach_discriminator(
+        self, parts: list[Part], keep: bool
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Leaves gradients at the discriminator.
+
+        Args:
+            parts: Of the batch.
+            keep: Whether the samples keep how they were made, so that the generator can learn.
+
+        Returns:
+            The losses and scores, each summed over the rows, and the samples, where they are kept.
+        """
+        sums: dict[str, Tensor] = {}
+        for samples, labels, noise, share in parts:
+            with torch.set_grad_enabled(keep):
+                fake = self(noise, labels)
+            real_logits = self.judge(samples, labels)
+            fake_logits = self.judge(fake.detach(), labels)
+            loss = self.objective.discriminator(real_logits, fake_logits)
+            losses = {"loss_d": loss, "loss_g": self.objective.generator(fake_logits)}
+            found = {name: each.detach() * len(samples) for name, each in losses.items()}
+            found |= self.shown(real_logits, fake_logits)
+            sums = {name: sums.get(name, 0) + value for name, value in found.items()}
+            if self.penalty_weight:
+                loss = loss + self.penalty_weight * self._penalty(samples, fake.detach(), labels)
+            self._backward(loss * share)
+        return sums, fake if keep else None
+
+    def _penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+        """In single precision: in half of it the gradient's gradient would vanish."""
+        with torch.autocast(self.device.type, enabled=False):
+            single = (samples.float() for samples in (real, fake))
+            return gradient_penalty(lambda between: self.judge(between, labels), *single)
+
+    def _teach_generator(self, parts: list[Part], samples: Tensor | None) -> Tensor:
+        """Leaves gradients at the generator; returns its loss, summed over the rows.
+
+        Args:
+            parts: Of the batch.
+            samples: Those that the discriminator has seen, where they were kept.
+        """
+        total = torch.zeros((), device=self.device)
+        for part in parts:
+            fake = self(part.noise, part.labels) if samples is None else samples
+            loss = self.objective.generator(self.judge(fake, part.labels))
+            self._backward(loss * part.share)
+            total += loss.detach() * len(part.noise)
+        return total
+
+    def _backward(self, loss: Tensor) -> None:
+        """Without the exchange between processes, which wants a gradient of every parameter."""
+        alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
+        with alone():
+            self.manual_backward(loss)
+
+    def _average(self, network: nn.Module) -> None:
+        """Means over all processes: of the gradients, and of what batch normalisation keeps."""
+        if self.trainer.world_size == 1:
+            return
+        tensors = [p.grad for p in network.parameters() if p.grad is not None]
+        tensors += [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        mean = self.trainer.strategy.reduce(flat, reduce_op="mean")
+        sizes = [tensor.numel() for tensor in tensors]
+        for tensor, part in zip(tensors, mean.split(sizes), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clips after the gradients are summed, averaged and, under float16, unscaled."""
+        if self.gradient_clip_val:
+            self.clip_gradients(optimizer, self.gradient_clip_val, "norm")
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        self.step_schedules("epoch")
+
+    # Two optimizers
+
+    def configure_optimizers(self) -> Any:
+        """The discriminator's and the generator's.
+
+        Raises:
+            InputError: An option of the trainer, an optimizer or a schedule is not for this.
+        """
+        trainer = self.trainer
+        for wrong, way_out in (
+            (trainer.gradient_clip_val, "clip by --model.gradient_clip_val, not by the trainer"),
+            (trainer.accumulate_grad_batches > 1, "accumulate by --model.micro_batch_size"),
+            (
+                trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy),
+                "train on several devices by --trainer.strategy ddp",
+            ),
+        ):
+            if wrong:
+                raise InputError(f"two networks that take turns {way_out}")
+        self.automatic_optimization = False
+        return [
+            self._one_of_two(
+                self.discriminator, self.discriminator_optimizer, self.discriminator_lr_scheduler
+            ),
+            self._one_of_two(self.generator, self.optimizer, self.lr_scheduler),
+        ]
+
+    def _one_of_two(
+        self,
+        network: nn.Module,
+        optimizer: OptimizerCallable,
+        lr_scheduler: LRSchedulerCallable | None,
+    ) -> dict[str, Any]:
+        found = self.configured(network, optimizer, lr_scheduler)
+        configured = found if isinstance(found, dict) else {"optimizer": found}
+        made = configured["optimizer"]
+        if isinstance(made, LBFGS) or hasattr(made, "objective"):
+            raise InputError(f"{type(made).__name__} is for one network: take Adam or SGD")
+        if schedule := configured.get("lr_scheduler"):
+            if isinstance(schedule["scheduler"], ReduceLROnPlateau):
+                raise InputError(
+                    "no loss of two networks falls to a plateau: take another schedule"
+                )
+            del schedule["monitor"]  # which Lightning would say it does not read
+        return configured
+
+    def _schedule_length(self) -> int:
+        """Of a schedule by steps: of how often the generator learns."""
+        length, trainer = super()._schedule_length(), self.trainer
+        if self.schedule_interval == "epoch" or (trainer.max_epochs or 0) < 1:
+            return length
+        batches = int(trainer.num_training_batches * (trainer.max_epochs or 1))
+        return min(length, max(1, batches // self.discriminator_steps))

@@ -1,0 +1,1 @@
+"""How would a picture look, painted like another?"""
