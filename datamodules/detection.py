@@ -3,13 +3,14 @@
 Batch: (images, boxes, labels)
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from datamodules.annotations import Annotation, Faults, gathered
@@ -19,6 +20,12 @@ from datamodules.errors import CorpusError
 from datamodules.in_memory import WholeBatches
 from datamodules.normalised_pictures import NormalisedPictures
 from datamodules.picture_rows import THREADS, Picture, PictureRows, read_picture
+
+
+@rank_zero_only
+def say(line: str) -> None:
+    """As a warning: the command silences what is less."""
+    logging.getLogger("lightning.pytorch").warning(line)
 
 
 class Part(NamedTuple):
@@ -131,7 +138,7 @@ class DetectionCorpus(NormalisedPictures):
             if not good:
                 raise CorpusError(f"{self.title}: there is no picture to {part} on")
             if faults.found:
-                rank_zero_info(
+                say(
                     f"{self.title}: {len(faults.found):,} bad records of {part} are left out, the "
                     f"first: {faults.found[0]}"
                 )
