@@ -14,7 +14,9 @@ from zoo.catalogue import Definition, architectures
 from zoo.cli.main import main
 from zoo.cli.names import Recipe, recipes
 
-REAL = os.environ.pop("ZOO_DATA", None)
+REAL = os.environ.pop("ZOO_DATA", os.environ.get("ZOO_REAL_DATA"))
+if REAL:
+    os.environ["ZOO_REAL_DATA"] = REAL  # for the processes that pytest-xdist starts
 ROOT = Path(__file__).parent.parent
 
 settings.register_profile("zoo", derandomize=True, deadline=None)
