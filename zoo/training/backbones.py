@@ -11,7 +11,7 @@ from zoo.errors import InputError
 from zoo.training import checkpoint, pretrained
 
 FAMILY = "zoo.image_classification."
-RESNETS = (f"{FAMILY}resnet.ResNet", f"{FAMILY}fine_tuned_resnet.FineTunedResNet")
+RESNET, FINE_TUNED = pretrained.NETWORKS
 
 
 class Backbone(NamedTuple):
@@ -54,8 +54,8 @@ def read(
     network_class, origin = _class(source), None
     body: dict[str, Tensor] = {}
     if weights is not None:
-        if source != RESNETS[0]:
-            raise InputError(f"weights are those of a {RESNETS[0]}; of others give the .ckpt")
+        if source != RESNET:
+            raise InputError(f"weights are those of a {RESNET}; of others give the .ckpt")
         found = pretrained.read(weights, arguments.get("depth"))
         form = {name: getattr(found, name) for name in ("depth", "stem", "width_ratio")}
         given, body = {**given, **form}, found.body
@@ -81,8 +81,8 @@ def _trained(path: str, in_channels: int) -> Backbone:
     cls = type(network)
     class_path = f"{cls.__module__}.{cls.__qualname__}"
     arguments = checkpoint.model_arguments({"hyper_parameters": saved})
-    if class_path == RESNETS[1]:  # of which the body is a ResNet's
-        class_path = RESNETS[0]
+    if class_path == FINE_TUNED:  # of which the body is a ResNet's
+        class_path = RESNET
         arguments = {name: arguments[name] for name in ("depth", "stem", "width_ratio")}
     for name in ("in_channels", "num_classes"):
         arguments.pop(name, None)

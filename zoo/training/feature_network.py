@@ -13,8 +13,7 @@ from torchvision.transforms.v2.functional import center_crop
 from zoo.errors import InputError
 from zoo.shapes import Features, Images
 from zoo.training import checkpoint
-
-FAMILY = "zoo.image_classification."
+from zoo.training.backbones import FAMILY
 
 
 class FeatureNetwork(nn.Module):
