@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts.figures.catalogue import Drawing, drawings
 from scripts.figures.page import index, write_whole
 from scripts.figures.runs import Runs
-from zoo.cli.main import Parser
+from zoo.cli.parser import Parser
 from zoo.errors import InputError
 
 

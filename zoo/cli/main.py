@@ -4,149 +4,16 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from datamodules.errors import CorpusError
-from zoo.cli.names import architectures, corpora, meant, recipes
+from zoo.cli.names import meant
+from zoo.cli.parser import build_parser
 from zoo.errors import InputError
 
 OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
 NUMBER = re.compile(r"-[\d.]")
-
-
-class Parser(argparse.ArgumentParser):
-    """Errors of one line; no abbreviation of options."""
-
-    verbs: Mapping[str, argparse.ArgumentParser] = {}
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        if choice:
-            known = re.findall(r"[\w-]+", choice.group(2))
-            message = f"there is no {choice.group(1)}{meant(choice.group(1), known)}; choose from "
-            message += ", ".join(known)
-        raise InputError(message)
-
-
-def build_parser() -> Parser:
-    """The whole command; shtab makes its completion from this."""
-    parser = Parser(prog="zoo", description="Train, compare and use the architectures of the zoo.")
-    parser.add_argument("--version", action="store_true", help="print the version")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
-
-    verb = verbs.add_parser("list", help="what the zoo holds")
-    verb.add_argument("kind", nargs="?", help="models, corpora or recipes; all by default")
-    verb.add_argument("filter", nargs="?", help="only names that contain this, or match *pattern*")
-    verb.add_argument("--json", action="store_true", help="print JSON")
-
-    verb = verbs.add_parser("show", help="one model, corpus or recipe")
-    verb.add_argument("name", choices=_Names(), metavar="NAME", help="of a model, corpus or recipe")
-    verb.add_argument("--layers", action="store_true", help="the layers of a model, one by one")
-    verb.add_argument(
-        "--augmented", action="store_true", help="draw pictures of a corpus or recipe, changed"
-    )
-    verb.add_argument("--output", type=Path, help="the PNG of augmented pictures")
-
-    verb = verbs.add_parser("prepare", help="download and verify a corpus")
-    verb.add_argument("corpus", metavar="CORPUS", choices=_Names("corpora"), help="its name")
-    verb.add_argument("--from", dest="source", type=Path, help="a copy fetched by hand")
-    verb.add_argument("--root", type=Path, help="folder of the corpora ($ZOO_DATA, else data)")
-    verb.add_argument("--synthetic", action="store_true", help="write the generated stand-in")
-
-    rest = "Options of Trainer, model and data follow as --trainer.X V, --model.X V, --data.X V."
-    verb = verbs.add_parser("fit", help="train", epilog=rest)
-    _add_training_options(verb)
-    verb.add_argument("--ckpt_path", help="checkpoint to go on from")
-    verb.add_argument("--print_config", action="store_true", help="print the settings and stop")
-    verb = verbs.add_parser("cross-validate", help="train and measure on k folds", epilog=rest)
-    _add_training_options(verb)
-    verb.add_argument("--folds", type=int, default=5, metavar="K", help="how many; 5 by default")
-    for name, text in (("validate", "measure on the held-out rows"), ("test", "measure once")):
-        verb = verbs.add_parser(name, help=text, epilog=rest)
-        _add_run_options(verb)
-        verb.add_argument("--ckpt_path", required=True, help="checkpoint; says model and corpus")
-    verb = verbs.add_parser(
-        "predict", help="label pictures, go on with a text, draw samples ...", epilog=rest
-    )
-    verb.add_argument(
-        "inputs", nargs="*", metavar="INPUT", help="files; by default the corpus's own to predict"
-    )
-    verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
-    verb.add_argument("--output", type=Path, help="the annotated PNG, the table, or the text")
-    verb.add_argument("--prompt", help="what a language model is to go on with, or a tagger to tag")
-    verb.add_argument("--length", type=int, default=200, help="tokens to add to it; 200 by default")
-    verb.add_argument(
-        "--temperature", type=float, default=1.0, help="0: the likeliest; over 1: more surprising"
-    )
-    verb.add_argument("--top_k", type=int, help="draw from so many of the likeliest tokens")
-    verb.add_argument("--top_p", type=float, help="draw from the likeliest with this probability")
-    verb.add_argument("--seed", type=int, default=0, help="of the draws; 0 by default")
-    verb.add_argument("--text", help="a sentence to translate, or a text to classify")
-    verb.add_argument("--file", type=Path, help="sentences or texts for that, one a line")
-    verb.add_argument("--beam", type=int, help="translations followed at a time; 1: greedy")
-    verb.add_argument("--n_best", type=int, help="translations of each sentence; 1 by default")
-    verb.add_argument(
-        "--nearest", action="append", metavar="WORD", help="what is near a word, or WORD,WORD"
-    )
-    verb.add_argument(
-        "--analogy", action="append", nargs=3, metavar="WORD", help="man woman king: who is queen"
-    )
-    verb.add_argument("--top", type=int, help="how many words answer; 10 by default")
-    verb.add_argument("--export", type=Path, help="write all vectors as word2vec's text")
-    verb.add_argument("--num", type=int, help="samples of a generator to draw; 64 by default")
-    verb.add_argument(
-        "--interpolate", action="store_true", default=None, help="draw the ways between samples"
-    )
-
-    verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
-    verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
-    verb.add_argument("--output", type=Path, help="the PNG of learning curves")
-
-    verb = verbs.add_parser("doctor", help="check the installation")
-    verb.add_argument("--json", action="store_true", help="print JSON")
-
-    verb = verbs.add_parser("completion", help="tab completion: zoo completion bash >> ~/.bashrc")
-    verb.add_argument("shell", choices=("bash", "zsh", "tcsh"))
-    parser.verbs = verbs.choices
-    return parser
-
-
-class _Names:
-    """Choices for tab completion only: the verbs check names themselves, with suggestions."""
-
-    def __init__(self, kind: str = "") -> None:
-        self.kind = kind
-
-    def __iter__(self) -> Iterator[str]:
-        known: dict[str, list[str]] = {
-            "models": list(architectures()),
-            "corpora": list(corpora()),
-            "recipes": list(recipes()),
-        }
-        kinds = [self.kind] if self.kind else list(known)
-        return iter([name for kind in kinds for name in known[kind]])
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-def _add_run_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--model", metavar="MODEL", choices=_Names("models"), help="instead of ...")
-    verb.add_argument("--data", metavar="CORPUS", choices=_Names("corpora"), help="... a recipe")
-    verb.add_argument("--seed_everything", type=int, metavar="SEED", help="of every random draw")
-
-
-def _add_training_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("recipe", nargs="?", metavar="RECIPE", choices=_Names("recipes"))
-    _add_run_options(verb)
-    verb.add_argument("--config", "-c", help="a configuration file instead of a recipe")
-    verb.add_argument("--wandb", choices=("online", "offline", "disabled"), help="mode of W&B")
-    verb.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
 
 
 def _join_values(argv: Sequence[str]) -> list[str]:
