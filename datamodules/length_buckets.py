@@ -67,9 +67,9 @@ class EvaluationBuckets(EvaluationBatches):
 
     def __iter__(self) -> Iterator[Rows]:  # type: ignore[override]
         rows = by_length(torch.arange(len(self.dataset)), self.lengths)  # type: ignore[arg-type]
-        batches = rows[self.rank :: self.num_replicas].tensor_split(len(self))
+        batches = rows.tensor_split(len(self))
         order = torch.randperm(len(self), generator=Generator().manual_seed(0)).tolist()
-        return (Rows(0, batches[place]) for place in order)
+        return (Rows(0, batches[place][self.rank :: self.num_replicas]) for place in order)
 
 
 def by_length(rows: Tensor, lengths: tuple[Tensor, ...]) -> Tensor:

@@ -62,8 +62,9 @@ class TrainBatches(DistributedSampler):
 class EvaluationBatches(DistributedSampler, SequentialSampler):
     """Every row exactly once, in order, nothing padded.
 
-    All ranks yield the same number of batches, at least one; where rows run out a batch is
-    smaller, at worst empty.
+    All ranks yield the same number of batches, at least one. The rows of a batch are dealt out to
+    the ranks one by one: N processes see what one process with N times the batch size sees, and
+    where there are fewer rows than ranks a batch is empty.
 
     Args:
         dataset: The rows.
@@ -79,9 +80,8 @@ class EvaluationBatches(DistributedSampler, SequentialSampler):
         self.batch_size = batch_size
 
     def __len__(self) -> int:
-        most = ceil(len(self.dataset) / self.num_replicas)  # type: ignore[arg-type]
-        return max(1, ceil(most / self.batch_size))
+        return max(1, ceil(len(self.dataset) / (self.batch_size * self.num_replicas)))  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Rows]:  # type: ignore[override]
-        rows = torch.arange(len(self.dataset))[self.rank :: self.num_replicas]  # type: ignore[arg-type]
-        return (Rows(0, batch) for batch in rows.tensor_split(len(self)))
+        batches = torch.arange(len(self.dataset)).tensor_split(len(self))  # type: ignore[arg-type]
+        return (Rows(0, batch[self.rank :: self.num_replicas]) for batch in batches)

@@ -106,7 +106,9 @@ class StylePictures(StyleCorpus):
         images = batch[0]
         if images.shape[-2:] != (self.size, self.size):
             images = resize(images, [self.size, self.size], antialias=True)
-        return self.normalise(images.expand(-1, len(self.mean), -1, -1)).to(self.dtype), self.style
+        images = self.normalise(images.expand(-1, len(self.mean), -1, -1))
+        self.style = self.style.to(self.dtype)  # which the model has only after `setup`
+        return images.to(self.dtype), self.style
 
     @property
     def described(self) -> str:

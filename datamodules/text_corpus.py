@@ -170,10 +170,10 @@ class TextCorpus(Corpus):
 
         A stream has `num_steps` tokens at least, for a model tells little from the first few.
         """
-        text, ranks = self.data[split], self._ranks
-        enough = len(text) // (self.num_steps * ranks["num_replicas"])
-        rows = min(self.batch_size, max(1, enough))
-        return self._loader(text, EvaluationStreams(text, rows, self.num_steps, **ranks))
+        text, size = self.data[split], self.batch_size
+        enough = max(1, len(text) // self.num_steps)
+        streams = EvaluationStreams(text, size, self.num_steps, enough, **self._ranks)
+        return self._loader(text, streams)
 
     @property
     def unit(self) -> str:

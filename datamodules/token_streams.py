@@ -172,7 +172,7 @@ class SequentialStreams(_TextBatches):
     def __iter__(self) -> Iterator[Rows]:
         epoch, done = self.position(len(self))
         _, first = self._drawn(epoch)
-        begins, lengths = _streams(self.num_pairs, self.batch_size, self.rank, self.num_replicas)
+        begins, lengths = _streams(self.num_pairs, self.num_streams, self.batch_size, self.rank)
         for past in range(done * self.num_steps, len(self) * self.num_steps, self.num_steps):
             yield Rows(epoch, _places(first + begins + past, lengths - past, self.num_steps))
 
@@ -181,42 +181,51 @@ class EvaluationStreams(EvaluationBatches):
     """Every pair exactly once, in consecutive streams; rows that have ended are padded.
 
     All ranks yield the same number of batches of the same shape, at least one; of rows or whole
-    batches that have no token left every target is `IGNORED`.
+    batches that have no token left every target is `IGNORED`. The streams are the same on any
+    number of processes.
 
     Args:
         dataset: The text.
         batch_size: Streams a process.
         num_steps: Tokens of each stream a batch.
+        num_streams: Of all processes, where there are to be fewer.
         ranks: Rank and number of processes, as of `EvaluationBatches`.
     """
 
     def __init__(
-        self, dataset: WholeBatches, batch_size: int, num_steps: int, **ranks: int
+        self,
+        dataset: WholeBatches,
+        batch_size: int,
+        num_steps: int,
+        num_streams: int | None = None,
+        **ranks: int,
     ) -> None:
         super().__init__(dataset, batch_size, **ranks)
         self.num_pairs, self.num_steps = len(dataset), num_steps
+        most = batch_size * self.num_replicas
+        self.num_streams = min(num_streams or most, most)
 
     def __len__(self) -> int:
-        longest = ceil(self.num_pairs / (self.batch_size * self.num_replicas))
+        longest = ceil(self.num_pairs / self.num_streams)
         return max(1, ceil(longest / self.num_steps))
 
     def __iter__(self) -> Iterator[Rows]:  # type: ignore[override]
-        begins, lengths = _streams(self.num_pairs, self.batch_size, self.rank, self.num_replicas)
+        rows = ceil(self.num_streams / self.num_replicas)
+        begins, lengths = _streams(self.num_pairs, self.num_streams, rows, self.rank)
         for past in range(0, len(self) * self.num_steps, self.num_steps):
             yield Rows(0, _places(begins + past, lengths - past, self.num_steps))
 
 
-def _streams(
-    num_pairs: int, batch_size: int, rank: int, num_replicas: int
-) -> tuple[Tensor, Tensor]:
-    """First places and lengths of a rank's streams, int64 (batch) each.
+def _streams(num_pairs: int, num_streams: int, rows: int, rank: int) -> tuple[Tensor, Tensor]:
+    """First places and lengths of a rank's streams, int64 (rows) each.
 
-    The pairs are cut into `batch_size * num_replicas` streams of equal length; the first ones have
-    one more where that leaves a rest.
+    The pairs are cut into `num_streams` of equal length; the first ones have one more where that
+    leaves a rest. Rows past the last stream have none.
     """
-    length, longer = divmod(num_pairs, batch_size * num_replicas)
-    streams = torch.arange(batch_size) + rank * batch_size
-    return streams * length + streams.clamp(max=longer), length + (streams < longer).long()
+    length, longer = divmod(num_pairs, num_streams)
+    streams = torch.arange(rows) + rank * rows
+    lengths = (length + (streams < longer).long()) * (streams < num_streams)
+    return streams * length + streams.clamp(max=longer), lengths
 
 
 def _places(begins: Tensor, lengths: Tensor, num_steps: int) -> Tensor:

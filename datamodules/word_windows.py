@@ -160,7 +160,8 @@ class WindowRows(WholeBatches):
 class WindowBatches(TrainBatches):
     """As `TrainBatches`, for rows whose number is another in each epoch: their batches are not.
 
-    An epoch's rows are shared evenly among as many batches as are to be expected.
+    An epoch's rows are shared evenly among as many batches as are to be expected, and a batch's
+    among the ranks: some may have one more.
     """
 
     dataset: WindowRows
@@ -173,11 +174,9 @@ class WindowBatches(TrainBatches):
         epoch, done = self.position(num_batches)
         generator = Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self.dataset.windows(epoch)), generator=generator)
-        shares = len(order) // self.num_replicas
         for batch in range(done, num_batches):
-            start, stop = (shares * place // num_batches for place in (batch, batch + 1))
-            first = start * self.num_replicas + self.rank * (stop - start)
-            yield Rows(epoch, order[first:][: stop - start])
+            start, stop = (len(order) * place // num_batches for place in (batch, batch + 1))
+            yield Rows(epoch, order[start:stop].tensor_split(self.num_replicas)[self.rank])
 
 
 class WordWindows(WordCorpus):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import fails
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -20,10 +21,10 @@ COLUMNS = [
 ]
 
 
-def settings(lr=0.1, batch_size=256, **data):
+def settings(lr=0.1, batch_size=256, seed=0, **data):
     model = {"class_path": "zoo.LeNet", "init_args": {"optimizer": {"init_args": {"lr": lr}}}}
     return {
-        "seed_everything": 0,
+        "seed_everything": seed,
         "trainer": {"max_epochs": 3, "default_root_dir": f"/run/{lr}", "logger": {"name": lr}},
         "model": model,
         "data": {"class_path": "d.FashionMNIST", "init_args": {"batch_size": batch_size, **data}},
@@ -51,13 +52,15 @@ def write_csv(path, rows, columns=COLUMNS):
         writer.writerows(rows)
 
 
-def write_run(folder, rows=None, config=None, test=None):
+def write_run(folder, rows=None, config=None, test=None, record=None):
     folder = Path(folder)
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text("# lightning\n" + yaml.safe_dump(config or settings()))
     write_csv(folder / "metrics.csv", lines([0.5, 0.7, 0.6]) if rows is None else rows)
     if test:
         (folder / "test.json").write_text(json.dumps({"metrics": test, "epoch": 3}))
+    if record:
+        (folder / "run.json").write_text(json.dumps(record))
     return folder
 
 
@@ -74,7 +77,8 @@ def undrawn(monkeypatch):
 
 def cells(text, title):
     """The cells of the table row that begins with `title`."""
-    rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in text.splitlines()]
+    lines = [line.strip("│┃").replace("┃", "│") for line in text.splitlines()]
+    rows = [[cell.strip() for cell in line.split("│")] for line in lines]
     found = [row[1:] for row in rows if row[0] == title]
     assert len(found) == 1, f"{title} in {len(found)} rows of:\n{text}"
     return found[0]
@@ -267,6 +271,225 @@ def test_an_output_that_cannot_be_written_is_refused():
         compare([run], Path("taken/x.png"))
 
 
+def test_any_folder_stands_for_the_runs_in_it(capsys, undrawn):
+    write_run("runs/lenet/2", config=settings(lr=1))
+    write_run("runs/lenet/10", config=settings(lr=2))
+    write_run("runs/mlp/1/fold-1", config=settings(lr=3))
+    write_run("runs/sweep/4", config=settings(lr=4))
+    write_run("runs/lenet/2/copy/5", config=settings(lr=5))  # within a run: none of its own
+    compare(["runs"])
+    assert cells(capsys.readouterr().out, "model.optimizer.lr") == ["1", "2", "3", "4"]
+
+
+RECORD = {
+    "state": "finished",
+    "seconds": 245.0,
+    "rows_per_second": 1234.5,
+    "device": "cpu",
+    "peak_memory_bytes": 3 << 29,
+    "versions": {"zoo": "1", "torch": "2"},
+}
+
+
+def test_costs_are_shown_where_a_run_recorded_them(capsys, undrawn):
+    write_run("runs/lenet/1", record=RECORD)
+    write_run("runs/lenet/2", record={**RECORD, "seconds": 8000, "peak_memory_bytes": 500 << 20})
+    write_run("runs/lenet/3")
+    compare(["runs/lenet"])
+    text = capsys.readouterr().out
+    assert cells(text, "wall time") == ["4 min 05 s", "2 h 13 min", "-"]
+    assert cells(text, "samples/s") == ["1,234", "1,234", "-"]
+    assert cells(text, "peak memory") == ["1.50 GiB", "500 MiB", "-"]
+    for equal in ("state", "device", "versions"):
+        assert f"│ {equal}" not in text
+
+
+def test_how_runs_ended_and_on_what_is_shown_where_it_differs(capsys, undrawn):
+    write_run("runs/lenet/1", record={**RECORD, "state": "failed"})
+    other = {"device": "H100", "versions": {"torch": "3", "zoo": "1"}}
+    write_run("runs/lenet/2", record={**RECORD, **other})
+    compare(["runs/lenet"])
+    text = capsys.readouterr().out
+    assert cells(text, "state") == ["failed", "finished"]
+    assert cells(text, "device") == ["cpu", "H100"]
+    assert cells(text, "versions") == ["torch 2, zoo 1", "torch 3, zoo 1"]
+
+
+def write_seeds():
+    """Three seeds of one setting and one of another."""
+    for seed, accuracy in enumerate((0.5, 0.7, 0.6)):
+        rows, record = lines([0.25, accuracy]), {**RECORD, "seconds": 10.0 * seed}
+        write_run(f"runs/lenet/{seed + 1}", rows, settings(seed=seed), record=record)
+    write_run("runs/lenet/4", lines([0.3]), settings(lr=0.5))
+
+
+def test_runs_that_differ_in_the_seed_alone_have_a_mean_and_a_spread(capsys, undrawn):
+    write_seeds()
+    compare(["runs/lenet"])
+    single, _, text = capsys.readouterr().out.partition("over seeds")
+    assert cells(single, "val/accuracy") == ["0.5000", "0.7000", "0.6000", "0.3000"]
+    assert cells(text, "metric") == ["1, 2, 3 (3 seeds)", "4"]
+    assert cells(text, "val/accuracy") == ["0.6000 ± 0.1000 (3)", "0.3000"]
+    assert cells(text, "val/loss, best (epoch)") == ["0.4000 ± 0.1000 (3)", "0.7000 (1)"]
+    assert cells(text, "epochs") == ["2", "1"]
+    assert cells(text, "wall time") == ["10.0 s ± 10.0 s (3)", "-"]
+
+
+def test_means_alone_are_shown_where_they_are_asked_for(capsys, undrawn):
+    write_seeds()
+    compare(["runs/lenet"], seeds=True)
+    text = capsys.readouterr().out
+    assert cells(text, "val/accuracy") == ["0.6000 ± 0.1000 (3)", "0.3000"]
+    assert cells(text, "model.optimizer.lr") == ["0.1", "0.5"]
+    assert cells(text, "seed_everything") == ["0, 1, 2", "0"]
+
+
+def test_a_seed_counts_once_by_its_longest_run(capsys, undrawn):
+    write_seeds()
+    write_run("runs/lenet/5", lines([0.9]), settings(seed=2))  # shorter than that which there is
+    write_run("runs/lenet/6", lines([0.9, 0.9]), settings(seed=0))  # as long, and later
+    compare(["runs/lenet"], seeds=True)
+    text = capsys.readouterr().out
+    assert cells(text, "metric") == ["1", "2, 3, 6 (3 seeds)", "4", "5"]
+    assert cells(text, "val/accuracy")[1] == "0.7333 ± 0.1528 (3)"
+    assert cells(text, "seed_everything")[1] == "0, 1, 2"
+
+
+@pytest.mark.parametrize("seed", [None, True, 0])
+def test_runs_of_one_seed_or_none_are_not_averaged(seed, capsys, undrawn):
+    write_run("runs/lenet/1", config=settings(seed=seed))
+    write_run("runs/lenet/2", config=settings(seed=seed))
+    compare(["runs/lenet"])
+    assert "over seeds" not in capsys.readouterr().out
+
+
+def test_a_value_of_one_run_of_a_group_has_no_spread(capsys, undrawn):
+    write_run("runs/lenet/1", config=settings(seed=1), test={"test/loss": 0.5})
+    write_run("runs/lenet/2", lines([0.5]), settings(seed=2))
+    compare(["runs/lenet"], seeds=True)
+    text = capsys.readouterr().out
+    assert cells(text, "test/loss") == ["0.5000 (1)"]
+    assert cells(text, "epochs") == ["1 to 3"]
+
+
+def test_curves_of_seeds_are_a_mean_in_a_band(panels):
+    write_seeds()
+    drawn, figure = panels("runs/lenet")
+    train, *faint, mean, _, other = drawn["accuracy"]
+    assert [values for _, values in faint] == [[0.25, 0.5], [0.25, 0.7], [0.25, 0.6]]
+    assert mean == ([1, 2], [0.25, pytest.approx(0.6)])
+    assert train[1] == pytest.approx([0.25, 0.25, 0.6, 0.6])
+    assert other == ([1], [0.3])
+    (band,) = figure.axes[1].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(0.25)
+    assert heights.max() == pytest.approx(0.7)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["1, 2, 3 (3 seeds)", "4", "train", "val"]
+
+
+def test_losses_of_opposed_networks_have_a_panel_each_and_no_best(panels, capsys):
+    names = ["loss", "loss_d", "loss_g", "real_score", "frechet_distance"]
+    rows = [
+        {"epoch": epoch, "step": 99 + 100 * epoch, **{f"val/{name}": 1 + epoch for name in names}}
+        for epoch in range(2)
+    ]
+    run = write_run("runs/dcgan/1")
+    write_csv(run / "metrics.csv", rows, ["epoch", "step", *(f"val/{name}" for name in names)])
+    drawn, _ = panels(run)
+    assert list(drawn)[:5] == ["loss", "loss_d", "loss_g", "frechet_distance", "real_score"]
+    text = capsys.readouterr().out
+    assert cells(text, "val/loss_g") == ["2.0000"]
+    assert cells(text, "val/frechet_distance, best (epoch)") == ["1.0000 (1)"]
+    assert "loss_d, best" not in text
+    assert "val/loss, best" not in text
+
+
+def written(kind, **options):
+    compare(["runs/lenet"], files={kind: Path("out")}, **options)
+    return Path("out").read_text(encoding="utf-8")
+
+
+def test_csv_has_a_line_a_run_and_all_digits(undrawn):
+    config = settings(lr="1e-3, or so")
+    write_run("runs/lenet/1", lines([1 / 3]), config, record={**RECORD, "seconds": 1.25})
+    write_run("runs/lenet/2", lines([0.5, 0.25]), test={"test/loss": float("nan")})
+    first, second = csv.DictReader(written("csv").splitlines())
+    assert (first["run"], second["run"]) == ("1", "2")
+    assert first["model.optimizer.lr"] == "1e-3, or so"
+    assert float(first["val/accuracy"]) == 1 / 3
+    assert (second["val/accuracy, best"], second["val/accuracy, best epoch"]) == ("0.5", "1")
+    assert (first["wall time"], first["peak memory"]) == ("1.25", str(3 << 29))
+    assert (second["wall time"], first["test/loss"], second["test/loss"]) == ("", "", "nan")
+
+
+def test_csv_over_seeds_has_columns_for_the_spread(undrawn):
+    write_seeds()
+    group, single = csv.DictReader(written("csv", seeds=True).splitlines())
+    assert group["run"] == "1, 2, 3 (3 seeds)"
+    assert float(group["val/accuracy"]) == pytest.approx(0.6)
+    assert float(group["val/accuracy, std"]) == pytest.approx(0.1)
+    assert group["val/accuracy, n"] == "3"
+    assert (single["val/accuracy, std"], single["val/accuracy, n"]) == ("", "1")
+
+
+def test_markdown_has_a_line_a_run_with_the_best_in_bold(undrawn):
+    write_run("runs/lenet/1", lines([0.5]), settings(augment="a|b<script>"))
+    write_run("runs/lenet/2", lines([0.75]))
+    text = written("markdown")
+    table = [line.split(" | ") for line in text.splitlines() if line.startswith("|")]
+    assert len({len(row) for row in table}) == 1
+    assert table[0][1] == "data.augment"
+    assert table[2][1] == "a\\|b&lt;script>"
+    columns = dict(zip(table[0], table[3], strict=True))
+    assert columns["val/accuracy"] == "**0.7500**"
+    assert columns["train/loss\\_epoch"] == "**0.2510**"
+
+
+def test_a_table_can_be_printed_alone(capsys, undrawn):
+    write_run("runs/lenet/1")
+    compare(["runs/lenet"], files={"csv": Path("-")})
+    captured = capsys.readouterr()
+    assert captured.out.startswith("run,epochs,")
+    assert len(captured.out.splitlines()) == 2
+    assert "curves:" in captured.err
+    assert not Path("-").exists()
+
+
+def test_outputs_are_written_together_or_not_at_all(capsys):
+    write_run("runs/lenet/1")
+    Path("folder").mkdir()
+    before = sorted(Path().rglob("*"))
+    for option, path in (("--html", "folder"), ("--markdown", "/dev/null/x"), ("--csv", "/proc/x")):
+        options = {"--csv": "new/a.csv", "--markdown": "b.md", option: path}
+        argv = [word for pair in options.items() for word in pair]
+        assert f"{path}: cannot be written" in (line := fails(capsys, "compare", "runs", *argv))
+        assert f"choose {option} FILE" in line
+    assert "both --csv and --html" in fails(
+        *(capsys, "compare", "runs", "--csv", "a", "--html", "./a")
+    )
+    assert "cannot both be printed" in fails(
+        *(capsys, "compare", "runs", "--csv", "-", "--markdown", "-")
+    )
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_full_disk_leaves_what_was_there(monkeypatch):
+    write_run("runs/lenet/1")
+    Path("a.csv").write_text("old")
+
+    def _full(path, text, encoding):
+        path.write_bytes(text[:9].encode())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", _full)
+    with pytest.raises(InputError, match=r"^a.csv: cannot be written \(No space"):
+        compare(["runs"], files={"csv": Path("a.csv")})
+    assert Path("a.csv").read_bytes() == b"old"
+    assert sorted(path.name for path in Path().iterdir()) == ["a.csv", "runs"]
+    assert not Path("runs/lenet/compare.png").exists()
+
+
 BAD = {
     "no folder": (lambda run: run.rename("elsewhere"), r"^runs/lenet/1: there is no such"),
     "no config": (lambda run: (run / "config.yaml").unlink(), r"^runs/lenet/1: .*config.yaml"),
@@ -309,6 +532,10 @@ BAD = {
     "bad json": (
         lambda run: (run / "test.json").write_text('{"metrics": '),
         r"^runs/lenet/1/test.json: .*line 1",
+    ),
+    "bad record": (
+        lambda run: (run / "run.json").write_text("{"),
+        r"^runs/lenet/1/run.json: cannot be read",
     ),
     "no tested metrics": (
         lambda run: (run / "test.json").write_text("[1]"),

@@ -3,7 +3,9 @@
 import inspect
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
+from math import ceil
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, NamedTuple
@@ -15,14 +17,16 @@ from torch import Tensor, nn
 from torchmetrics import SumMetric
 
 from zoo.errors import InputError
+from zoo.training.finite import FiniteSteps
 from zoo.training.objective import (
     BatchObjective,
     apply_lr_ratios,
     parameter_groups,
     without_lr_ratios,
 )
-from zoo.training.running_means import RunningMeans
-from zoo.version import zoo_version
+from zoo.training.running_means import COUNT, RunningMeans, at_least_one, means
+from zoo.training.whole_mean import WholeMean
+from zoo.version import CHECKPOINT_FORMAT, zoo_version
 
 
 class Step(NamedTuple):
@@ -30,15 +34,18 @@ class Step(NamedTuple):
 
     Attributes:
         loss: Mean over the rows, a scalar; what is minimised.
-        size: Number of rows behind the mean; a tensor where only the device knows it.
+        size: Number of rows behind the mean; a tensor where it is another on each process.
         sums: Further quantities, each summed over the rows (accuracy: the number correct).
         predictions: What pictures and tables show; never used in training.
+        counted: Of what the loss is a mean over, where that is not the rows; the loss is its sum
+            where there are none.
     """
 
     loss: Tensor
     size: int | Tensor
     sums: dict[str, Tensor]
     predictions: Any
+    counted: int | Tensor | None = None
 
 
 def adam(parameters: Any) -> torch.optim.Optimizer:
@@ -56,6 +63,9 @@ class Task(LightningModule):
     Logs `train/...` as means over the last `Trainer(log_every_n_steps=...)` steps, for loggers and
     bars, and `train/..._epoch`, `val/...`, `test/...` as means over all rows.
 
+    A step descends the mean over the rows of all its micro-batches and processes, however many each
+    of them has: see `WholeMean`.
+
     Args:
         optimizer: Makes the optimizer from the parameters; in Python `partial(SGD, lr=0.1)`.
         lr_scheduler: Makes the learning-rate schedule from the optimizer; none by default.
@@ -68,6 +78,7 @@ class Task(LightningModule):
     monitor: str | None = "val/loss"  # by which the best checkpoint is chosen; none: the newest
     monitor_mode: Literal["min", "max"] = "min"
     metric_names: tuple[str, ...] = ()
+    counts_rows = True  # or something else, which is behind the loss: see `Step.counted`
     signatures: Mapping[str, str] = {}  # of metrics that are computed in many ways: in which
 
     def __init__(
@@ -85,6 +96,8 @@ class Task(LightningModule):
         self._window, self._epoch = RunningMeans(), RunningMeans()
         self._sums: dict[str, SumMetric] = {}
         self._key = 0
+        self._whole_mean = WholeMean()
+        self._finite = FiniteSteps()
         self._objective: BatchObjective | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -111,8 +124,13 @@ class Task(LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         step = self.step(batch)
-        self._window.update(step.loss, step.sums, step.size)
-        return step.loss
+        self._window.update(step.loss, step.sums, step.size, step.counted)
+        if self._whole_mean.alone:
+            return step.loss
+        count = step.size if step.counted is None else step.counted
+        dealt = self.trainer.overfit_batches  # type: ignore[attr-defined]  # as in evaluation
+        differ = step.counted is not None or isinstance(step.size, Tensor) or dealt > 0
+        return self._whole_mean.weighted(step.loss, count, differ)
 
     # Lightning inspects the signature at every step; this saves working it out, 20 us.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
@@ -125,7 +143,8 @@ class Task(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         # Not MeanMetric: it ignores the weights where it does not look for nan.
-        names = ("size", "loss", *self.metric_names)
+        counts = () if self.counts_rows else (COUNT,)
+        names = ("size", "loss", *counts, *self.metric_names)
         self._sums = {name: SumMetric(nan_strategy="disable").to(self.device) for name in names}
 
     on_test_epoch_start = on_validation_epoch_start
@@ -145,6 +164,9 @@ class Task(LightningModule):
         step = self.step(batch)
         size = torch.as_tensor(step.size)
         sums = {"size": size, "loss": step.loss * size, **step.sums}
+        if step.counted is not None:
+            sums["loss"] = step.loss * at_least_one(step.counted)
+            sums[COUNT] = torch.as_tensor(step.counted)
         for name, value in sums.items():
             self._sums[name].update(value)
         return {"predictions": step.predictions}
@@ -152,9 +174,8 @@ class Task(LightningModule):
     def _log_means(self, stage: str) -> None:
         """Means over the rows of all ranks: `compute` adds up the ranks."""
         sums = {name: metric.compute() for name, metric in self._sums.items()}
-        size = sums.pop("size")
-        means = self.derived({name: value / size for name, value in sums.items()})
-        logged = {f"{stage}/{name}": value for name, value in means.items()}
+        found = self.derived(means(sums, sums.pop("size")))
+        logged = {f"{stage}/{name}": value for name, value in found.items()}
         self.log_dict(logged, prog_bar=True, sync_dist=True)
 
     def on_train_start(self) -> None:
@@ -179,13 +200,20 @@ class Task(LightningModule):
         if batch_idx == 0:
             self._window.reset()
             self._epoch.reset()
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        trainer = self.trainer
+        parts = trainer.accumulate_grad_batches
+        self._whole_mean.begin(batch_idx % parts, parts, trainer.world_size)
+        done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
         key = (self._key + done) % 2**63
         torch.default_generator.manual_seed(key)
         if self._objective:
             self._objective.batch = batch
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index].manual_seed(key)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self._whole_mean.correct(optimizer)
+        self._finite.check(self, optimizer)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
@@ -195,15 +223,15 @@ class Task(LightningModule):
     def _log_window(self) -> None:
         """Where a logger or a bar shows it: what is logged once costs each further step."""
         if self.trainer.loggers or self.trainer.progress_bar_callback:
-            means = {f"train/{name}": mean for name, mean in self._means(self._window).items()}
-            self.log_dict(means, on_step=True, on_epoch=False, prog_bar=True, sync_dist=True)
+            logged = {f"train/{name}": mean for name, mean in self._means(self._window).items()}
+            self.log_dict(logged, on_step=True, on_epoch=False, prog_bar=True, sync_dist=True)
         self._epoch.merge(self._window)
         self._window.reset()
 
     def on_train_epoch_end(self) -> None:
         self._epoch.merge(self._window)
-        means = {f"train/{name}_epoch": mean for name, mean in self._means(self._epoch).items()}
-        self.log_dict(means, sync_dist=True)
+        logged = {f"train/{name}_epoch": mean for name, mean in self._means(self._epoch).items()}
+        self.log_dict(logged, sync_dist=True)
 
     def _means(self, running: RunningMeans) -> dict[str, Tensor]:
         """Means over the rows of all ranks, and what follows from them."""
@@ -226,12 +254,19 @@ class Task(LightningModule):
         """The optimizer of a network's parameters, with its schedule where there is one.
 
         Raises:
-            InputError: The optimizer knows no weight decay, or trains in one process alone.
+            InputError: The optimizer knows no weight decay, trains in one process alone, or takes
+                no micro-batches.
         """
         optimizer = make_optimizer(parameter_groups(network, self.weight_decay, self.lr_ratio))
         if self.weight_decay and "weight_decay" not in optimizer.defaults:
             name = type(optimizer).__name__
             raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
+        whole = hasattr(optimizer, "objective") or isinstance(optimizer, torch.optim.LBFGS)
+        if whole and self.trainer.accumulate_grad_batches > 1:
+            raise InputError(
+                f"{type(optimizer).__name__} looks at a whole batch several times in a step: leave "
+                "out --trainer.accumulate_grad_batches"
+            )
         if hasattr(optimizer, "objective"):  # a second-order method asks for the loss itself
             if self.trainer.world_size > 1:
                 name = type(optimizer).__name__
@@ -266,7 +301,25 @@ class Task(LightningModule):
         """The run's number of schedule steps."""
         if self.schedule_interval == "epoch":
             return self.trainer.max_epochs or 1
-        return int(self.trainer.estimated_stepping_batches)
+        trainer = self.trainer
+        if getattr(trainer, "datamodule", None) is None or (trainer.max_epochs or 0) < 1:
+            return int(trainer.estimated_stepping_batches)
+        steps = ceil(self.batches_per_epoch() / trainer.accumulate_grad_batches)
+        steps *= trainer.max_epochs or 1
+        return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps
+
+    def batches_per_epoch(self) -> int:
+        """Training batches that a run with a corpus takes.
+
+        Asked of a loader of its own: Trainer, asked before training, would have the workers of its
+        loader begin to read, and a run that goes on would get the first batches once more.
+        """
+        corpus: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        found = len(corpus.train_dataloader())
+        limit = self.trainer.limit_train_batches
+        if limit is None:
+            return found
+        return min(limit, found) if isinstance(limit, int) else int(limit * found)
 
     def save_hyperparameters(
         self, *args: Any, frame: FrameType | None = None, **options: Any
@@ -288,6 +341,7 @@ class Task(LightningModule):
         cls, corpus = type(self), getattr(self.trainer, "datamodule", None)
         checkpoint["zoo"] = {
             "version": zoo_version(),
+            "format": CHECKPOINT_FORMAT,
             "class_path": f"{cls.__module__}.{cls.__qualname__}",
             "corpus": type(corpus).__qualname__ if corpus else None,
             "optimizer": repr(self.optimizer),
@@ -297,6 +351,9 @@ class Task(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        with suppress(RuntimeError):  # there is no trainer
+            if self.trainer.precision == "64-true":  # Lightning does it once float32 has rounded
+                self.double()
         state = checkpoint.get("zoo")
         if state:
             self._window.load_state_dict(state["window"], self.device)

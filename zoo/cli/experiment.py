@@ -1,6 +1,7 @@
 """From a recipe, a pair of names or a checkpoint to the settings of one experiment. No torch."""
 
 import inspect
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from zoo.catalogue import arguments, facts
+from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.names import (
     architectures,
     class_path,
@@ -23,6 +25,7 @@ from zoo.cli.names import (
     recipes,
     schedules,
 )
+from zoo.cli.overlays import lay
 from zoo.errors import InputError
 
 DEFAULT_OPTIMIZER = "torch.optim.Adam"  # of a task
@@ -57,17 +60,24 @@ def compose(
     model: str | None,
     data: str | None,
     overrides: list[str],
+    overlays: Sequence[str] = (),
+    allow: Sequence[str] = (),
 ) -> Experiment:
     """The experiment of a recipe or a configuration file, or of a model and a corpus.
 
+    Overlays come after its settings and before the options.
+
     Raises:
-        InputError: A name is unknown, or model or corpus is missing.
+        InputError: A name is unknown, model or corpus is missing, overlays contradict, or a class
+            is of a package that is neither trusted nor in `allow`.
     """
+    refuse_foreign_classes({"model": model, "data": data}, overrides, allow)
     note = ""
     if recipe and config_file:
         raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
     if config_file:
         name, config = Path(config_file).stem, _read_config(Path(config_file))
+        refuse_foreign_classes(config, (), allow)
     elif recipe:
         name = pick("recipe", in_full(recipe), recipes())
         config = deepcopy(recipes()[name].config)
@@ -82,6 +92,7 @@ def compose(
         raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")
     _choose(config, "model", model)
     _choose(config, "data", data)
+    lay(overlays, config)
     overrides = _choose_optimizer(config["model"], overrides)
     experiment = Experiment(name, config, overrides, note=note)
     experiment.facts = link(experiment)
@@ -89,12 +100,17 @@ def compose(
 
 
 def from_checkpoint(
-    checkpoint: dict[str, Any], source: str, data: str | None, overrides: list[str]
+    checkpoint: dict[str, Any],
+    source: str,
+    data: str | None,
+    overrides: list[str],
+    allow: Sequence[str] = (),
 ) -> Experiment:
     """The experiment that a checkpoint was trained by, on its own corpus or on `data`.
 
     Raises:
-        InputError: The checkpoint names no corpus and `data` is not given.
+        InputError: The checkpoint names no corpus and `data` is not given, or a class is of a
+            package that is neither trusted nor in `allow`.
     """
     saved = checkpoint.get(checkpoint["zoo"]["corpus"] or "")
     config: dict[str, Any] = {
@@ -107,6 +123,7 @@ def from_checkpoint(
         config["data"] = {"class_path": saved["class_path"], "init_args": saved["arguments"]}
     elif not data:
         raise InputError(f"{source} does not say what it was trained on: add --data CORPUS")
+    refuse_foreign_classes({**config, "data": data or config["data"]}, overrides, allow)
     _choose(config, "data", data)
     wanted, offered = (
         _arguments(config["model"]["class_path"]),

@@ -18,6 +18,11 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins.environments import (
+    ClusterEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from torch.optim import lr_scheduler
@@ -27,8 +32,10 @@ from zoo.cli.experiment import Experiment
 from zoo.cli.names import listed, meant, optimizers, schedules
 from zoo.errors import InputError
 from zoo.task import Task
-from zoo.training.checkpoint import DurableCheckpointIO, LastCheckpoint
+from zoo.training.checkpoint import DurableCheckpointIO
+from zoo.training.last_checkpoint import LastCheckpoint
 from zoo.training.progress import EpochLines
+from zoo.training.run_record import RunRecord
 from zoo.training.wandb_logger import make_logger
 
 NOISE = (
@@ -59,6 +66,7 @@ class ZooCLI(LightningCLI):
         run: Folder of the run, if it has one; pictures go there.
         wandb: Mode of W&B; see `make_logger`.
         logs: Whether to write settings, metrics and checkpoints into the folder.
+        profiler: A `TrainingProfiler` of this run.
     """
 
     def __init__(
@@ -68,12 +76,14 @@ class ZooCLI(LightningCLI):
         wandb: str | None = None,
         *,
         logs: bool = True,
+        profiler: Any = None,
     ) -> None:
         quiet()
         self.logs = logs and run is not None
         self.experiment = experiment
         self.run = run
         self.wandb = wandb
+        self.profiler = profiler
         super().__init__(
             model_class=Task,
             datamodule_class=LightningDataModule,
@@ -132,9 +142,16 @@ class ZooCLI(LightningCLI):
         kwargs["enable_model_summary"] = given["enable_model_summary"] or False
         if self.run:
             callbacks += self.model.pictures(self.run / "pictures")
+        if self.profiler:
+            if given["profiler"]:
+                raise InputError("--profile and --trainer.profiler: give one of them")
+            kwargs["profiler"] = self.profiler
+            callbacks.append(self.profiler.window)
         if not given["plugins"]:
-            kwargs["plugins"] = [DurableCheckpointIO()]
+            kwargs["plugins"] = [DurableCheckpointIO(), *_cluster()]
         if self.logs and self.run:
+            if not given["fast_dev_run"]:
+                callbacks.insert(0, RunRecord(self.run))  # before pictures are drawn
             if given["enable_checkpointing"] is not False and not given["fast_dev_run"]:
                 folder = self.run / "checkpoints"
                 callbacks += [self._best(given, folder), LastCheckpoint(folder)]
@@ -164,6 +181,13 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _cluster() -> list[ClusterEnvironment]:
+    """SLURM, where it started this process: the zoo requeues a job itself, between two steps."""
+    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+        return [SLURMEnvironment(auto_requeue=False)]
+    return []
 
 
 def _progress() -> Any:

@@ -11,16 +11,17 @@ from rich.table import Table
 
 from zoo.catalogue import Definition, arguments, facts
 from zoo.cli.names import architectures, corpora, definitions, listed, meant, pick, recipes
+from zoo.cli.overlays import overlays
 from zoo.errors import InputError
 
 Rows = list[dict[str, str]]
 
 
 def list_all(kind: str | None, pattern: str | None, *, as_json: bool = False) -> None:
-    """Prints tables of models, corpora and recipes.
+    """Prints tables of models, corpora, recipes and overlays.
 
     Args:
-        kind: One of them; a name filter for all of them where it is none of the three.
+        kind: One of them; a name filter for all of them where it is none.
         pattern: Part of a name, or a shell pattern.
         as_json: Print a JSON object with a list for each kind.
 
@@ -95,10 +96,15 @@ def _recipes() -> Rows:
     ]
 
 
+def _overlays() -> Rows:
+    return [{"name": f"+{name}", "summary": each.summary} for name, each in overlays().items()]
+
+
 KINDS: dict[str, Callable[[], Rows]] = {
     "models": _models,
     "corpora": _corpora,
     "recipes": _recipes,
+    "overlays": _overlays,
 }
 
 
@@ -123,15 +129,22 @@ def _shortened(cell: str, parted_by: str | None) -> str:
 
 
 def show(name: str) -> None:
-    """Prints one model, corpus or recipe.
+    """Prints one model, corpus, recipe or overlay.
 
     Raises:
         InputError: The name is none of them.
     """
-    names = [*architectures(), *corpora(), *recipes()]
-    name = pick("model, corpus or recipe", name, names)
+    added = {f"+{name}": overlay for name, overlay in overlays().items()}
+    if name.startswith("+"):
+        name = pick("overlay", name, added)
+    else:
+        names = [*architectures(), *corpora(), *recipes()]
+        name = pick("model, corpus or recipe", name, names)
     console = Console(highlight=False)
-    if name in recipes():
+    if name in added:
+        text, path = added[name].text, added[name].path
+        lines = [text.rstrip(), "", f"file:   {path}", f"train:  zoo fit RECIPE {name}"]
+    elif name in recipes():
         recipe = recipes()[name]
         lines = [recipe.text.rstrip(), "", f"file:   {recipe.path}", f"train:  zoo fit {name}"]
         if recipe.result:

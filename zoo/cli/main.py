@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 
 from datamodules.errors import CorpusError
 from zoo.cli.names import meant
+from zoo.cli.overlays import TRAIN, taken
 from zoo.cli.parser import build_parser
-from zoo.errors import InputError
+from zoo.errors import InputError, NonFiniteError, RankError, StoppedError
+from zoo.training import run_folder
 
 OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
@@ -29,12 +31,28 @@ def _join_values(argv: Sequence[str]) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0, or 2 for bad input."""
+    """Runs one command and returns its exit code.
+
+    That is 0, or 2 for bad input, 3 for a loss that is not finite, 130 after Ctrl-C and 143 after
+    SIGTERM. Processes that another one started leave it to that to say so.
+    """
     try:
         return _run(_join_values(sys.argv[1:] if argv is None else argv))
     except (InputError, CorpusError) as error:
-        print(f"zoo: {error}", file=sys.stderr)
+        if not run_folder.given():
+            print(f"zoo: {error}", file=sys.stderr)
         return 2
+    except (NonFiniteError, StoppedError) as error:
+        if run_folder.given():
+            return 0  # Lightning kills the first process where another ends with an error
+        print(f"zoo: {error}", file=sys.stderr)
+        return error.code if isinstance(error, StoppedError) else 3
+    except RankError as error:
+        print(f"zoo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("zoo: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader, head say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -42,9 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     parser = build_parser()
+    argv, overlays = taken(argv)
     # Taken out first: argparse takes an option whose value has a space for a name.
     options, overrides = parser.parse_known_args([t for t in argv if not OVERRIDE.match(t)])
     overrides += [token for token in argv if OVERRIDE.match(token)]
+    options.overlays = overlays
     if options.version:
         from zoo.version import zoo_version
 
@@ -53,7 +73,7 @@ def _run(argv: list[str]) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
-    trains = options.verb in ("fit", "cross-validate", "validate", "test", "predict")
+    trains = options.verb in (*TRAIN, "sweep", "validate", "test", "predict")
     groups = "trainer|model|data" if trains else "data" if options.verb == "show" else "(?!)"
     for option in overrides:
         name = option.partition("=")[0]
@@ -103,10 +123,28 @@ def _fit(options: argparse.Namespace, overrides: list[str]) -> int:
     return fit(options, overrides)
 
 
+def _tune(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.tune import tune
+
+    return tune(options, overrides)
+
+
 def _cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
     from zoo.cli.cross_validate import cross_validate
 
     return cross_validate(options, overrides)
+
+
+def _sweep(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.sweep import sweep
+
+    return sweep(options, overrides)
+
+
+def _submit(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.submit import submit
+
+    return submit(options, overrides)
 
 
 def _evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -124,14 +162,22 @@ def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
     asked = ("prompt", "text", "file", "beam", "n_best", *words, "num", "interpolate")
     named = {name: getattr(options, name) for name in asked}
     given = (options.ckpt_path, options.inputs, options.output, overrides)
-    return predict(*given, sampling, **named)
+    return predict(*given, sampling, options.allow, **named)
 
 
 def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
     from zoo.cli.compare import compare
 
-    compare(options.runs, options.output)
+    files = {kind: getattr(options, kind) for kind in ("csv", "markdown", "html")}
+    given = {"seeds": options.seeds, "wandb": options.wandb, "files": files}
+    compare(options.runs, options.output, **given)
     return 0
+
+
+def _export(options: argparse.Namespace, overrides: list[str]) -> int:
+    from zoo.cli.export import export
+
+    return export(options)
 
 
 def _doctor(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -153,10 +199,14 @@ VERBS: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "prepare": _prepare,
     "fit": _fit,
     "cross-validate": _cross_validate,
+    "tune": _tune,
+    "submit": _submit,
+    "sweep": _sweep,
     "validate": _evaluate,
     "test": _evaluate,
     "predict": _predict,
     "compare": _compare,
+    "export": _export,
     "doctor": _doctor,
     "completion": _completion,
 }

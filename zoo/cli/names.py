@@ -105,7 +105,7 @@ def _derived_from(base: str) -> dict[str, str]:
 @cache
 def recipes() -> dict[str, Recipe]:
     """The recipes by name."""
-    paths = sorted(RECIPES.glob("*/*.yaml"))
+    paths = sorted(set(RECIPES.glob("*/*.yaml")) - set(RECIPES.glob("overlays/*.yaml")))
     return {p.stem: Recipe(p.stem, p, p.read_text(encoding="utf-8")) for p in paths}
 
 

@@ -33,11 +33,11 @@ def build_parser() -> Parser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
 
     verb = verbs.add_parser("list", help="what the zoo holds")
-    verb.add_argument("kind", nargs="?", help="models, corpora or recipes; all by default")
+    verb.add_argument("kind", nargs="?", help="models, corpora, recipes or overlays; all")
     verb.add_argument("filter", nargs="?", help="only names that contain this, or match *pattern*")
     verb.add_argument("--json", action="store_true", help="print JSON")
 
-    verb = verbs.add_parser("show", help="one model, corpus or recipe")
+    verb = verbs.add_parser("show", help="one model, corpus, recipe or +overlay")
     verb.add_argument("name", choices=_Names(), metavar="NAME", help="of a model, corpus or recipe")
     verb.add_argument("--layers", action="store_true", help="the layers of a model, one by one")
     verb.add_argument(
@@ -54,11 +54,24 @@ def build_parser() -> Parser:
     rest = "Options of Trainer, model and data follow as --trainer.X V, --model.X V, --data.X V."
     verb = verbs.add_parser("fit", help="train", epilog=rest)
     _add_training_options(verb)
-    verb.add_argument("--ckpt_path", help="checkpoint to go on from")
+    verb.add_argument("--ckpt_path", help="checkpoint to go on from; last: this job's, if any")
     verb.add_argument("--print_config", action="store_true", help="print the settings and stop")
+    verb.add_argument("--profile", action="store_true", help="say where the time of a step goes")
+    verb = verbs.add_parser("tune", help="find a learning rate, a batch size", epilog=rest)
+    _add_training_options(verb)
+    _add_tuning_options(verb)
     verb = verbs.add_parser("cross-validate", help="train and measure on k folds", epilog=rest)
     _add_training_options(verb)
     verb.add_argument("--folds", type=int, default=5, metavar="K", help="how many; 5 by default")
+    verb = verbs.add_parser("submit", help="train as a batch job of SLURM", epilog=rest)
+    _add_training_options(verb)
+    _add_job_options(verb)
+    verb = verbs.add_parser("sweep", help="the trials of a W&B sweep file", epilog=rest)
+    verb.add_argument("file", type=Path, metavar="SWEEP.yaml", help="says what to try, and how")
+    verb.add_argument("--jobs", type=int, metavar="N", help="trials at a time; one a GPU")
+    verb.add_argument("--count", type=int, metavar="N", help="trials in all; run_cap of the file")
+    verb.add_argument("--seed", type=int, default=0, help="of the draws; 0 by default")
+    _add_folder_options(verb)
     for name, text in (("validate", "measure on the held-out rows"), ("test", "measure once")):
         verb = verbs.add_parser(name, help=text, epilog=rest)
         _add_run_options(verb)
@@ -95,10 +108,28 @@ def build_parser() -> Parser:
     verb.add_argument(
         "--interpolate", action="store_true", default=None, help="draw the ways between samples"
     )
+    _add_trust(verb)
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
-    verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
+    verb.add_argument(
+        "runs", nargs="+", metavar="RUN", help="run folders, folders of runs, offline runs of W&B"
+    )
     verb.add_argument("--output", type=Path, help="the PNG of learning curves")
+    verb.add_argument("--seeds", action="store_true", help="means over seeds instead of their runs")
+    verb.add_argument("--csv", type=Path, metavar="FILE", help="the table as CSV; - prints it")
+    verb.add_argument("--markdown", type=Path, metavar="FILE", help="as Markdown; - prints it")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="a page with curves and pictures")
+    verb.add_argument(
+        "--wandb", choices=("online", "offline"), help="online: RUN may be entity/project[/run]"
+    )
+
+    verb = verbs.add_parser("export", help="write a checkpoint as ONNX, torch.export, safetensors")
+    verb.add_argument("ckpt_path", metavar="CKPT", help="checkpoint; nothing else is needed")
+    verb.add_argument("--format", required=True, choices=("onnx", "export", "safetensors"))
+    verb.add_argument("--output", type=Path, help="the file; by default in exports/ of the run")
+    verb.add_argument("--opset", type=int, metavar="N", help="of ONNX; by default torch's")
+    verb.add_argument("--static", action="store_true", help="fix all sizes of a graph, for one row")
+    _add_trust(verb)
 
     verb = verbs.add_parser("doctor", help="check the installation")
     verb.add_argument("--json", action="store_true", help="print JSON")
@@ -132,11 +163,59 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--model", metavar="MODEL", choices=_Names("models"), help="instead of ...")
     verb.add_argument("--data", metavar="CORPUS", choices=_Names("corpora"), help="... a recipe")
     verb.add_argument("--seed_everything", type=int, metavar="SEED", help="of every random draw")
+    _add_trust(verb)
+
+
+def _add_trust(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--allow",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help="import classes of this package, too",
+    )
 
 
 def _add_training_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("recipe", nargs="?", metavar="RECIPE", choices=_Names("recipes"))
     _add_run_options(verb)
     verb.add_argument("--config", "-c", help="a configuration file instead of a recipe")
+    _add_folder_options(verb)
+
+
+def _add_job_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--nodes", type=int, default=1, metavar="N", help="machines; 1 by default")
+    verb.add_argument("--gpus", type=int, default=1, metavar="M", help="of each machine; 1")
+    verb.add_argument("--cpus-per-task", type=int, metavar="N", help="CPU cores for each GPU")
+    verb.add_argument("--mem", metavar="SIZE", help="of each machine: 64G")
+    verb.add_argument("--time", metavar="HH:MM:SS", help="after which the job is requeued")
+    verb.add_argument("--partition", metavar="P", help="where it is queued")
+    verb.add_argument("--account", metavar="A", help="who pays")
+    verb.add_argument("--array", metavar="SEEDS", help="a job for each seed: 0-4")
+    verb.add_argument("--container", metavar="IMAGE", help="an image with the zoo in it")
+    verb.add_argument("--container-runtime", choices=("apptainer", "pyxis"), help="apptainer")
+    verb.add_argument(
+        "--env", metavar="NAME=VALUE", action="append", default=[], help="variable of the job"
+    )
+    verb.add_argument(
+        "--setup", metavar="COMMAND", action="append", default=[], help="before all: module load X"
+    )
+    verb.add_argument("--ckpt_path", help="checkpoint to go on from")
+    verb.add_argument("--dry-run", action="store_true", help="print the file, submit nothing")
+
+
+def _add_tuning_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--lr", action="store_true", help="the learning rate; by default")
+    verb.add_argument("--min-lr", type=float, default=1e-6, help="where its search begins; 1e-6")
+    verb.add_argument("--max-lr", type=float, default=10.0, help="and where it ends; 10")
+    verb.add_argument("--steps", type=int, default=100, help="from one to the other; 100")
+    verb.add_argument("--batch-size", action="store_true", help="first the fastest that fits")
+    verb.add_argument("--max", type=int, default=8192, metavar="N", help="rows to try; 8192")
+    verb.add_argument(
+        "--mode", choices=("power", "binsearch"), default="power", help="doubling, or nearer"
+    )
+
+
+def _add_folder_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--wandb", choices=("online", "offline", "disabled"), help="mode of W&B")
     verb.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")

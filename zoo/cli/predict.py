@@ -1,11 +1,12 @@
 """predict: what a trained model makes of files or of a text, from its checkpoint alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.predict_objects import predict_objects
 from zoo.cli.predict_pictures import predict_pictures
 from zoo.cli.predict_reviews import predict_reviews
@@ -52,6 +53,7 @@ def predict(
     output: Path | None,
     overrides: list[str],
     sampling: dict[str, Any] | None = None,
+    allow: Sequence[str] = (),
     **options: Any,
 ) -> int:
     """Does with the inputs what the checkpoint was trained for.
@@ -61,7 +63,8 @@ def predict(
             what it does.
     """
     checkpoint = read(ckpt_path)
-    refuse_foreign(checkpoint, ckpt_path)
+    refuse_foreign(checkpoint, ckpt_path, allow)
+    refuse_foreign_classes({}, overrides, allow)
     state = corpus_state(checkpoint) or {}
     known = {**checkpoint.get("hyper_parameters", {}), **state}
     kind = next((KINDS[name] for name in KINDS if name in known), None)
@@ -74,7 +77,10 @@ def predict(
         if name not in kind.options:
             raise InputError(f"{ckpt_path} {kind.does}: --{name} is not for that")
     prediction = Prediction(
-        ckpt_path, checkpoint, state, output, overrides, sampling=sampling or {}, **given
+        *(ckpt_path, checkpoint, state, output, overrides),
+        sampling=sampling or {},
+        allow=allow,
+        **given,
     )
     path = kind.predict(prediction, inputs)
     Console(highlight=False).print(f"written: {path}", soft_wrap=True)

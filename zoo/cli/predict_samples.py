@@ -32,7 +32,7 @@ def predict_samples(prediction: Prediction, inputs: list[str]) -> Path:
         raise InputError(f"a generator takes --num, --seed and --interpolate, not {first}")
     if prediction.num < 1:
         raise InputError(f"num is {prediction.num}; it has to be 1 or more")
-    model: Any = load(prediction.ckpt_path)
+    model: Any = load(prediction.ckpt_path, allow=prediction.allow)
     figure = _figure(model, prediction)
     path = prediction.place("", ".png")
     try:

@@ -20,7 +20,7 @@ def predict_painting(prediction: Prediction, inputs: list[str]) -> Path:
         raise InputError(
             f"{prediction.ckpt_path} is one painting: leave out {inputs[0]}, or train a FastStyle"
         )
-    model: Any = load(prediction.ckpt_path)
+    model: Any = load(prediction.ckpt_path, allow=prediction.allow)
     path = prediction.place("", ".png")
     write_picture(path, as_bytes(model.painting)[0])
     return path

@@ -24,7 +24,7 @@ def predict_text(prediction: Prediction, inputs: list[str]) -> Path:
     if prediction.sampling["length"] < 1:
         raise InputError(f"length is {prediction.sampling['length']}; it has to be 1 or more")
     vocab, tokens = _prompt(prediction, inputs)
-    model: Any = load(prediction.ckpt_path)
+    model: Any = load(prediction.ckpt_path, allow=prediction.allow)
     barred = [vocab.index[UNK]] if UNK in vocab else []
     prompt = torch.tensor([vocab[tokens]])
     added = sample(model, prompt, **prediction.sampling, barred=barred)
@@ -40,7 +40,7 @@ def predict_tags(prediction: Prediction, inputs: list[str]) -> Path:
     """
     before = prediction.state["before"]
     vocab, tokens = _prompt(prediction, inputs, without=before)
-    model: Any = load(prediction.ckpt_path)
+    model: Any = load(prediction.ckpt_path, allow=prediction.allow)
     tags = model(torch.tensor([vocab[tokens]])).argmax(dim=2)[0].tolist()
     pairs = zip(tags, tokens, strict=True)
     return _written(prediction, "".join(before[tag] + token for tag, token in pairs).strip())

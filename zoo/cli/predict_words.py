@@ -64,7 +64,7 @@ class Lexicon:
     def __init__(self, prediction: Prediction) -> None:
         self.top = prediction.top
         self.vocab = Vocab(prediction.state["vocabulary"])
-        model: Any = load(prediction.ckpt_path)
+        model: Any = load(prediction.ckpt_path, allow=prediction.allow)
         self.model, self.table = model, model.table().detach()
 
     def __getitem__(self, word: str) -> Tensor:

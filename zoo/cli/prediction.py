@@ -29,6 +29,7 @@ class Prediction:
     state: dict[str, Any]
     output: Path | None
     overrides: list[str]
+    allow: Sequence[str] = ()
     prompt: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     text: str | None = None

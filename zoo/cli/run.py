@@ -15,6 +15,8 @@ from rich.table import Table
 
 from zoo.cli.experiment import Experiment, compose, from_checkpoint
 from zoo.cli.names import architectures, class_path
+from zoo.cli.overlays import refuse_for_recipe, refuse_here
+from zoo.cli.requeue import LAST, own_checkpoint
 from zoo.cli.rounding import rounded
 from zoo.errors import InputError
 from zoo.training import run_folder
@@ -30,21 +32,32 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         return 0
     from zoo.training.checkpoint import read
 
-    begun = read(options.ckpt_path) if options.ckpt_path else None
+    path = None if options.ckpt_path == LAST else options.ckpt_path
+    begun = read(path) if path else None
     if begun:
         _refuse_other_class(begun, options.ckpt_path, experiment.config["model"]["class_path"])
+        if "optimizer_states" not in begun:
+            raise InputError(f"{path}: weights alone, to predict with: go on from a .ckpt of a run")
     with new_run(options.runs, experiment.name) as (run, first):
         console = Console(highlight=False, quiet=not first)
         if experiment.note:
             console.print(experiment.note)
-        cli = train(experiment, run, options.wandb, console, options.ckpt_path, begun)
-        if begun and cli.trainer.global_step == begun["global_step"]:
+        own, before = own_checkpoint(run, options.ckpt_path)
+        if own:
+            path, begun = own, before
+            console.print(f"this job has run before: it goes on from {own}", soft_wrap=True)
+        profiler = _profiler(run) if options.profile and first else None
+        given = (path, begun, profiler)
+        cli = train(experiment, run, options.wandb, console, *given)
+        if begun and not own and cli.trainer.global_step == begun["global_step"]:
             epochs = cli.trainer.max_epochs
             raise InputError(
                 f"{options.ckpt_path} is at the end of its {epochs} epochs already: "
                 "raise --trainer.max_epochs to train on"
             )
     _report_fit(cli, run, console)
+    if profiler:
+        _report_profile(profiler, console)
     return 0
 
 
@@ -52,7 +65,12 @@ def chosen(options: argparse.Namespace, overrides: list[str]) -> Experiment:
     """The experiment that the options of a verb that trains name."""
     if options.seed_everything is not None:
         overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
-    return compose(options.recipe, options.config, options.model, options.data, overrides)
+    named = (options.recipe, options.config, options.model, options.data)
+    experiment = compose(*named, overrides, options.overlays, options.allow)
+    refuse_for_recipe(options.overlays, experiment)
+    if options.verb != "submit":  # whose machine is another
+        refuse_here(options.overlays, experiment)
+    return experiment
 
 
 @contextmanager
@@ -82,22 +100,23 @@ def train(
     console: Console,
     ckpt_path: str | None = None,
     begun: dict[str, Any] | None = None,
+    profiler: Any = None,
 ) -> Any:
     """Trains an experiment in its folder, perhaps on from a checkpoint; returns its ZooCLI.
 
     The process whose console speaks also writes the settings.
     """
     from zoo.training.checkpoint import load_weights
-    from zoo.training.process_group import leave
+    from zoo.training.process_group import leave, together
 
-    cli = _build(experiment, run, wandb)
+    cli = _build(experiment, run, wandb, profiler=profiler)
     if begun and ckpt_path:
         load_weights(cli.model, begun, ckpt_path)
     if not console.quiet:
         cli.save_config()
     size = sum(parameter.numel() for parameter in cli.model.parameters())
     console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters", soft_wrap=True)
-    with _in_one_line():
+    with in_one_line(), together(run):
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=ckpt_path)
     leave()
     return cli
@@ -112,8 +131,9 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     if options.seed_everything is not None:
         overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
     checkpoint = read(path)
-    refuse_foreign(checkpoint, path)
-    experiment = from_checkpoint(checkpoint, str(path), options.data, overrides)
+    refuse_foreign(checkpoint, path, options.allow)
+    named = (str(path), options.data, overrides, options.allow)
+    experiment = from_checkpoint(checkpoint, *named)
     if options.model:
         wanted = class_path("model", options.model, architectures())
         _refuse_other_class(checkpoint, path, wanted)
@@ -121,7 +141,7 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     cli = _build(experiment, run, logs=False)
     load_weights(cli.model, checkpoint, path)
     measure = getattr(cli.trainer, options.verb)
-    with _in_one_line():
+    with in_one_line():
         measured = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
     leave()
     if not measured:
@@ -140,15 +160,38 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _build(
-    experiment: Experiment, run: Path | None, wandb: str | None = None, *, logs: bool = True
+    experiment: Experiment,
+    run: Path | None,
+    wandb: str | None = None,
+    *,
+    logs: bool = True,
+    profiler: Any = None,
 ) -> Any:
     from zoo.cli.lightning import ZooCLI
 
-    return ZooCLI(experiment, run, wandb, logs=logs)
+    return ZooCLI(experiment, run, wandb, logs=logs, profiler=profiler)
+
+
+def _profiler(run: Path) -> Any:
+    from zoo.training.profiling import TrainingProfiler
+
+    return TrainingProfiler(run / "profile")
+
+
+def _report_profile(profiler: Any, console: Console) -> None:
+    """Prints the report, and keeps it beside the trace."""
+    report = profiler.report()
+    if not report:
+        console.print("profile:  of a run of a single step there is none", soft_wrap=True)
+        return
+    (profiler.folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
+    console.print(f"\n{report}\n", markup=False, soft_wrap=True)
+    where = f"{profiler.folder / 'report.txt'} and trace.json.gz, for https://ui.perfetto.dev"
+    console.print(f"profile:  {where}", soft_wrap=True)
 
 
 @contextmanager
-def _in_one_line() -> Iterator[None]:
+def in_one_line() -> Iterator[None]:
     """Lightning's complaints about options as one line; W&B ends with the run, come what may."""
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -158,6 +201,8 @@ def _in_one_line() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise InputError(" ".join(str(error).split())) from None
+    except SystemExit as error:  # into which Lightning turns a second Ctrl-C
+        raise error.__context__ or error from None
     finally:
         finish()
 

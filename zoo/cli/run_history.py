@@ -3,8 +3,8 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,38 @@ from zoo.errors import InputError
 
 PER_RUN = {"default_root_dir", "logger", "callbacks", "root", "ckpt_path", "config"}
 STAGES = ("train", "val", "test")
+NUMBERED = re.compile(r"\d+|(job|fold|trial)-.+")
+DEPTH = 4  # of folders: runs/<sweep>/<recipe>/<number>/fold-<k>
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 Line = dict[str, float]
 
 
 @dataclass
 class Run:
-    """What a run left: its settings by dotted name, and each logged line, values by name."""
+    """What a run left.
 
-    folder: Path
-    name: str
+    Attributes:
+        label: By which it is called.
+        settings: By dotted name.
+        lines: Each logged line, values by name.
+        record: What it cost, as `RunRecord` writes it; empty where nothing is known.
+        pictures: Files by name.
+        picture_folder: Where to look for them.
+        marks: What a reader should know of it: that its corpus is synthetic, say.
+    """
+
+    label: str
     settings: dict[str, str]
     lines: list[Line]
+    record: dict[str, Any] = field(default_factory=dict)
+    pictures: dict[str, Path] = field(default_factory=dict)
+    picture_folder: Path | None = None
+    marks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The label and the marks."""
+        return marked(self.label, self.marks)
 
     def logged(self, metric: str) -> list[Line]:
         """The lines that hold a metric."""
@@ -46,7 +67,10 @@ class Run:
 
 
 def expand(folder: Path) -> list[Path]:
-    """The run itself, or a recipe's runs that logged something, in the order of their numbers.
+    """The run itself, or the runs that a folder holds, in the order of their numbers.
+
+    Those are the numbered folders with settings that logged something, at most four folders below:
+    of a recipe, a sweep, a cross-validation, or all of `runs`.
 
     Raises:
         InputError: The folder is neither.
@@ -55,22 +79,28 @@ def expand(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: there is no such run folder")
     if (folder / "config.yaml").is_file():
         return [folder]
-    runs = [path.parent for path in folder.glob("*/config.yaml")]
-    runs = [
-        p
-        for p in runs
-        if re.fullmatch(r"\d+|(job|fold)-.+", p.name) and any(p.glob("metrics*.csv"))
-    ]
+    runs = list(_below(folder, DEPTH))
     if not runs:
         raise InputError(f"{folder}: not a run folder (no config.yaml), nor one that holds runs")
-    return sorted(runs, key=_number)
+    return runs
 
 
-def _number(path: Path) -> tuple[int, str]:
-    return len(path.name), path.name
+def _below(folder: Path, depth: int) -> Iterator[Path]:
+    for path in sorted((path for path in folder.iterdir() if path.is_dir()), key=_number):
+        if (path / "config.yaml").is_file():
+            if NUMBERED.fullmatch(path.name) and any(path.glob("metrics*.csv")):
+                yield path
+        elif depth > 1 and path.name not in ("wandb", "checkpoints", "pictures"):
+            yield from _below(path, depth - 1)
 
 
-def read(folder: Path, name: str) -> Run:
+def _number(path: Path) -> list[str | int]:
+    """Sorts names by their words and numbers: 9 before 10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def read(folder: Path, label: str) -> Run:
     """The run in a folder.
 
     Raises:
@@ -88,11 +118,29 @@ def read(folder: Path, name: str) -> Run:
     if not {n for line in lines for n in line if not n.startswith("test/")} - {"epoch", "step"}:
         raise InputError(f"{tries[-1]}: empty: nothing was logged in training")
     settings = _load(folder / "config.yaml", _parse_settings)
-    if settings.get("data.synthetic") == "true":
-        name += " (synthetic)"
     if (folder / "test.json").is_file():
         lines.append({"step": lines[-1]["step"], **_load(folder / "test.json", _parse_test)})
-    return Run(folder, name, settings, lines)
+    kept = folder / "run.json"
+    record = _load(kept, _parse_record) if kept.is_file() else {}
+    shown = folder / "pictures"
+    marks = marks_of(settings)
+    return Run(label, settings, lines, record, pictures_in(shown), shown, marks)
+
+
+def marks_of(settings: dict[str, str]) -> tuple[str, ...]:
+    """Results on a stand-in are not those on the corpus."""
+    return ("synthetic",) if settings.get("data.synthetic") == "true" else ()
+
+
+def marked(label: str, marks: tuple[str, ...]) -> str:
+    """A label with the marks behind it."""
+    return f"{label} ({', '.join(marks)})" if marks else label
+
+
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """The pictures that lie in a folder itself: a film's single ones lie below it."""
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in PICTURES and p.is_file())
+    return {path.stem: path for path in files}
 
 
 def _load(path: Path, parse: Callable[[str], Any]) -> Any:
@@ -125,7 +173,7 @@ def _parse_settings(text: str) -> dict[str, str]:
     config = yaml.safe_load(text)
     if not isinstance(config, dict):
         raise ValueError("no settings are in it")
-    return {name.replace(".init_args.", "."): value for name, value in _flatten(config)}
+    return flat_settings(config)
 
 
 def _parse_test(text: str) -> Line:
@@ -135,24 +183,44 @@ def _parse_test(text: str) -> Line:
     return _numbers(record["metrics"])
 
 
+def _parse_record(text: str) -> dict[str, Any]:
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError("no record is in it")
+    return record
+
+
 def _numbers(values: dict[str, Any]) -> Line:
     return {name: float(value) for name, value in values.items()}
+
+
+def flat_settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """Settings by dotted name."""
+    return {name.replace(".init_args.", "."): value for name, value in _flatten(config)}
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Dotted names with their values as YAML's words, without what is each run's own."""
     if name.rpartition(".")[2] in PER_RUN:
         return
-    if isinstance(value, dict) and value:
+    if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _flatten(item, f"{name}.{key}".lstrip("."))
     else:
-        yield name, value if isinstance(value, str) else json.dumps(value, default=str)
+        yield name, value if isinstance(value, str) else json.dumps(_plain(value), default=str)
 
 
-def metric_names(runs: list[Run]) -> list[str]:
+def _plain(value: Any) -> Any:
+    """Whole numbers without ".0", which W&B leaves away."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def metric_names(runs: Sequence[Run]) -> list[str]:
     """Metrics by stage; of training the means over epochs, where there are any, not windows."""
     names = {name for run in runs for line in run.lines for name in line} - {"epoch", "step"}
     stages = {name: name.partition("/")[0] for name in names if f"{name}_epoch" not in names}
     order = {stage: index for index, stage in enumerate(STAGES)}
-    return sorted(stages, key=lambda name: (order.get(stages[name], len(order)), name))
+    places = {name: order.get(stage, len(order)) for name, stage in stages.items()}
+    return sorted(stages, key=lambda name: (places[name], name.removesuffix("_epoch")))

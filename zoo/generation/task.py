@@ -19,6 +19,7 @@ from zoo.generation.moving_average import MovingAverage
 from zoo.generation.objectives import OBJECTIVES, gradient_penalty
 from zoo.shapes import Labels, Noise, Samples, Scores
 from zoo.task import Step, Task
+from zoo.training.ranks import of_all_ranks
 
 Batch = tuple[Samples] | tuple[Samples, Labels]
 
@@ -122,6 +123,7 @@ class AdversarialGenerator(Task):
         self.discriminator_optimizer = discriminator_optimizer or self.optimizer
         self.discriminator_lr_scheduler = discriminator_lr_scheduler or self.lr_scheduler
         self._generator = Generator()
+        self._together = False  # whether all processes evaluate a batch now
 
     def assemble(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Takes over both networks, as they are before training; an architecture calls this."""
@@ -153,11 +155,19 @@ class AdversarialGenerator(Task):
         drawn = torch.randn(rows, self.latent_dim, generator=generator, device=where)
         return drawn.to(next(self.generator.parameters()))
 
+    def fixed_noise(self, rows: int) -> Noise:
+        """Noise for these of the rows that all processes evaluate now: the same on any number."""
+        if not self._together:
+            return self.noise(rows, self._generator)
+        everyone = self.noise(sum(of_all_ranks(rows)), self._generator)
+        return everyone[self.global_rank :: self.trainer.world_size]
+
     def step(self, batch: Batch) -> Step:
         """Losses of both networks as they are; in evaluation the noise is always the same."""
         samples, *answers = batch
         labels = answers[0] if self.conditional else None
-        fake = self(self.noise(len(samples), None if self.training else self._generator), labels)
+        rows = len(samples)
+        fake = self(self.noise(rows) if self.training else self.fixed_noise(rows), labels)
         real_logits, fake_logits = self.judge(samples, labels), self.judge(fake, labels)
         losses = {
             "loss_d": self.objective.discriminator(real_logits, fake_logits),
@@ -174,9 +184,17 @@ class AdversarialGenerator(Task):
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self._generator = Generator(self.device).manual_seed(self.global_rank)
+        self._generator = Generator(self.device).manual_seed(0)
 
     on_test_epoch_start = on_validation_epoch_start
+
+    def _measure(self, batch: Batch) -> dict[str, Any] | None:
+        self._together = self.trainer.world_size > 1
+        if self._together and not len(batch[0]):
+            self.fixed_noise(0)
+        measured = super()._measure(batch)
+        self._together = False
+        return measured
 
     def derived(self, means: dict[str, Tensor]) -> dict[str, Tensor]:
         """In evaluation with what is measured of all samples together."""
@@ -289,6 +307,7 @@ class AdversarialGenerator(Task):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clips after the gradients are summed, averaged and, under float16, unscaled."""
+        super().on_before_optimizer_step(optimizer)
         if self.gradient_clip_val:
             self.clip_gradients(optimizer, self.gradient_clip_val, "norm")
 
@@ -347,5 +366,7 @@ class AdversarialGenerator(Task):
         length, trainer = super()._schedule_length(), self.trainer
         if self.schedule_interval == "epoch" or (trainer.max_epochs or 0) < 1:
             return length
-        batches = int(trainer.num_training_batches * (trainer.max_epochs or 1))
+        with_corpus = getattr(trainer, "datamodule", None) is not None
+        each = self.batches_per_epoch() if with_corpus else trainer.num_training_batches
+        batches = int(each * (trainer.max_epochs or 1))
         return min(length, max(1, batches // self.discriminator_steps))

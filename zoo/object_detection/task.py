@@ -20,11 +20,19 @@ from zoo.object_detection.multibox_head import MultiBoxHead
 from zoo.shapes import AnchorOutputs, Anchors, Boxes, BoxLabels, FeatureMaps, Images
 from zoo.task import Step, Task
 from zoo.training.detection_pictures import DetectionPictures
+from zoo.training.ranks import in_turn, of_all_ranks
+from zoo.training.running_means import at_least_one
 
+Found = tuple[dict[str, Tensor], dict[str, Tensor]]  # in a picture, and what there is
 PRECISIONS = {"map_50": "map_50", "map": "map"}  # as logged, as torchmetrics calls them
 # The sides of anchors in the course's TinySSD, on five maps.
 SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))
 RATIOS = (1.0, 2.0, 0.5)
+
+
+def single(values: Tensor) -> Tensor:
+    """In single precision at least, in which losses and boxes are computed."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 class Detector(Task):
@@ -45,8 +53,9 @@ class Detector(Task):
         match_overlap: Of an anchor and a box, from which on it is to find it (IoU).
         gamma: Of the focal loss; 0 is cross-entropy.
         negative_ratio: How many anchors without an object count for each with one, the worst told.
-            With it, or with a gamma, losses are divided by the number of anchors with an object;
-            without either all anchors count and losses are means over them, as in the course.
+            With it, or with a gamma, losses are divided by the number of anchors with an object,
+            of the whole batch or of all pictures that were measured; without either all anchors
+            count and losses are means over them, as in the course.
         box_loss: Of offsets (l1, smooth_l1) or of boxes (giou, ciou).
         box_weight: Of the boxes' loss against the classes'.
         least_score: Of a box that is found.
@@ -62,6 +71,7 @@ class Detector(Task):
     monitor = "val/map"
     monitor_mode = "max"
     metric_names = ("class_error", "box_mae")
+    counts_rows = False
 
     def __init__(
         self,
@@ -96,7 +106,7 @@ class Detector(Task):
         self.box_loss, self.box_weight = box_loss, box_weight
         self.least_score, self.nms_overlap, self.most = least_score, nms_overlap, most
         self._anchors: dict[Any, Tensor] = {}  # by the shapes of maps and pictures
-        self._precision: list[MeanAveragePrecision] = []  # none, or that of this evaluation
+        self._found: list[Found] = []  # in this evaluation
 
     def maps(self, images: Images) -> FeatureMaps:
         """Feature maps, one for each of `sizes`."""
@@ -122,7 +132,7 @@ class Detector(Task):
     def step(self, batch: tuple[Images, Boxes, BoxLabels]) -> Step:
         images, boxes, labels = batch
         maps = self.maps(images)
-        anchors, outputs = self.anchors(maps, images), self.head(maps).float()
+        anchors, outputs = self.anchors(maps, images), single(self.head(maps))
         logits, offsets = outputs.split((self.num_classes + 1, 4), 2)
         targets = targets_of(anchors, boxes, labels, self.match_overlap)
         near, told = anchors[targets.anchor], offsets[targets.picture, targets.anchor]
@@ -131,14 +141,17 @@ class Detector(Task):
             losses = losses * hardest(losses, targets.classes, self.negative_ratio)
         found = box_losses(self.box_loss, near, told, targets.boxes).sum() * self.box_weight
         if self.negative_ratio or self.gamma:
-            loss = (losses.sum() + found) / max(1, len(near))
+            count = len(near)
+            loss = (losses.sum() + found) / at_least_one(count)
         else:
+            count = len(images)
             loss = losses.mean() + found / offsets.numel()
         with torch.no_grad():
             wrong = (logits.argmax(2) != targets.classes).float().mean(1).sum()
             off = (told - encode(near, targets.boxes)).abs().sum() / (4 * len(anchors))
         predictions = [] if self.training else self.detect(logits, offsets, anchors)
-        return Step(loss, len(images), {"class_error": wrong, "box_mae": off}, predictions)
+        sums = {"class_error": wrong, "box_mae": off}
+        return Step(loss, len(images), sums, predictions, count)
 
     def detect(self, logits: Tensor, offsets: Tensor, anchors: Anchors) -> list[Detections]:
         """The objects of each picture; see `zoo.object_detection.detections.detect`."""
@@ -148,32 +161,43 @@ class Detector(Task):
         """The objects of each picture."""
         images = batch[0]
         maps = self.maps(images)
-        logits, offsets = self.head(maps).float().split((self.num_classes + 1, 4), 2)
+        logits, offsets = single(self.head(maps)).split((self.num_classes + 1, 4), 2)
         return self.detect(logits, offsets, self.anchors(maps, images))
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self._precision = [MeanAveragePrecision().to(self.device)]
+        self._found = []
 
     on_test_epoch_start = on_validation_epoch_start
 
     def _measure(self, batch: tuple[Images, Boxes, BoxLabels]) -> dict[str, Any] | None:
         measured = super()._measure(batch)
         if measured:
-            _, boxes, labels = batch
-            found = [each._asdict() for each in measured["predictions"]]
-            there = [
-                {"boxes": corners[classes >= 0], "labels": classes[classes >= 0]}
-                for corners, classes in zip(boxes, labels, strict=True)
+            _, boxes, labels = (part.cpu() for part in batch)
+            self._found += [
+                (
+                    {name: values.cpu() for name, values in each._asdict().items()},
+                    {"boxes": corners[classes >= 0], "labels": classes[classes >= 0]},
+                )
+                for each, corners, classes in zip(
+                    measured["predictions"], boxes, labels, strict=True
+                )
             ]
-            self._precision[0].update(found, there)
         return measured
 
     def _log_means(self, stage: str) -> None:
         super()._log_means(stage)
-        found = self._precision.pop().compute()
-        values = {f"{stage}/{name}": found[theirs] for name, theirs in PRECISIONS.items()}
+        values = {f"{stage}/{name}": value for name, value in self.precisions().items()}
         self.log_dict(values, prog_bar=True)
+
+    def precisions(self) -> dict[str, Tensor]:
+        """The average precisions of this evaluation, of the pictures of all processes."""
+        # torchmetrics gathers pictures one by one, and processes may have different numbers.
+        pictures, self._found = in_turn(of_all_ranks(self._found)), []
+        precision = MeanAveragePrecision(sync_on_compute=False)
+        precision.update(*map(list, zip(*pictures, strict=True)))
+        found = precision.compute()
+        return {name: found[theirs] for name, theirs in PRECISIONS.items()}
 
     def pictures(self, folder: Path) -> list[Callback]:
         return [DetectionPictures(folder)]

@@ -10,16 +10,17 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.errors import InputError
+from zoo.training import checked_archive, portable
+from zoo.version import CHECKPOINT_FORMAT
 
 TRUSTED = ("zoo.", "datamodules.")
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, syncs, then renames: the name always holds a whole file.
+    """Checkpoints that are written whole or not at all, with a checksum.
 
     Lightning stages in the temporary folder and copies over the old file where that lies on
     another filesystem; a kill or a full disk then costs both.
@@ -28,35 +29,15 @@ class DurableCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staged = target.with_name(f".{target.name}.partial")
-        try:
-            with staged.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(target)
-        finally:
-            staged.unlink(missing_ok=True)
+        """Raises InputError where it cannot be written; an older file is as it was."""
+        for left in Path(path).parent.glob(".*.ckpt.partial"):  # by a kill
+            left.unlink(missing_ok=True)
+        checked_archive.write(checkpoint, Path(path))
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         return read(path)
-
-
-class LastCheckpoint(ModelCheckpoint):
-    """The newest epoch's end, as last.ckpt.
-
-    `ModelCheckpoint(save_last=True)` writes last.ckpt only where the best was written too.
-
-    Args:
-        folder: Where it goes.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(dirpath=folder, filename="last", enable_version_counter=False)
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -70,11 +51,11 @@ def read(path: str | Path) -> dict[str, Any]:
         raise InputError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
     try:
         size = path.stat().st_size
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise InputError(f"{path}: damaged ({damaged} fails its checksum); take another copy")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if portable.is_portable(path):
+            checkpoint = portable.read(path)
+        else:
+            checked_archive.verify(path)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such checkpoint") from None
     except IsADirectoryError:
@@ -90,6 +71,9 @@ def read(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read as a checkpoint ({reason})") from None
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("zoo"), dict):
         raise InputError(f"{path}: not a checkpoint of the zoo")
+    if checkpoint["zoo"].get("format", 0) > CHECKPOINT_FORMAT:
+        version = checkpoint["zoo"].get("version")
+        raise InputError(f"{path}: written by a newer zoo ({version}): update this one")
     return checkpoint
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from zoo.errors import InputError
 
 VARIABLE = "ZOO_RUN"
+CHOSEN = "ZOO_CHOSEN_RUN"  # the folder that a sweep gives to a trial, whose run this process begins
 
 
 def is_first_process() -> bool:
@@ -26,7 +27,8 @@ def create(base: Path, name: str) -> Path:
     The number follows from an exclusive mkdir, so that two runs started together get two
     folders; the path goes to the ranks that Lightning starts in the environment. Under SLURM and
     torchrun it follows from the job, so that a requeued job goes on in its folder; where torchrun
-    was given no job id the first process makes the folder, and alone writes.
+    was given no job id the first process makes the folder, and alone writes. A trial of a sweep
+    has the folder that was chosen for it.
 
     Raises:
         InputError: The folder cannot be written.
@@ -34,11 +36,15 @@ def create(base: Path, name: str) -> Path:
     if folder := given():
         return folder
     parent, job, first = base / name, _job(), is_first_process()
+    chosen = os.environ.pop(CHOSEN, None)
+    if chosen:
+        parent, job = Path(chosen).parent, None
     if not job and not first:
         return parent / "0"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = parent / f"job-{job}" if job else _next_number(parent)
+        named = Path(chosen) if chosen else parent / f"job-{job}" if job else None
+        folder = named or _next_number(parent)
         folder.mkdir(exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "Permission denied")

@@ -6,6 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+COUNT = "count"  # the sum of what losses are means over, where that is not the rows
+
+
+def at_least_one(count: int | Tensor) -> int | Tensor:
+    """What a loss that is a mean over `count` was divided by: none of anything costs nothing."""
+    return count.clamp(min=1) if isinstance(count, Tensor) else max(1, count)
+
+
+def means(sums: dict[str, Tensor], size: Tensor) -> dict[str, Tensor]:
+    """The means of sums over `size` rows, and of the loss over what it is counted in."""
+    found = {name: value / size for name, value in sums.items() if name != COUNT}
+    if COUNT in sums:
+        found["loss"] = sums["loss"] / at_least_one(sums[COUNT])
+    return found
+
 
 class RunningMeans:
     """Sums of named quantities and the number of rows behind them.
@@ -17,14 +32,27 @@ class RunningMeans:
         self.sums: dict[str, Tensor] = {}
         self.size: int | Tensor = 0
 
-    def update(self, loss: Tensor, sums: dict[str, Tensor], size: int | Tensor) -> None:
-        """Adds one batch: its mean loss, its other quantities summed over the rows, its rows."""
+    def update(
+        self,
+        loss: Tensor,
+        sums: dict[str, Tensor],
+        size: int | Tensor,
+        count: int | Tensor | None = None,
+    ) -> None:
+        """Adds one batch: its mean loss, its other quantities summed over the rows, its rows.
+
+        Where the loss is a mean over a `count` of something else, that is added up, too.
+        """
         if not self.sums:
             self.sums = {
                 name: torch.zeros((), dtype=torch.float32, device=loss.device)
                 for name in ("loss", *sums)
             }
-        self.sums["loss"].add_(loss.detach() * size)
+            if count is not None:
+                self.sums[COUNT] = torch.zeros((), dtype=torch.int64, device=loss.device)
+        self.sums["loss"].add_(loss.detach() * (size if count is None else at_least_one(count)))
+        if count is not None:
+            self.sums[COUNT].add_(count)
         for name, value in sums.items():
             self.sums[name].add_(value.detach())
         self.size = self.size + size
@@ -43,7 +71,7 @@ class RunningMeans:
         if not self.sums:
             return {}
         size = total(torch.as_tensor(self.size, device=self.sums["loss"].device).clone())
-        return {name: total(value.clone()) / size for name, value in self.sums.items()}
+        return means({name: total(value.clone()) for name, value in self.sums.items()}, size)
 
     def state_dict(self) -> dict[str, Any]:
         return {"sums": dict(self.sums), "size": self.size}

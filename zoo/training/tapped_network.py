@@ -52,7 +52,7 @@ def read(source: str, arguments: dict[str, Any]) -> Body:
         source: The word torchvision, for its VGG-19 of ImageNet, from torch's cache or else
             downloaded; a file of weights of a VGG without normalisation, under torchvision's
             names: .pth, .pt or .safetensors; a .ckpt of an image classifier of the zoo; or the
-            class path of one, whose weights are drawn at random.
+            class path of one, whose weights are drawn at random, always the same.
         arguments: Of the class.
 
     Raises:
@@ -65,7 +65,9 @@ def read(source: str, arguments: dict[str, Any]) -> Body:
         if arguments:
             raise InputError(f"{source} says itself what it is: leave out features_args")
         return _vgg(path)
-    found = backbones.read(source, len(MEAN), arguments)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # what is drawn judges the same in every process
+        found = backbones.read(source, len(MEAN), arguments)
     state = {}
     if path.suffix == ".ckpt":
         state = checkpoint.corpus_state(checkpoint.read(path)) or {}

@@ -37,7 +37,7 @@ def make_logger(
     if mode == "disabled":
         return None
     first = getattr(rank_zero_only, "rank", 0) == 0
-    if mode == "online" and first and (reason := _unreachable()):
+    if mode == "online" and first and (reason := unreachable()):
         rank_zero_warn(f"W&B is logged offline: {reason}")
         mode = "offline"
     logger = _logger(folder, mode, settings)
@@ -82,7 +82,7 @@ def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedW
     )
 
 
-def _unreachable() -> str | None:
+def unreachable() -> str | None:
     """Why a run cannot be sent to the server, found out quickly; None if it can be tried."""
     import wandb
 

@@ -15,6 +15,9 @@ from zoo.errors import InputError
 from zoo.optimizers.row_sgd import RowSGD
 from zoo.shapes import IGNORED, Contexts, Negatives, Vectors, Words, WordVectors
 from zoo.task import Step
+from zoo.training.finite import check_loss
+from zoo.training.ranks import in_turn, of_all_ranks
+from zoo.training.running_means import at_least_one
 from zoo.word_embedding.bags import Bags
 from zoo.word_embedding.objectives import (
     Choices,
@@ -84,6 +87,7 @@ class PredictiveEmbedding(WordEmbedding):
         nn.init.zeros_(self.output.weight)
         self._chooser: NegativeSampling | HierarchicalSoftmax | None = None
         self._generator = Generator()
+        self._together = False  # whether all processes evaluate a batch now
 
     def begin(self, num_rows: int) -> nn.Embedding:
         """A table of inputs, drawn as word2vec draws them."""
@@ -109,11 +113,13 @@ class PredictiveEmbedding(WordEmbedding):
     def step(self, batch: Batch) -> Step:
         vectors, choices = self(*batch[:2]), self.choose(batch)
         loss = loss_of(vectors, self.output.weight, choices)
-        return Step(loss / choices.size, choices.size, {}, batch[0][:0])
+        return Step(loss / at_least_one(choices.size), choices.size, {}, batch[0][:0])
 
     def choose(self, batch: Batch, mini_batches: int = 1) -> Choices:
         """What is to be told of each pair: in evaluation by a generator of its own."""
         pairs = self.targets(batch)
+        if len(batch) == 2 and self._together:
+            return self._chosen_together(pairs)
         if len(batch) == 2:
             own = None if self.training else self._generator
             return self.chooser.choices(pairs, mini_batches, own)
@@ -125,6 +131,15 @@ class PredictiveEmbedding(WordEmbedding):
                 "none shared: --data.negatives 0"
             )
         return among(pairs, negatives, mini_batches)
+
+    def _chosen_together(self, pairs: Bags) -> Choices:
+        """Draws for the batch that all processes evaluate now: the same on any number of them."""
+        if not isinstance(self.chooser, NegativeSampling):
+            return self.chooser.choices(pairs)
+        counts = in_turn(of_all_ranks(pairs.counts.tolist()))
+        drawn = self.chooser.draw(sum(counts), self.num_negatives, generator=self._generator)
+        own = drawn.split(counts)[self.global_rank :: self.trainer.world_size]
+        return among(pairs, torch.cat([drawn[:0], *own]))
 
     @property
     def chooser(self) -> NegativeSampling | HierarchicalSoftmax:
@@ -149,9 +164,17 @@ class PredictiveEmbedding(WordEmbedding):
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self._generator = Generator(self.device).manual_seed(self.global_rank)
+        self._generator = Generator(self.device).manual_seed(0)
 
     on_test_epoch_start = on_validation_epoch_start
+
+    def _measure(self, batch: Batch) -> dict[str, Any] | None:
+        self._together = self.trainer.world_size > 1
+        if self._together and not len(batch[0]):
+            self.choose(batch)
+        measured = super()._measure(batch)
+        self._together = False
+        return measured
 
     # Rows in place
 
@@ -208,5 +231,6 @@ class PredictiveEmbedding(WordEmbedding):
                 scores.append(logits)
             every = Scores(*(torch.cat(parts) for parts in zip(*scores, strict=True)))
             loss = told(every, choices) / choices.size
+        check_loss(self, loss, optimizer)
         self._window.update(loss, {}, choices.size)
         return loss

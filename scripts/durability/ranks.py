@@ -1,0 +1,115 @@
+"""One of two processes raises, is killed or hangs: all are gone soon, and the cause is said."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from scripts.durability.trial import Outcome
+
+FAULTY = """
+import os, signal, time
+from zoo.image_classification.mlp import MLP
+
+class Faulty(MLP):
+    def training_step(self, batch, batch_idx):
+        if self.current_epoch == 1 and batch_idx == 3:
+            fault, rank = os.environ["FAULT"].split("-")
+            if self.global_rank == int(rank):
+                if fault == "raise":
+                    raise ValueError("a fault of my own")
+                if fault == "kill":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                time.sleep(600)
+        return super().training_step(batch, batch_idx)
+"""
+TIMEOUT = 20  # seconds after which a process is taken to hang
+SETTINGS = f"""
+model: {{class_path: faulty.Faulty, init_args: {{hidden_sizes: [8]}}}}
+data: {{class_path: FashionMNIST, init_args: {{synthetic: true}}}}
+trainer:
+  max_epochs: 5
+  accelerator: cpu
+  devices: 2
+  enable_progress_bar: false
+  strategy:
+    class_path: lightning.pytorch.strategies.DDPStrategy
+    init_args: {{timeout: "0:00:{TIMEOUT}"}}
+"""
+SAID = {  # last of all; nothing where Linux or Lightning kills the process that would speak
+    "raise-1": "^zoo: process 1 failed: ValueError: a fault of my own$",
+    "kill-1": "^zoo: another process is gone or hangs",
+    "hang-1": "^zoo: another process is gone or hangs",
+    "raise-0": "ValueError: a fault of my own$",
+    "kill-0": "",
+    "hang-0": "",
+}
+SOON = 15  # seconds
+
+
+def check(count: int, folder: Path) -> Outcome:
+    """Each fault of each process in turn."""
+    outcome = Outcome()
+    (folder / "faulty.py").write_text(FAULTY)
+    (folder / "faulty.yaml").write_text(SETTINGS)
+    faults = list(SAID)
+    for number in range(count):
+        fault = faults[number % len(faults)]
+        failure = ends(fault, folder)
+        outcome.count(f"{fault}: {failure}" if failure else None)
+    return outcome
+
+
+def ends(fault: str, folder: Path) -> str | None:
+    """Trains with a fault in the second epoch; what is wrong with its end."""
+    log = folder / "output"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zoo.cli", "fit", "-c", "faulty.yaml", "--allow", "faulty"],
+            env={**os.environ, "FAULT": fault, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    metrics = _newest(folder, "metrics.csv", 120)
+    if metrics is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        return f"no epoch ended: {log.read_text()[-500:]}"
+    begun, allowed = time.monotonic(), SOON + (TIMEOUT if fault.startswith("hang") else 0)
+    while _left(process):
+        if time.monotonic() - begun > allowed:
+            os.killpg(process.pid, signal.SIGKILL)
+            return f"processes are left after {allowed} s"
+        time.sleep(0.1)
+    code, text = process.wait(), log.read_text().strip()
+    last = text.splitlines()[-1] if text else ""
+    if code == 0:
+        return "exit code 0"
+    if code != -signal.SIGKILL and not re.search(SAID[fault], last):
+        return f"says at last: {last}"
+    return None
+
+
+def _newest(folder: Path, name: str, seconds: float) -> Path | None:
+    """The file of the newest run, once it is there."""
+    until = time.monotonic() + seconds
+    runs = len(list(folder.glob("runs/faulty/*")))
+    while time.monotonic() < until:
+        found = sorted(folder.glob(f"runs/faulty/*/{name}"), key=lambda p: int(p.parent.name))
+        if found and len(found) >= max(1, runs):
+            return found[-1]
+        time.sleep(0.1)
+    return None
+
+
+def _left(process: subprocess.Popen) -> bool:
+    """Whether a process of the session is there still."""
+    process.poll()
+    found = subprocess.run(
+        ["pgrep", "--session", str(process.pid)], capture_output=True, check=False
+    )
+    return found.returncode == 0

@@ -1,0 +1,130 @@
+"""A run that goes on from any step ends as if it had not been stopped, bit by bit.
+
+Each step is taken twice: by the run that was never stopped, and by one that was loaded just before
+it. That all of them are the same means the same of all that follow.
+"""
+
+import gc
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor
+
+from scripts.durability.trial import Outcome
+from zoo.catalogue import arguments
+from zoo.cli.experiment import compose
+from zoo.cli.lightning import ZooCLI
+from zoo.cli.names import corpora, definitions, recipes
+from zoo.training.checkpoint import read
+
+EPOCH = 20  # steps
+CASES = {  # a recipe of each family, with dropout, augmentation and schedules by steps among them
+    "generation": ("gan-gaussian2d",),
+    "image_classification": (
+        "resnet_small-cifar10",
+        *("--model.width_ratio=0.0625", "--model.channels_last=false"),
+        "--data.augment=[flip, crop]",
+    ),
+    "language_modeling": ("gru-time_machine", "--model.hidden_size=16", "--data.num_steps=8"),
+    "object_detection": ("tiny_ssd-bananas", "--model.width_ratio=0.25"),
+    "optimization": ("surface_adam-gradient_noise",),
+    "regression": ("mlp_regressor-house_prices",),
+    "sequence_tagging": ("bidirectional_tagger-word_boundaries", "--model.hidden_size=16"),
+    "style_transfer": (
+        *("fast_style_zoo-style_pictures", "--data.size=32", "--model.width_ratio=0.0625"),
+        "--model.features=zoo.image_classification.lenet.LeNet",
+    ),
+    "text_classification": ("bag_of_embeddings-imdb",),
+    "translation": ("transformer-fra_eng",),
+    "word_embedding": ("skip_gram-penn_treebank_windows",),
+}
+COMPARED = ("global_step", "epoch", "state_dict", "optimizer_states", "lr_schedulers")
+
+
+class SaveEachStep(Callback):
+    """Saves where a signal would: after a step, before anything else follows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.saved = folder, 0
+
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        if trainer.global_step > self.saved:
+            self.saved = trainer.global_step
+            trainer.save_checkpoint(self.folder / f"{self.saved}.ckpt")
+
+
+class OneStep(SaveEachStep):
+    """Saves the first step and ends the run."""
+
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        super().on_train_batch_end(trainer)
+        if self.saved:
+            raise EnoughError
+
+
+class EnoughError(Exception):
+    """The step that was to be looked at is done."""
+
+
+def _train(
+    family: str, count: int, workers: int, callback: SaveEachStep, start: Path | None = None
+) -> None:
+    recipe, *own = CASES[family]
+    data = arguments(corpora()[recipes()[recipe].corpus], definitions())
+    options = [
+        *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"),
+        *(f"--trainer.limit_train_batches={EPOCH}", f"--trainer.max_epochs={ceil(count / EPOCH)}"),
+        *("--trainer.limit_val_batches=1", "--trainer.num_sanity_val_steps=0"),
+        *(["--data.synthetic=true"] if "synthetic" in data else []),
+        *(["--data.batch_size=8"] if "batch_size" in data else []),
+        *([f"--data.num_workers={workers}"] if "num_workers" in data else []),
+    ]
+    cli = ZooCLI(compose(recipe, None, None, None, [*options, *own]), None, logs=False)
+    trainer: Any = cli.trainer
+    trainer.callbacks.append(callback)
+    callback.saved = read(start)["global_step"] if start else 0
+    trainer.fit(cli.model, cli.datamodule, ckpt_path=start)
+
+
+def check(count: int, folder: Path) -> Outcome:
+    """So many steps of a recipe of each family, with 0 and 2 processes that load."""
+    outcome = Outcome()
+    for family in CASES:
+        for failure in _family(family, count, folder / family):
+            outcome.count(failure)
+    return outcome
+
+
+def _family(family: str, count: int, folder: Path) -> Iterator[str | None]:
+    folder.mkdir()
+    whole = SaveEachStep(folder)
+    _train(family, count, 0, whole)
+    for step in range(1, whole.saved):
+        expected = read(folder / f"{step + 1}.ckpt")
+        for workers in (0, 2):
+            again = OneStep(folder / "again")
+            try:
+                _train(family, count, workers, again, folder / f"{step}.ckpt")
+            except EnoughError:
+                found = read(folder / "again" / f"{step + 1}.ckpt")
+                names = [name for name in COMPARED if not same(found[name], expected[name])]
+                differ = f"{family}, step {step + 1}, {workers} workers: another {names}"
+                yield differ if names else None
+            else:
+                yield f"{family}, step {step}, {workers} workers: took no further step"
+            gc.collect()
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two nested values are equal, tensors bit by bit."""
+    if isinstance(first, Tensor):
+        return isinstance(second, Tensor) and torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same(first[k], second[k]) for k in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    return bool(first == second)

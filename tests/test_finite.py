@@ -1,0 +1,179 @@
+"""A loss or gradient that is not finite never reaches the weights; the run ends with 3, saved."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import imported
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
+
+from zoo.cli.names import recipes
+from zoo.errors import NonFiniteError
+from zoo.training.checkpoint import DurableCheckpointIO, read
+from zoo.training.finite import PATIENCE, FiniteSteps, are_finite
+from zoo.training.last_checkpoint import LastCheckpoint
+
+STEPS = 12
+CASES = {  # of different families, and of optimization by hand
+    "softmax_regression-fashion_mnist": {},
+    "linear_regression-synthetic_regression": {},
+    "gru-time_machine": {"gradient_clip_val": 0.5},
+    "bag_of_embeddings-imdb": {"accumulate_grad_batches": 2},
+    "gan-gaussian2d": {},
+}
+
+
+class Damage(Callback):
+    """Makes one gradient, or all of them by the loss, infinite or not a number, in one step."""
+
+    def __init__(self, step, value):
+        self.step, self.value = step, value
+        self.weights = {}
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.weights = {k: v.clone() for k, v in pl_module.state_dict().items()}
+
+    def on_after_backward(self, trainer, pl_module):
+        if trainer.global_step == self.step:
+            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+            random.choice(gradients).view(-1)[0] = self.value
+
+
+def model_and_corpus(name):
+    config = recipes()[name].config
+    model, data = (config[group] for group in ("model", "data"))
+    arguments = {**data.get("init_args", {}), "synthetic": True, "batch_size": 16}
+    if data["class_path"].rpartition(".")[2] in ("SyntheticRegression", "Gaussian2D"):
+        del arguments["synthetic"]
+    corpus = imported(data["class_path"])(**arguments)
+    corpus.prepare_data()
+    corpus.setup("fit")
+    cls = imported(model["class_path"])
+    keep = {k: v for k, v in model.get("init_args", {}).items() if "optimizer" not in k}
+    keep.pop("lr_scheduler", None)
+    from zoo.cli.experiment import _arguments, _facts
+
+    offered = _facts(data["class_path"]) & set(_arguments(model["class_path"]))
+    return cls(**keep, **{fact: getattr(corpus, fact) for fact in offered}), corpus
+
+
+def train(name, damage, folder, **options):
+    torch.manual_seed(0)
+    model, corpus = model_and_corpus(name)
+    trainer = Trainer(
+        max_steps=STEPS,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        callbacks=[damage, LastCheckpoint(folder)],
+        plugins=[DurableCheckpointIO()],
+        **options,
+    )
+    trainer.fit(model, corpus)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_weights_stay_as_before_the_step(name, tmp_path):
+    random.seed(name)
+    for value in (float("nan"), float("inf"), -float("inf")):
+        step = random.randrange(STEPS)
+        damage = Damage(step, value)
+        with pytest.raises(NonFiniteError, match=f"gradient is not finite in step {step + 1}, "):
+            train(name, damage, tmp_path, **CASES[name])
+        saved = read(tmp_path / "last.ckpt")
+        assert saved["global_step"] == step
+        assert all(t.isfinite().all() for t in saved["state_dict"].values())
+        if name != "gan-gaussian2d":  # whose discriminator has taken its step already
+            for key, weight in damage.weights.items():
+                assert torch.equal(weight, saved["state_dict"][key]), key
+
+
+def test_the_saved_state_goes_on_with_the_batch_that_failed(tmp_path):
+    class Seen(Callback):
+        def __init__(self):
+            self.sums = []
+
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            self.sums.append(batch[0].double().sum().item())
+
+    def run(damage, **options):
+        torch.manual_seed(0)
+        model, corpus = model_and_corpus("softmax_regression-fashion_mnist")
+        seen = Seen()
+        trainer = Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[seen, *damage, LastCheckpoint(tmp_path)],
+            plugins=[DurableCheckpointIO()],
+        )
+        trainer.fit(model, corpus, **options)
+        return seen.sums, list(model.parameters())
+
+    every, weights = run([])
+    with pytest.raises(NonFiniteError):
+        run([Damage(5, float("nan"))])
+    rest, resumed = run([], ckpt_path=tmp_path / "last.ckpt")
+    assert rest == every[5:]
+    assert all(map(torch.equal, weights, resumed))
+
+
+def test_the_command_says_so_in_one_line_and_exits_with_3():
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "zoo.cli", "fit", "linear_regression-synthetic_regression"),
+            *("--model.optimizer.lr", "1e30", "--trainer.accelerator", "cpu"),
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("zoo: the gradient is not finite in step ")
+    assert "at a learning rate of 1e+30" in line
+    (last,) = Path("runs").rglob("last.ckpt")
+    assert all(t.isfinite().all() for t in read(last)["state_dict"].values())
+
+
+def test_float16_may_leave_out_steps_but_not_for_good(monkeypatch):
+    module = LightningModule()
+    module.weight = nn.Parameter(torch.zeros(2))
+    module.trainer = Trainer(accelerator="cpu", barebones=True)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    steps = FiniteSteps()
+
+    def step(*gradient):
+        module.weight.grad = torch.tensor(gradient)
+        steps.check(module, optimizer)
+
+    monkeypatch.setattr(Trainer, "scaler", torch.amp.GradScaler("cpu"))
+    for _ in range(PATIENCE):
+        step(1.0, float("inf"))
+    step(1.0, 2.0)
+    for _ in range(PATIENCE):
+        step(float("nan"), 0.0)
+    with pytest.raises(NonFiniteError):
+        step(float("nan"), 0.0)
+    monkeypatch.setattr(Trainer, "scaler", None)
+    with pytest.raises(NonFiniteError):
+        step(1.0, float("inf"))
+
+
+def test_finite_tensors():
+    assert are_finite([])
+    assert are_finite([torch.full((3,), 1e18), torch.zeros(2, 2)])
+    assert not are_finite([torch.zeros(2), torch.tensor([float("nan")])])
+    assert not are_finite([torch.tensor([0.0, float("inf")])])
+    sparse = torch.tensor([0.0, float("nan"), 0.0]).to_sparse()
+    assert not are_finite([sparse])

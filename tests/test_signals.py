@@ -1,0 +1,220 @@
+"""A signal never tears a step: the run stops after it, saved, with the right exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from datamodules import FashionMNIST
+from zoo.errors import StoppedError
+from zoo.image_classification.mlp import MLP
+from zoo.training.checkpoint import DurableCheckpointIO, read
+from zoo.training.last_checkpoint import LastCheckpoint
+
+FIT = [
+    *(sys.executable, "-m", "zoo.cli", "fit", "softmax_regression-fashion_mnist"),
+    *("--data.synthetic", "true", "--data.batch_size", "50", "--trainer.accelerator", "cpu"),
+    *("--trainer.max_epochs", "1000"),
+]
+FOLDER = Path("runs/softmax_regression-fashion_mnist")
+
+
+class SlowSGD(torch.optim.SGD):
+    """Sends a signal when half of the parameters have been updated in step number `at`."""
+
+    def __init__(self, parameters, at, number):
+        super().__init__(parameters, lr=0.1)
+        self.at, self.number, self.count = at, number, 0
+
+    @torch.no_grad()
+    def step(self, closure):
+        loss = closure()
+        self.count += 1
+        (group,) = self.param_groups
+        for index, parameter in enumerate(group["params"]):
+            if self.count == self.at and index == len(group["params"]) // 2:
+                os.kill(os.getpid(), self.number)
+            parameter -= group["lr"] * parameter.grad
+        return loss
+
+
+class Weights(Callback):
+    """The weights after each step."""
+
+    def __init__(self):
+        self.after = {}
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.after[trainer.global_step] = [p.detach().clone() for p in pl_module.parameters()]
+
+
+def train(at=0, number=signal.SIGTERM, ckpt_path=None, **options):
+    torch.manual_seed(0)
+    model = MLP(
+        in_features=784,
+        num_classes=10,
+        hidden_sizes=(8,),
+        optimizer=lambda parameters: SlowSGD(parameters, at, number),
+    )
+    weights = Weights()
+    trainer = Trainer(
+        max_epochs=2,
+        limit_train_batches=6,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[weights, LastCheckpoint(Path("checkpoints").absolute())],
+        plugins=[DurableCheckpointIO()],
+        **options,
+    )
+    trainer.fit(model, FashionMNIST(synthetic=True, batch_size=32), ckpt_path=ckpt_path)
+    return weights.after
+
+
+@pytest.mark.parametrize("at", [1, 4, 6, 7, 11])
+def test_a_signal_within_a_step_saves_the_whole_step(at):
+    uninterrupted = train()
+    with pytest.raises(StoppedError, match=f"SIGTERM: step {at} is saved") as error:
+        train(at)
+    assert error.value.code == 143
+    saved = read("checkpoints/last.ckpt")
+    assert saved["global_step"] == at
+    weights = zip(saved["state_dict"].values(), uninterrupted[at], strict=True)
+    assert all(torch.equal(*pair) for pair in weights)
+    rest = train(ckpt_path="checkpoints/last.ckpt")
+    assert list(rest) == list(range(at + 1, 13))
+    for step, tensors in rest.items():
+        assert all(map(torch.equal, tensors, uninterrupted[step])), step
+
+
+def test_the_handlers_of_before_are_back():
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)]
+    train()
+    with pytest.raises(StoppedError):
+        train(3, signal.SIGINT)
+    after = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)]
+    assert after == before
+
+
+def test_gathered_gradients_are_used_before_the_stop():
+    class InBetween(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    torch.manual_seed(0)
+    model = MLP(in_features=784, num_classes=10, hidden_sizes=(8,))
+    trainer = Trainer(
+        max_epochs=1,
+        accumulate_grad_batches=2,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[InBetween(), LastCheckpoint(Path("checkpoints").absolute())],
+        plugins=[DurableCheckpointIO()],
+    )
+    with pytest.raises(StoppedError, match="step 2 is saved"):
+        trainer.fit(model, FashionMNIST(synthetic=True, batch_size=32))
+    assert (
+        read("checkpoints/last.ckpt")["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"][
+            "ready"
+        ]
+        == 4
+    )
+
+
+def start(*options, environment=None):
+    return subprocess.Popen(
+        [*FIT, *options],
+        env={**os.environ, **(environment or {}), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def all_gone(session, seconds=15):
+    """Whether no process of a session is left, soon."""
+    for _ in range(10 * seconds):
+        if subprocess.run(["pgrep", "--session", str(session)], check=False).returncode:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def trained(process, epoch=2):
+    """Waits until an epoch has ended."""
+    for line in process.stdout:
+        if line.startswith(f"epoch {epoch}/"):
+            return
+    raise AssertionError(process.communicate()[1])
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "int"]
+)
+def test_the_command_ends_with_the_right_code(number, code):
+    process = start()
+    trained(process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    (line,) = errors.strip().splitlines()
+    path = FOLDER / "1/checkpoints/last.ckpt"
+    assert line.startswith("zoo: stopped by SIG")
+    assert f"--ckpt_path {path}" in line
+    assert read(path)["global_step"] > 0
+
+
+def test_usr1_saves_and_goes_on():
+    process = start()
+    trained(process)
+    process.send_signal(signal.SIGUSR1)
+    saved = next(line for line in process.stdout if "is saved" in line)
+    trained(process, epoch=int(saved.split()[1]) // 10 + 5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+
+
+def test_slurm_requeues_once(tmp_path):
+    scontrol = tmp_path / "bin/scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    scontrol.chmod(0o755)
+    slurm = {
+        "PATH": f"{scontrol.parent}:{os.environ['PATH']}",
+        "SLURM_JOB_ID": "123",
+        "SLURM_NTASKS": "1",
+        "SLURM_JOB_NAME": "train",
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+        "SLURM_NODEID": "0",
+    }
+    process = start(environment=slurm)
+    trained(process)
+    for _ in range(3):
+        process.send_signal(signal.SIGUSR1)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    assert "job 123 is requeued" in errors
+    assert (tmp_path / "asked").read_text() == "requeue 123\n"
+    assert read(FOLDER / "job-123/checkpoints/last.ckpt")["global_step"] > 0
+
+
+def test_two_processes_stop_after_the_same_step():
+    process = start("--trainer.devices", "2", "--trainer.strategy", "ddp")
+    trained(process)
+    process.send_signal(signal.SIGTERM)  # to the first alone
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    assert errors.count("stopped by SIGTERM") == 1
+    assert all_gone(process.pid)

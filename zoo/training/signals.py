@@ -1,0 +1,67 @@
+"""Signals only raise a flag: nothing is saved within a handler, where a step may be half done."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
+
+class Ear:
+    """Remembers which signal came while it listens; a second Ctrl-C ends the program at once."""
+
+    def __init__(self) -> None:
+        self.heard: int | None = None
+        self._before: dict[int, Handler] = {}
+
+    def listen(self) -> None:
+        """Takes the signals over, where that is not done; only the main thread can."""
+        for number in HEARD:
+            current = signal.getsignal(number)
+            if current != self._note:
+                try:
+                    signal.signal(number, self._note)
+                except ValueError:  # not in the main thread: somebody else listens
+                    return
+                self._before.setdefault(number, current)
+
+    def stop(self) -> None:
+        """Gives the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._before.clear()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.heard == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        if self.heard in (None, signal.SIGUSR1):  # the end is more urgent than its announcement
+            self.heard = number
+
+
+def slurm_job() -> str | None:
+    """The id of the batch job that this process is of, with its number in an array of jobs."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if not job or os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive"):
+        return None
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
+
+
+def requeue(job: str) -> str:
+    """Asks SLURM to run a job again; says what came of it."""
+    if not re.fullmatch(r"[\d_]+", job):
+        return f"not requeued: {job!r} is no number of a job"
+    try:
+        done = subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"not requeued: {error}"
+    if done.returncode:
+        return f"not requeued: scontrol says {done.stderr.strip() or done.returncode}"
+    return f"job {job} is requeued"
