@@ -305,6 +305,7 @@ leave()
 """
 
 
+@pytest.mark.slow
 def test_sharded_training_ends_where_ddp_does(tmp_path):
     """With weight decay, which depends on the dimensions of parameters, and resumed half-way."""
     program = tmp_path / "program.py"

@@ -274,6 +274,7 @@ def last(run: Path) -> dict:
     return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_requeued_ends_as_if_nothing_had_been(slurm, capsys):
     options = ["--trainer.max_epochs", "25", "--data.batch_size", "16"]
     assert main([*SUBMIT, "--nodes", "2", "--gpus", "0", *options]) == 0

@@ -258,6 +258,6 @@ def test_bad_words_get_one_line(options, words, capsys):
 
 def test_newton_trains_in_one_process():
     model = Surface(function="cosh", dimensions=1, optimizer=Newton)
-    model.trainer = SimpleNamespace(world_size=2)
+    model.trainer = SimpleNamespace(world_size=2, accumulate_grad_batches=1)
     with pytest.raises(ValueError, match="Newton trains in one process"):
         model.configure_optimizers()

@@ -747,6 +747,7 @@ def killed_and_resumed(stand_in, path, total, at):
     return {int(row["trial"]): row for row in rows}
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_of_lenet_ends_as_one_that_was_not(stand_in, really, capsys):
     path = lenet(**{"data.batch_size": {"value": 32}})
     rows = killed_and_resumed(stand_in, path, 2, at=1)

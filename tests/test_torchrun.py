@@ -43,6 +43,7 @@ def whole_run(identity: str) -> dict:
     return torch.load(checkpoints / "last.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_the_same_id_goes_on():
     steps = []
     for epochs in ("1", "2"):

@@ -170,8 +170,13 @@ def out_of_memory(kind):
     return RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
 
-@pytest.mark.parametrize("kind", ["cuda", "cpu"])
-@pytest.mark.parametrize(("mode", "largest"), [("power", 128), ("binsearch", 200)])
+@pytest.mark.parametrize(
+    ("mode", "largest", "kind"),
+    [
+        ("power", 128, "cuda"),
+        pytest.param("binsearch", 200, "cpu", marks=pytest.mark.slow),
+    ],
+)
 def test_the_largest_size_that_fits(kind, mode, largest, monkeypatch):
     step, tried = MLP.step, set()
 

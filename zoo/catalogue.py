@@ -51,6 +51,7 @@ class Definition:
         return self.path.parent.name
 
 
+@cache
 def architectures() -> dict[str, Definition]:
     """The architectures of the zoo by class name, in order of family and name."""
     found = scan("zoo", Path(__file__).parent)
@@ -63,9 +64,10 @@ def architectures() -> dict[str, Definition]:
 
 @cache
 def scan(package: str, folder: Path) -> dict[str, Definition]:
-    """Every public class below `folder`, but for the command's own, by class path."""
+    """Every public class below `folder` that may be a model, a corpus or a part, by class path."""
     found: dict[str, Definition] = {}
-    for path in sorted(set(folder.rglob("*.py")) - set(folder.glob("cli/*.py"))):
+    others = {path for name in ("cli", "training") for path in folder.glob(f"{name}/*.py")}
+    for path in sorted(set(folder.rglob("*.py")) - others):
         module = ".".join((package, *path.relative_to(folder).with_suffix("").parts))
         source = path.read_text(encoding="utf-8")
         if "class " in source:
