@@ -1,12 +1,16 @@
 """A run that was stopped anywhere goes on bit by bit as if it had not been."""
 
+from functools import partial
+
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR
 
-from datamodules import FashionMNIST
+from datamodules import FashionMNIST, GradientNoise
 from zoo.image_classification.mlp import MLP
+from zoo.optimization.surface import Surface
 from zoo.training.checkpoint import DurableCheckpointIO
 
 EPOCHS, BATCHES = 3, 5
@@ -29,14 +33,18 @@ class SaveEachStep(Callback):
             trainer.save_checkpoint(self.folder / f"epoch-{trainer.current_epoch}.ckpt")
 
 
-def train(folder=None, ckpt_path=None, workers=0, **options):
+def one_cycle(optimizer):
+    return OneCycleLR(optimizer, 0.01, total_steps=EPOCHS * BATCHES)
+
+
+def train(folder=None, ckpt_path=None, workers=0, schedule=one_cycle, **options):
     torch.manual_seed(0)
     model = MLP(
         in_features=784,
         num_classes=10,
         hidden_sizes=(16,),
         dropout=0.3,
-        lr_scheduler=lambda o: OneCycleLR(o, 0.01, total_steps=EPOCHS * BATCHES),
+        lr_scheduler=schedule,
         schedule_interval="step",
     )
     data = FashionMNIST(
@@ -97,6 +105,42 @@ def test_under_accumulation(tmp_path):
         resumed, rest, _ = train(ckpt_path=tmp_path / f"{step}.ckpt", **options)
         assert rest == seen[2 * step :]
         assert_equal(weights, resumed)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_with_a_schedule_as_long_as_the_run(uninterrupted, workers):
+    """To find out how long that is must not have the workers read from the beginning."""
+    folder, weights, seen, _ = uninterrupted
+    schedule = partial(OneCycleLR, max_lr=0.01)
+    for step in (2, 7):
+        options = {"workers": workers, "schedule": schedule}
+        resumed, rest, _ = train(ckpt_path=folder / f"{step}.ckpt", **options)
+        assert rest == seen[step:]
+        assert_equal(weights, resumed)
+
+
+def test_in_double_precision(tmp_path):
+    def descend(ckpt_path=None):
+        saver = SaveEachStep(tmp_path)
+        trainer = Trainer(
+            max_epochs=1,
+            precision="64-true",
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[] if ckpt_path else [saver],
+            plugins=[DurableCheckpointIO()],
+        )
+        model = Surface(function="valley", optimizer=partial(Adam, lr=0.1))
+        trainer.fit(model, GradientNoise(num_steps=6), ckpt_path=ckpt_path)
+        return model.point.detach()
+
+    whole = descend()
+    assert whole.dtype == torch.float64
+    for step in range(1, 6):
+        assert torch.equal(descend(tmp_path / f"{step}.ckpt"), whole), step
 
 
 def test_workers_change_nothing(uninterrupted):
