@@ -66,12 +66,16 @@ def test_a_package_that_the_user_trusts(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     options = ("fit", "--model", "mine.Mine", "--data", "FashionMNIST", "--data.synthetic", "true")
-    quick = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1")
+    quick = [
+        *("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"),
+        *("--trainer.limit_val_batches", "1", "--trainer.num_sanity_val_steps", "0"),
+    ]
     assert main([*options, *quick]) == 2
     assert main([*options, *quick, "--allow", "mine"]) == 0
     (checkpoint,) = Path("runs").rglob("last.ckpt")
     assert main(["test", "--ckpt_path", str(checkpoint)]) == 2
-    assert main(["test", "--ckpt_path", str(checkpoint), "--allow", "mine"]) == 0
+    few = ("--trainer.limit_test_batches", "1")
+    assert main(["test", "--ckpt_path", str(checkpoint), *few, "--allow", "mine"]) == 0
 
 
 def test_all_recipes_pass():

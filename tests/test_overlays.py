@@ -184,10 +184,8 @@ FAMILIES = [  # but for style transfer, which needs a trained network
 ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n == FAMILIES[0] else pytest.mark.slow) for n in FAMILIES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
 def test_ddp_trains_a_recipe_of_each_family_to_its_end(name, tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()

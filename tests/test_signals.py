@@ -20,7 +20,7 @@ from zoo.training.last_checkpoint import LastCheckpoint
 FIT = [
     *(sys.executable, "-m", "zoo.cli", "fit", "softmax_regression-fashion_mnist"),
     *("--data.synthetic", "true", "--data.batch_size", "50", "--trainer.accelerator", "cpu"),
-    *("--trainer.max_epochs", "1000"),
+    *("--trainer.max_epochs", "1000", "--trainer.limit_val_batches", "1"),
 ]
 FOLDER = Path("runs/softmax_regression-fashion_mnist")
 

@@ -220,7 +220,12 @@ def test_memory_that_is_not_there_is_not_asked_for(monkeypatch):
 
 @pytest.mark.parametrize(
     "recipe",
-    ["text_cnn-imdb", "gru-time_machine", "gan-gaussian2d", "skip_gram-penn_treebank_windows"],
+    [
+        "text_cnn-imdb",
+        "gan-gaussian2d",
+        pytest.param("gru-time_machine", marks=pytest.mark.slow),
+        pytest.param("skip_gram-penn_treebank_windows", marks=pytest.mark.slow),
+    ],
 )
 def test_every_corpus_hands_out_what_is_tried(recipe, monkeypatch, capsys):
     sizes = {}
