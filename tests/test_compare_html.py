@@ -4,14 +4,20 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from matplotlib.figure import Figure
 from PIL import Image
 from test_compare import RECORD, lines, settings, write_csv, write_run
 
 from zoo.cli.compare import compare
+from zoo.cli.main import main
 
 HOSTILE = "<img src=x onerror='window.hit=1'>"
 
@@ -303,3 +309,23 @@ def _luminance(rgb):
         for c in (v / 255 for v in rgb[:3])
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.slow
+def test_the_page_of_a_sweep_that_was_killed_and_resumed(opened):
+    sweep = ["sweep", str(ROOT / "scripts/sweeps/lenet_grid.yaml"), "--jobs", "2"]
+    process = subprocess.Popen([sys.executable, "-m", "zoo.cli", *sweep], start_new_session=True)
+    half = Path("runs/lenet-grid/6/checkpoints/last.ckpt")
+    while not half.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert main(sweep) == 0
+    browser = opened("runs/lenet-grid")
+    assert len(rows(browser)) == 12
+    assert click(browser, "accuracy (best)") == "ascending"
+    before = rows(browser)
+    assert click(browser, "accuracy (best)") == "descending"
+    assert rows(browser) != before
+    assert sorted(rows(browser)) == sorted(before)

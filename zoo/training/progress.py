@@ -11,6 +11,9 @@ class EpochLines(Callback):
     def __init__(self) -> None:
         self.start = self.seconds = 0.0
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.start = time.perf_counter()  # of an epoch that was begun before, too
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._print(trainer)
         self.start = time.perf_counter()
