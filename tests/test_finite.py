@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import imported
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
-from zoo.cli.names import recipes
+from zoo.cli.experiment import compose
+from zoo.cli.lightning import ZooCLI
 from zoo.errors import NonFiniteError
 from zoo.training.checkpoint import DurableCheckpointIO, read
 from zoo.training.finite import PATIENCE, FiniteSteps, are_finite
@@ -45,21 +45,10 @@ class Damage(Callback):
 
 
 def model_and_corpus(name):
-    config = recipes()[name].config
-    model, data = (config[group] for group in ("model", "data"))
-    arguments = {**data.get("init_args", {}), "synthetic": True, "batch_size": 16}
-    if data["class_path"].rpartition(".")[2] in ("SyntheticRegression", "Gaussian2D"):
-        del arguments["synthetic"]
-    corpus = imported(data["class_path"])(**arguments)
-    corpus.prepare_data()
-    corpus.setup("fit")
-    cls = imported(model["class_path"])
-    keep = {k: v for k, v in model.get("init_args", {}).items() if "optimizer" not in k}
-    keep.pop("lr_scheduler", None)
-    from zoo.cli.experiment import _arguments, _facts
-
-    offered = _facts(data["class_path"]) & set(_arguments(model["class_path"]))
-    return cls(**keep, **{fact: getattr(corpus, fact) for fact in offered}), corpus
+    options = ["--data.batch_size=16", "--data.synthetic=true", "--trainer.accelerator=cpu"]
+    options += ["--model.lr_scheduler=null"]
+    cli = ZooCLI(compose(name, None, None, None, options), None, logs=False)
+    return cli.model, cli.datamodule
 
 
 def train(name, damage, folder, **options):

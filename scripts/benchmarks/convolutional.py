@@ -12,12 +12,10 @@ On the CPU, whose defaults take some 6 minutes on 2 cores, pictures are fewer an
 GPU. Exits with 1 when a network is slower than the bar allows, by the ratio of the medians.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -29,7 +27,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchvision import models
 
-from scripts.benchmarks.measuring import header, write_results
+from scripts.benchmarks.measuring import (
+    alternately,
+    benchmark_parser,
+    header,
+    write_results,
+)
 from zoo.image_classification.alexnet import AlexNet
 from zoo.image_classification.densenet import DenseNet
 from zoo.image_classification.googlenet import GoogLeNet
@@ -109,12 +112,11 @@ def measure(
     for loss in losses:
         torch.testing.assert_close(loss, losses[0], rtol=1e-4, atol=1e-5)
     steps = max(1, round(turn / seconds(loops["ours"], 1)))
-    rates: dict[str, list[float]] = {side: [] for side in loops}
-    for number in range(repeats + 1):
-        order = list(loops) if number % 2 == 0 else list(loops)[::-1]
-        for side in order:
-            rates[side].append(steps * len(images) / seconds(loops[side], steps))
-    return {side: values[1:] for side, values in rates.items()}
+
+    def rate(train: Trained) -> float:
+        return steps * len(images) / seconds(train, steps)
+
+    return alternately({side: partial(rate, train) for side, train in loops.items()}, repeats)
 
 
 def judged(rates: dict[str, list[float]]) -> dict[str, Any]:
@@ -144,15 +146,12 @@ def report(results: dict[str, Any], console: Console) -> None:
 
 def main() -> int:
     """Parses, measures, reports; 1 if a bar is not met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each side")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a turn, about")
     parser.add_argument("--batch", type=int, help="pictures of a step (CPU 8, CUDA 128)")
     parser.add_argument("--size", type=int, help="side of a picture (CPU 96, CUDA 224)")
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--device", choices=DEFAULTS, default="cpu")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     batch, size = DEFAULTS[options.device]
     batch, size = options.batch or batch, options.size or size

@@ -22,11 +22,9 @@ ahead by less, the less the better a core multiplies a matrix by a vector.
 The defaults take some 3 minutes. Exits with 1 when a bar is not met.
 """
 
-import argparse
 import sys
 from collections.abc import Callable
 from math import inf
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -36,7 +34,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from scripts.benchmarks.measuring import header, write_results
+from scripts.benchmarks.measuring import (
+    benchmark_parser,
+    header,
+    write_results,
+)
 from zoo.layers.attention import MultiHeadAttention, within
 from zoo.layers.transformer import TransformerBlock
 from zoo.translation.decoding import decode
@@ -244,12 +246,9 @@ def measure(batch: int, few: int, repeats: int) -> dict[str, list[float]]:
 
 def main() -> int:
     """Parses, measures, reports; 1 if a bar is not met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each variant")
+    parser = benchmark_parser(__doc__, torch.get_num_threads())
     parser.add_argument("--batch", type=int, default=256, help="sentences decoded together")
     parser.add_argument("--few", type=int, default=16, help="sentences of the course, one by one")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     console = Console(highlight=False)

@@ -39,7 +39,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -54,7 +53,14 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from datamodules.in_memory import Rows
 from datamodules.pikachu import Pikachu
-from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
+from scripts.benchmarks.measuring import (
+    Clock,
+    alternately,
+    benchmark_parser,
+    header,
+    lean_trainer,
+    write_results,
+)
 from zoo.cli.lightning import quiet
 from zoo.object_detection.anchors import encode, targets_of
 from zoo.object_detection.detections import CANDIDATES, Detections, detect
@@ -446,30 +452,21 @@ def training_sides(corpus: Pikachu, steps: int) -> Sides:
     }
 
 
-def measure(sides: Sides, repeats: int) -> dict[str, list[float]]:
-    """Pictures/s of the counted turns."""
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(repeats + 1):
-        for name in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
-            rates[name].append(sides[name]())
-    return {name: values[1:] for name, values in rates.items()}
-
-
 def measure_all(corpus: Pikachu, options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
     """Pictures/s of every piece of work, way by way and turn by turn."""
     images = corpus.normalise(whole(corpus, "val")[0][:BATCH])
     networks = {"detections": learned(corpus, options.epochs), "detections, untrained": built(0.5)}
     anchors = outputs_of(networks["detections"], images)[2]
     found = {
-        f"targets, {boxes} box{'es' * (boxes > 1)}": measure(
+        f"targets, {boxes} box{'es' * (boxes > 1)}": alternately(
             targets_sides(anchors, boxes, options.seconds), options.repeats
         )
         for boxes in (1, 5)
     }
     for name, network in networks.items():
         sides = detections_sides(network, images, options.seconds, checked=name == "detections")
-        found[name] = measure(sides, options.repeats)
-    found["training"] = measure(training_sides(corpus, options.steps), options.repeats)
+        found[name] = alternately(sides, options.repeats)
+    found["training"] = alternately(training_sides(corpus, options.steps), options.repeats)
     return found
 
 
@@ -501,13 +498,10 @@ def report(results: dict[str, Any], console: Console) -> None:
 
 def main() -> int:
     """Parses, measures, reports; 1 if a bar is not met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each way")
+    parser = benchmark_parser(__doc__, torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=0.5, help="of a turn, at least")
     parser.add_argument("--epochs", type=int, default=6, help="before boxes are found")
     parser.add_argument("--steps", type=int, default=3, help="of training in a turn")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     quiet()
     warnings.filterwarnings("ignore", ".*does not have many workers.*")

@@ -1,6 +1,7 @@
 """How many pictures DCGAN trains on in a second, beside the course's loop.
 
     .venv/bin/python -m scripts.benchmarks.generation [--threads N] [--json FILE]
+    .venv/bin/python -m scripts.benchmarks.generation --features CLASSIFIER.ckpt
 
 Both train the course's two networks with Adam on the same pictures. The course's loop is written
 afresh from its published procedure: a sigmoid ends the discriminator, whose loss is a binary
@@ -9,13 +10,15 @@ discriminator's gradients of the generator's step are computed, too. Ours is `DC
 with everything switched off.
 
 A turn is some steps; the order of the two swaps with each turn, and the first turn does not count.
+
+With the features of a classifier nothing is timed: it prints how far as many training pictures of
+Fashion-MNIST are from its test pictures, for the Frechet distance of samples to be read beside.
 """
 
-import argparse
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -27,9 +30,21 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils.data import DataLoader
 
-from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
+from datamodules import FashionMNIST
+from datamodules.in_memory import Rows
+from scripts.benchmarks.measuring import (
+    Clock,
+    alternately,
+    benchmark_parser,
+    header,
+    lean_trainer,
+    write_results,
+)
 from zoo.cli.lightning import quiet
 from zoo.generation.dcgan import DCGAN
+from zoo.generation.frechet import SampleQuality
+from zoo.generation.picture_generator import in_unit_range
+from zoo.training.feature_network import FeatureNetwork
 
 SIDES = (28, 64)
 Trained = Callable[[int], float]  # steps -> seconds for each
@@ -113,13 +128,27 @@ def measure(side: int, rows: int, device: str, steps: int, repeats: int) -> dict
         "ours": Ours(images, device).train,
         "course": Course(images, device).train,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in trained}
-    for number in range(repeats + 1):
-        for name in list(trained) if number % 2 == 0 else list(trained)[::-1]:
-            seconds[name].append(trained[name](steps))
-    rates = {name: [rows / each for each in values[1:]] for name, values in seconds.items()}
+    turns = {name: partial(train, steps) for name, train in trained.items()}
+    seconds = alternately(turns, repeats)
+    rates = {name: [rows / each for each in values] for name, values in seconds.items()}
     middle = {name: median(values) for name, values in rates.items()}
     return {"median": middle, "ratio": middle["ours"] / middle["course"], "all": rates}
+
+
+def distance_of_pictures(classifier: str) -> float:
+    """Frechet distance between the test pictures and as many training pictures, drawn once."""
+    corpus = FashionMNIST(scale="symmetric", batch_size=1000)
+    corpus.prepare_data()
+    quality = SampleQuality(FeatureNetwork(classifier))
+    quality.reset(torch.device("cpu"))
+    for stage, split in (("test", "test"), ("fit", "train")):
+        corpus.setup(stage)
+        rows = corpus.data[split]
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
+        for part in order[: len(corpus.data["test"])].split(corpus.batch_size):
+            images, _ = corpus.on_after_batch_transfer(rows[Rows(0, part)], 0)
+            quality.update(in_unit_range(images), real=split == "test")
+    return float(quality.distance.compute())
 
 
 def report(results: dict[str, dict[str, Any]], console: Console) -> None:
@@ -135,15 +164,16 @@ def report(results: dict[str, dict[str, Any]], console: Console) -> None:
 
 def main() -> int:
     """Parses, measures, reports."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each side")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--steps", type=int, default=3, help="of a turn")
     parser.add_argument("--batch", type=int, default=64, help="pictures of a step")
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    parser.add_argument("--features", metavar="CKPT", help="of an image classifier of the zoo")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.features:
+        print(f"Frechet distance of pictures: {distance_of_pictures(options.features):.4f}")
+        return 0
     quiet()
     warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")
     console = Console(highlight=False)

@@ -21,14 +21,12 @@ One thread is the default: beside other jobs two vary by more than what is measu
 defaults take some 2.5 minutes. Exits with 1 when lean / bare is under its bar.
 """
 
-import argparse
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, islice
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -41,7 +39,14 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from datamodules.time_machine import TimeMachine
 from datamodules.token_streams import SequentialStreams
-from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
+from scripts.benchmarks.measuring import (
+    Clock,
+    alternately,
+    benchmark_parser,
+    header,
+    lean_trainer,
+    write_results,
+)
 from zoo.cli.lightning import quiet
 from zoo.language_modeling.gru import GRU
 from zoo.language_modeling.lstm import LSTM
@@ -265,12 +270,7 @@ def measure(kind: str, corpus: TimeMachine, repeats: int) -> dict[str, list[floa
         "bare": bare(build(), corpus),
         "lean": lean(build(), corpus, num_batches),
     }
-    rates: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(repeats + 1):
-        order = list(variants) if turn % 2 == 0 else list(variants)[::-1]
-        for name in order:
-            rates[name].append(variants[name]())
-    return {name: values[1:] for name, values in rates.items()}
+    return alternately(variants, repeats)
 
 
 def report(kind: str, rates: dict[str, list[float]], console: Console) -> dict[str, Any]:
@@ -298,12 +298,9 @@ def report(kind: str, rates: dict[str, list[float]], console: Console) -> dict[s
 
 def main() -> int:
     """Parses, measures, reports; 1 if a bar is not met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each variant")
+    parser = benchmark_parser(__doc__, threads=1)
     parser.add_argument("--characters", type=int, default=100_000, help="of the text, to read")
-    parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     if options.threads > 1 and os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
         parser.error("OMP_WAIT_POLICY=PASSIVE slows a quiet machine down: unset it")

@@ -1,9 +1,10 @@
-"""What the benchmarks share: a clock, a Trainer that only trains, what a result says of itself."""
+"""What the benchmarks share: options, turns, a clock, a lean Trainer, what results say."""
 
+import argparse
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +14,29 @@ import lightning.pytorch as pl
 import torch
 
 from zoo.task import Task
+
+
+def benchmark_parser(doc: str | None, threads: int = 2) -> argparse.ArgumentParser:
+    """The options that all have.
+
+    Args:
+        doc: Docstring of the benchmark.
+        threads: Of torch, by default.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each way")
+    parser.add_argument("--threads", type=int, default=threads, help="of torch")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    return parser
+
+
+def alternately(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """What each way measures in each of its turns, whose order swaps; the first does not count."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(repeats + 1):
+        for name in list(ways) if turn % 2 == 0 else list(ways)[::-1]:
+            found[name].append(ways[name]())
+    return {name: values[1:] for name, values in found.items()}
 
 
 class Clock:

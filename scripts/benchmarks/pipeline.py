@@ -17,7 +17,6 @@ the end of its last step, and for course and shipped also the whole epoch with i
 under $ZOO_DATA its stand-in is repeated to the same size.
 """
 
-import argparse
 import os
 import warnings
 from collections.abc import Callable
@@ -41,7 +40,13 @@ from torchvision import datasets, transforms
 
 from datamodules.fashion_mnist import RAW, FashionMNIST
 from datamodules.samplers import TrainBatches
-from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
+from scripts.benchmarks.measuring import (
+    Clock,
+    benchmark_parser,
+    header,
+    lean_trainer,
+    write_results,
+)
 from zoo.cli.experiment import compose
 from zoo.cli.lightning import ZooCLI, quiet
 from zoo.image_classification.lenet import LeNet
@@ -218,12 +223,9 @@ def report(recipe: str, turns: list[dict[str, Seconds]], rows: int, console: Con
 
 def main() -> None:
     """Parses, measures, reports."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each variant")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="training rows an epoch")
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--workers", type=int, nargs="+", default=[4], help="of the course")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
         parser.error("OMP_WAIT_POLICY=PASSIVE slows a quiet machine down: unset it")

@@ -14,7 +14,6 @@ the order of the two swaps with each turn, and the first turn does not count. Ex
 iteration takes more than 0.6 of the course's time, by the ratio of the medians.
 """
 
-import argparse
 import sys
 import tempfile
 import warnings
@@ -36,7 +35,14 @@ from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader
 from torchvision.models.vgg import cfgs, make_layers
 
-from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
+from scripts.benchmarks.measuring import (
+    Clock,
+    alternately,
+    benchmark_parser,
+    header,
+    lean_trainer,
+    write_results,
+)
 from zoo.cli.lightning import quiet
 from zoo.style_transfer.neural_style import NeuralStyle
 from zoo.training.tapped_network import CONTENT, STYLE
@@ -180,11 +186,8 @@ def measure(size: tuple[int, int], device: str, iterations: int, repeats: int) -
         course = Course(network.to(device), content.to(device), style.to(device))
         check_equal(course, ours, iterations)
         painters: dict[str, Painter] = {"ours": ours.paint, "course": course.paint}
-        seconds: dict[str, list[float]] = {side: [] for side in painters}
-        for number in range(repeats + 1):
-            for side in list(painters) if number % 2 == 0 else list(painters)[::-1]:
-                seconds[side].append(painters[side](iterations))
-    return judged({side: values[1:] for side, values in seconds.items()})
+        turns = {side: partial(paint, iterations) for side, paint in painters.items()}
+        return judged(alternately(turns, repeats))
 
 
 def judged(seconds: dict[str, list[float]]) -> dict[str, Any]:
@@ -209,14 +212,11 @@ def report(result: dict[str, Any], console: Console) -> None:
 
 def main() -> int:
     """Parses, measures, reports; 1 if the bar is not met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each side")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--iterations", type=int, default=5, help="of a turn")
     parser.add_argument("--height", type=int, default=150, help="of the picture")
     parser.add_argument("--width", type=int, default=225, help="of the picture")
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     quiet()

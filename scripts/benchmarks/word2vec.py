@@ -34,7 +34,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import ceil
-from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -49,7 +48,13 @@ from torch.utils.data import DataLoader
 
 from datamodules.penn_treebank_windows import PennTreebankWindows
 from datamodules.word_windows import IGNORED, draw_windows, keep_probabilities
-from scripts.benchmarks.measuring import Clock, header, lean_trainer, write_results
+from scripts.benchmarks.measuring import (
+    Clock,
+    benchmark_parser,
+    header,
+    lean_trainer,
+    write_results,
+)
 from zoo.cli.lightning import quiet
 from zoo.cli.names import recipes
 from zoo.optimizers.row_sgd import RowSGD
@@ -376,13 +381,10 @@ def check_equal(rows: list[Row], corpus: Long) -> None:
 
 def main() -> int:
     """Parses, measures, reports; 1 if a bar is not met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="counted turns of each way")
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--course_batches", type=int, default=60, help="of the course's epoch")
     parser.add_argument("--epochs", type=int, default=5, help="before what is learned is asked")
     parser.add_argument("--workers", type=int, default=2, help="of gensim")
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     try:
         import gensim

@@ -3,7 +3,7 @@
 import random
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,6 @@ CLIMBING = (
 LINKS = (tarfile.SYMTYPE, tarfile.LNKTYPE)
 KINDS = (tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, b"Z")
 LIMITS = {"max_bytes": 50_000, "max_files": 20}
-Writer = Callable[[Path, str, bytes, bytes, str], None]
 
 
 def _tar(path: Path, name: str, content: bytes, kind: bytes, link: str) -> None:

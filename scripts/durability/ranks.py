@@ -48,6 +48,7 @@ SAID = {  # last of all; nothing where Linux or Lightning kills the process that
     "hang-0": "",
 }
 SOON = 15  # seconds
+PATIENCE = 120  # seconds that the first epoch may take
 
 
 def check(count: int, folder: Path) -> Outcome:
@@ -65,7 +66,7 @@ def check(count: int, folder: Path) -> Outcome:
 
 def ends(fault: str, folder: Path) -> str | None:
     """Trains with a fault in the second epoch; what is wrong with its end."""
-    log = folder / "output"
+    log, before = folder / "output", _trained(folder)
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "zoo.cli", "fit", "-c", "faulty.yaml", "--allow", "faulty"],
@@ -75,10 +76,12 @@ def ends(fault: str, folder: Path) -> str | None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    metrics = _newest(folder, "metrics.csv", 120)
-    if metrics is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        return f"no epoch ended: {log.read_text()[-500:]}"
+    until = time.monotonic() + PATIENCE
+    while _trained(folder) == before:
+        if time.monotonic() > until or not _left(process):
+            os.killpg(process.pid, signal.SIGKILL)
+            return f"no epoch ended: {log.read_text()[-500:]}"
+        time.sleep(0.1)
     begun, allowed = time.monotonic(), SOON + (TIMEOUT if fault.startswith("hang") else 0)
     while _left(process):
         if time.monotonic() - begun > allowed:
@@ -94,16 +97,9 @@ def ends(fault: str, folder: Path) -> str | None:
     return None
 
 
-def _newest(folder: Path, name: str, seconds: float) -> Path | None:
-    """The file of the newest run, once it is there."""
-    until = time.monotonic() + seconds
-    runs = len(list(folder.glob("runs/faulty/*")))
-    while time.monotonic() < until:
-        found = sorted(folder.glob(f"runs/faulty/*/{name}"), key=lambda p: int(p.parent.name))
-        if found and len(found) >= max(1, runs):
-            return found[-1]
-        time.sleep(0.1)
-    return None
+def _trained(folder: Path) -> set[Path]:
+    """What runs have logged: there is more once an epoch has ended."""
+    return set(folder.glob("runs/faulty/*/metrics.csv"))
 
 
 def _left(process: subprocess.Popen) -> bool:

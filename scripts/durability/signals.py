@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from contextlib import chdir, suppress
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,15 +19,13 @@ from zoo.training.checkpoint import read
 RECIPE = "softmax_regression-fashion_mnist"
 FIT = [
     *("fit", RECIPE, "--data.synthetic", "true", "--data.batch_size", "50"),
-    *("--trainer.accelerator", "cpu", "--wandb", "disabled", "--trainer.max_epochs"),
+    *("--trainer.accelerator", "cpu", "--wandb", "disabled", "--trainer.max_epochs", "15"),
 ]
-EPOCHS = 15
 PATIENCE = 30  # seconds
 
 
-def _fit(epochs: int, *options: str) -> int:
-    os.environ.pop("ZOO_RUN", None)
-    return main([*FIT, str(epochs), *options])
+def _fit(*options: str) -> int:
+    return main([*FIT, *options])
 
 
 def check(count: int, folder: Path) -> Outcome:
@@ -34,7 +33,7 @@ def check(count: int, folder: Path) -> Outcome:
     outcome, draw = Outcome(), random.Random(0)
     with chdir(folder):
         started = time.monotonic()
-        code = ended(forked(lambda: _fit(EPOCHS), Path("output")), 600)
+        code = ended(forked(_fit, Path("output")), 600)
         longest = time.monotonic() - started
         if code:
             sys.exit(Path("output").read_text(encoding="utf-8"))
@@ -48,7 +47,7 @@ def _signalled(
     number: int, draw: random.Random, longest: float, whole: dict, outcome: Outcome
 ) -> str | None:
     saves_first = draw.random() < 0.5
-    child = forked(lambda: _fit(EPOCHS), Path("output"))
+    child = forked(_fit, Path("output"))
     time.sleep(draw.uniform(0.2, 0.9) * longest)
     if saves_first:
         os.kill(child, signal.SIGUSR1)
@@ -87,10 +86,8 @@ def _finish(path: Path) -> None:
     run = path.parent.parent
     again = run.with_name(f"{run.name}-again")
 
-    def work() -> int:
-        return main([*FIT, str(EPOCHS), "--ckpt_path", str(path), "--runs", "again"])
-
-    code = ended(forked(work, Path("output")), 600)
+    going_on = partial(_fit, "--ckpt_path", str(path), "--runs", "again")
+    code = ended(forked(going_on, Path("output")), 600)
     if code:
         raise RuntimeError(f"going on ends with {code}")
     (finished,) = Path(f"again/{RECIPE}").iterdir()

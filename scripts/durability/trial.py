@@ -33,9 +33,6 @@ class Outcome:
         self.notes[name] = self.notes.get(name, 0) + 1
 
 
-Check = Callable[[int, Path], Outcome]
-
-
 def forked(work: Callable[[], int], output: Path) -> int:
     """Does the work in a forked process, which spares the imports; returns its id.
 
