@@ -44,6 +44,25 @@ def real_data():
     return Path(REAL)
 
 
+@pytest.fixture(scope="session")
+def torchvisions(tmp_path_factory):
+    """Random weights where torchvision's are looked for."""
+    import torch
+    from torchvision.models import get_model, get_model_weights
+    from torchvision.models.vgg import cfgs, make_layers
+
+    folder = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    for name in ("resnet18", "resnet34"):
+        url = get_model_weights(name)["DEFAULT"].url
+        torch.save(get_model(name, weights=None).state_dict(), folder / url.rpartition("/")[2])
+    url = get_model_weights("vgg19")["DEFAULT"].url
+    features = make_layers(cfgs["E"]).state_dict()  # all that paintings are judged by
+    weights = {f"features.{name}": value for name, value in features.items()}
+    torch.save(weights, folder / url.rpartition("/")[2])
+    return folder.parent.parent
+
+
 def all_architectures() -> list[Definition]:
     return list(architectures().values())
 

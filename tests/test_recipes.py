@@ -12,8 +12,6 @@ import pytest
 import torch
 import yaml
 from conftest import all_recipes, fails, imported
-from torchvision.models import get_model, get_model_weights
-from torchvision.models.vgg import cfgs, make_layers
 
 from zoo.catalogue import arguments
 from zoo.cli.main import main
@@ -64,21 +62,6 @@ def shrunk(recipe: Recipe) -> list[str]:
         ratio = min(model.get("width_ratio", 1.0), least)
         options += ["--model.width_ratio", str(ratio)]
     return options
-
-
-@pytest.fixture(scope="session")
-def torchvisions(tmp_path_factory):
-    """Random weights where torchvision's are looked for."""
-    folder = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    for name in ("resnet18", "resnet34"):
-        url = get_model_weights(name)["DEFAULT"].url
-        torch.save(get_model(name, weights=None).state_dict(), folder / url.rpartition("/")[2])
-    url = get_model_weights("vgg19")["DEFAULT"].url
-    features = make_layers(cfgs["E"]).state_dict()  # all that paintings are judged by
-    weights = {f"features.{name}": value for name, value in features.items()}
-    torch.save(weights, folder / url.rpartition("/")[2])
-    return folder.parent.parent
 
 
 def prepare_weights(recipe: Recipe, torchvisions: Path, monkeypatch) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import platform
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from scripts.machine import processor
 from zoo.task import Task
 
 
@@ -97,12 +97,8 @@ def lean_trainer(steps: int = -1, **options: Any) -> pl.Trainer:
 
 def header(threads: int) -> str:
     """Versions, the machine, and how busy it is already."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    cpu = f"{os.cpu_count()} x {models[0] if models else platform.processor()}"
     versions = f"torch {torch.__version__}, lightning {pl.__version__}"
-    return f"{versions}, {threads} threads, {cpu}, load {os.getloadavg()[0]:.2f}"
+    return f"{versions}, {threads} threads, {processor()}, load {os.getloadavg()[0]:.2f}"
 
 
 def write_results(path: Path, title: str, results: dict[str, Any]) -> None:

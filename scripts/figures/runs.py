@@ -50,7 +50,7 @@ class Runs:
         return read(run, run.name).lines
 
     def _train(self, recipe: str, *overrides: str) -> Path:
-        options = ["--runs", str(self.folder), "--wandb", "disabled"]
+        options = ["--runs", str(self.folder), "--wandb", "disabled", "--allow", "scripts"]
         with (
             Path(os.devnull).open("w") as null,
             redirect_stdout(null),

@@ -29,6 +29,7 @@ from zoo.cli.overlays import lay
 from zoo.errors import InputError
 
 DEFAULT_OPTIMIZER = "torch.optim.Adam"  # of a task
+EPOCHS = 10  # of a pair without a recipe
 
 
 @dataclass
@@ -87,6 +88,9 @@ def compose(
         config = deepcopy(recipes()[name].config) if known else {"seed_everything": 0}
         if not known:
             note = f"no recipe is called {name}: training with the defaults"
+            if not any(option.startswith("--trainer.max_") for option in overrides):
+                config["trainer"] = {"max_epochs": EPOCHS}
+                note += f", {EPOCHS} epochs (--trainer.max_epochs)"
     else:
         missing = "a corpus: --data NAME" if model else "a model: --model NAME" if data else ""
         raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")

@@ -1,4 +1,4 @@
-"""list and show: what the zoo holds, read from headers and recipes. No torch."""
+"""list: what the zoo holds, read from headers and recipes. No torch."""
 
 import json
 import re
@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zoo.catalogue import Definition, arguments, facts
-from zoo.cli.names import architectures, corpora, definitions, listed, meant, pick, recipes
+from zoo.cli.names import architectures, corpora, meant, recipes
 from zoo.cli.overlays import overlays
 from zoo.errors import InputError
 
@@ -126,64 +125,3 @@ def _shortened(cell: str, parted_by: str | None) -> str:
     """The first two of many; JSON has them all."""
     parts = cell.split(parted_by) if parted_by else [cell]
     return cell if len(parts) < 4 else f"{parts[0]}, {parts[1]} and {len(parts) - 2} more"
-
-
-def show(name: str) -> None:
-    """Prints one model, corpus, recipe or overlay.
-
-    Raises:
-        InputError: The name is none of them.
-    """
-    added = {f"+{name}": overlay for name, overlay in overlays().items()}
-    if name.startswith("+"):
-        name = pick("overlay", name, added)
-    else:
-        names = [*architectures(), *corpora(), *recipes()]
-        name = pick("model, corpus or recipe", name, names)
-    console = Console(highlight=False)
-    if name in added:
-        text, path = added[name].text, added[name].path
-        lines = [text.rstrip(), "", f"file:   {path}", f"train:  zoo fit RECIPE {name}"]
-    elif name in recipes():
-        recipe = recipes()[name]
-        lines = [recipe.text.rstrip(), "", f"file:   {recipe.path}", f"train:  zoo fit {name}"]
-        if recipe.result:
-            lines.append(f"result: {recipe.result}")
-    elif name in architectures():
-        lines = _model_page(architectures()[name])
-    else:
-        lines = _corpus_page(corpora()[name])
-    console.print(f"[bold]{name}[/bold]")
-    for line in lines:
-        console.print(escape(line), soft_wrap=True)
-
-
-def _model_page(definition: Definition) -> list[str]:
-    return [
-        definition.docstring,
-        "",
-        *_header(definition),
-        *(f"Result: {line}" for line in definition.results),
-        *_arguments(definition),
-        f"File:   {definition.path}",
-    ]
-
-
-def _corpus_page(definition: Definition) -> list[str]:
-    return [
-        definition.docstring,
-        "",
-        *_header(definition),
-        f"Facts:  {listed(facts(definition, definitions()))}",
-        *_arguments(definition),
-        f"File:   {definition.path}",
-    ]
-
-
-def _header(definition: Definition) -> list[str]:
-    return [f"{key + ':':<8}{text}" for key, text in definition.header.items()]
-
-
-def _arguments(definition: Definition) -> list[str]:
-    known = arguments(definition, definitions())
-    return [f"Options: {', '.join(known)}"]

@@ -103,8 +103,12 @@ def _show(options: argparse.Namespace, overrides: list[str]) -> int:
         from zoo.cli.augmented import show_augmented
 
         show_augmented(options.name, options.output, overrides)
+    elif options.card:
+        from zoo.cli.name_card import show_card
+
+        show_card(options.name)
     else:
-        from zoo.cli.listing import show
+        from zoo.cli.show import show
 
         show(options.name)
     return 0

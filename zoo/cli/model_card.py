@@ -4,14 +4,13 @@ Source: Mitchell et al. 2019, https://arxiv.org/abs/1810.03993
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from html import escape
-from importlib.metadata import PackageNotFoundError, metadata
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import yaml
 
+from zoo.cli.markdown import cell, code, licence, table
 from zoo.cli.names import definitions, recipes
 from zoo.cli.rounding import rounded
 from zoo.cli.run_history import PER_RUN, read
@@ -87,9 +86,9 @@ def _text(card: Card) -> Iterator[str]:
     if definition:
         yield definition.summary
         yield ""
-    yield from _table(("", ""), _facts(card, definition))
+    yield from table(("", ""), _facts(card, definition))
     yield from ["", "## Use", ""]
-    yield from (f"- {title}: {_cell(text)}" for title, text in card.lines)
+    yield from (f"- {title}: {cell(text)}" for title, text in card.lines)
     yield from ["", "## Results", ""]
     yield from _results(card)
     yield from ["", "## Settings", "", "```yaml"]
@@ -111,7 +110,7 @@ def _facts(card: Card, definition: Any) -> Iterator[tuple[str, str]]:
         step = card.checkpoint.get("global_step", 0)
         yield "trained", f"to step {step:,}, in epoch {card.checkpoint['epoch'] + 1:,}"
     yield "zoo", f"trained by {zoo.get('version')}, exported by {zoo_version()}"
-    yield "licence", f"{_licence()} (the zoo); what was learnt is subject to the corpus's terms"
+    yield "licence", licence()
     yield "file", f"`{card.path.name}`, SHA-256 `{card.digest}`"
 
 
@@ -141,9 +140,9 @@ def _results(card: Card) -> Iterator[str]:
                 note += f" {name}: `{how}`."
     if rows:
         values = [(name, rounded(float(value))) for name, value in sorted(rows.items())]
-        yield from _table(("metric", "value"), values)
+        yield from table(("metric", "value"), values)
         yield ""
-    yield _cell(note)
+    yield cell(note)
 
 
 def _validated(card: Card) -> Iterator[tuple[str, float]]:
@@ -202,10 +201,10 @@ def _known(state: dict[str, Any]) -> Iterator[str]:
     labels = state.get("labels") or state.get("classes")
     if labels:
         yield from ["", "## Labels", ""]
-        yield from (f"{number}. {_cell(str(text))}" for number, text in _first(labels))
+        yield from (f"{number}. {cell(str(text))}" for number, text in _first(labels))
     for name in ("vocabulary", "source_vocabulary", "target_vocabulary"):
         if name in state:
-            words = " ".join(_code(str(word)) for word in state[name][:10])
+            words = " ".join(code(str(word)) for word in state[name][:10])
             yield from ["", f"## {name.replace('_', ' ').capitalize()}", ""]
             yield f"{len(state[name]):,} entries, whole in the file: {words} ..."
     if "tokenizer" in state:
@@ -226,11 +225,11 @@ def _columns(encoder: dict[str, Any]) -> Iterator[str]:
         (name, f"{mean:.8g}", f"{std:.8g}", "log(1 + x)" if logarithm else "x")
         for name, (mean, std, logarithm) in encoder["scales"].items()
     ]
-    yield from _table(("column", "mean", "std", "of"), scales[:MOST])
+    yield from table(("column", "mean", "std", "of"), scales[:MOST])
     if encoder["words"]:
         yield ""
         yield from (
-            f"- {_cell(name)}: {', '.join(_cell(str(word)) for word in words[:MOST])}"
+            f"- {cell(name)}: {', '.join(cell(str(word)) for word in words[:MOST])}"
             for name, words in encoder["words"].items()
         )
 
@@ -240,29 +239,3 @@ def _first(items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     yield from list(enumerate(items))[:MOST]
     if len(items) > MOST:
         yield MOST, f"... and {len(items) - MOST:,} more, which the file has"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    for cells in (header, ["---"] * len(header)):
-        yield f"| {' | '.join(cells)} |"
-    for row in rows:
-        yield f"| {' | '.join(_cell(cell) for cell in row)} |"
-
-
-def _cell(text: str) -> str:
-    """Text that neither ends a cell nor is taken for HTML."""
-    return escape(" ".join(text.split()) or repr(text), quote=False).replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    """Text in a code span, which an own backtick would end."""
-    shown = text.replace("`", "'") if text.strip() else repr(text)
-    return f"`{shown}`"
-
-
-def _licence() -> str:
-    try:
-        own: Any = metadata("deep-learning-zoo")
-    except PackageNotFoundError:
-        return "MIT"
-    return own.get("License-Expression") or own.get("License") or "MIT"

@@ -39,8 +39,10 @@ def build_parser() -> Parser:
 
     verb = verbs.add_parser("show", help="one model, corpus, recipe or +overlay")
     verb.add_argument("name", choices=_Names(), metavar="NAME", help="of a model, corpus or recipe")
-    verb.add_argument("--layers", action="store_true", help="the layers of a model, one by one")
-    verb.add_argument(
+    kind = verb.add_mutually_exclusive_group()
+    kind.add_argument("--layers", action="store_true", help="the layers of a model, one by one")
+    kind.add_argument("--card", action="store_true", help="a model or recipe, as a Markdown card")
+    kind.add_argument(
         "--augmented", action="store_true", help="draw pictures of a corpus or recipe, changed"
     )
     verb.add_argument("--output", type=Path, help="the PNG of augmented pictures")

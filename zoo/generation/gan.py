@@ -7,9 +7,9 @@ Paper:  Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, Figure 1
 Shapes: (batch, 2) -> (batch, 2)
 Size:   43 parameters
 Config: gan-gaussian2d
-Result: gan-gaussian2d: losses 0.6932 and 0.6931 (ln 2 is 0.6931), mean off by 0.019 and covariance
-        by 0.075 of their lengths after 20 epochs (generated corpus, seed 0, 2026-11-25: `zoo fit
-        gan-gaussian2d`; seeds 1 and 2: 0.016 and 0.072, 0.005 and 0.075)
+Result: gan-gaussian2d: loss of the discriminator 0.6932, of the generator 0.6931, error of the mean
+        0.0190, of the covariance 0.0750 after 20 epochs (generated corpus, seed 0, 2026-11-25: `zoo
+        fit gan-gaussian2d`, `zoo test`)
 """
 
 from collections.abc import Sequence

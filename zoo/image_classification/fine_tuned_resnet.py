@@ -9,10 +9,9 @@ Paper:  Yosinski, Clune, Bengio and Lipson 2014, https://arxiv.org/abs/1411.1792
 Shapes: (batch, 3, 224, 224) -> (batch, 1000)
 Size:   11,689,512 parameters
 Config: fine_tuned_resnet-dogs, fine_tuned_resnet-hot_dog, fine_tuned_resnet_small-hot_dog
-Result: fine_tuned_resnet_small-hot_dog: test accuracy 0.7921 after 10 epochs (real corpus at
-        64 x 64, 1,400 of its 2,000 training pictures, seed 0, 2026-11-25: `zoo fit
-        resnet_small-cifar10`, `zoo fit fine_tuned_resnet_small-hot_dog`, `zoo test`; seeds 1 and 2:
-        0.8047, 0.7993; from scratch, seeds 0 to 2: 0.6846, 0.6935, 0.6093)
+Result: fine_tuned_resnet_small-hot_dog: test accuracy 0.7921 after 10 epochs (real corpus, 1,400 of
+        2,000 training pictures, seed 0, 2026-11-25: `zoo fit resnet_small-cifar10`, `zoo fit
+        fine_tuned_resnet_small-hot_dog`, `zoo test`)
 """
 
 from collections.abc import Sequence

@@ -7,8 +7,8 @@ Shapes: (batch, 3, 224, 224) -> (batch, 1000)
 Size:   11,689,512 parameters
 Config: resnet-cifar10, resnet-fashion_mnist, resnet_fast-cifar10, resnet_small-cifar10,
         resnet_small-fashion_mnist
-Result: resnet_small-cifar10: test accuracy 0.8763 after 36 epochs (real corpus, 20,000 of its
-        50,000 training pictures, seed 0, 2026-11-25: `zoo fit resnet_small-cifar10`, `zoo test`)
+Result: resnet_small-cifar10: test accuracy 0.8763 after 36 epochs (real corpus, 20,000 of 50,000
+        training pictures, seed 0, 2026-11-25: `zoo fit resnet_small-cifar10`, `zoo test`)
 Result: resnet_small-fashion_mnist: test accuracy 0.9123 after 2 epochs (real corpus, seed 0,
         2026-11-25: `zoo fit resnet_small-fashion_mnist`, `zoo test`)
 """

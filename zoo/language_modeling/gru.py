@@ -4,14 +4,14 @@ Paper:  Cho et al. 2014, https://arxiv.org/abs/1406.1078, Figure 2, Equations 5 
 Shapes: (batch, 35) -> (batch, 35, 28)
 Size:   226,844 parameters
 Config: gru-time_machine, gru_deep_held_out-time_machine, gru_held_out-time_machine
-Result: gru-time_machine: training perplexity 1.0089 after 160 epochs (real corpus, its first
-        10,000 characters, seed 0, 2026-11-25: `zoo fit gru-time_machine`)
-Result: gru_deep_held_out-time_machine: held-out perplexity 6.10 after 30 epochs (real
-        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25:
-        `zoo fit gru_deep_held_out-time_machine`)
-Result: gru_held_out-time_machine: held-out perplexity 6.39 after 50 epochs (real
-        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25:
-        `zoo fit gru_held_out-time_machine`)
+Result: gru-time_machine: training perplexity 1.0089 after 160 epochs (real corpus, its first 10,000
+        characters, seed 0, 2026-11-25: `zoo fit gru-time_machine`)
+Result: gru_deep_held_out-time_machine: perplexity of unseen characters 6.1000 after 30 epochs (real
+        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25: `zoo fit
+        gru_deep_held_out-time_machine`)
+Result: gru_held_out-time_machine: perplexity of unseen characters 6.3900 after 50 epochs (real
+        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25: `zoo fit
+        gru_held_out-time_machine`)
 """
 
 from typing import Any, Literal

@@ -5,13 +5,13 @@ Paper:  Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1
 Shapes: (batch, 35) -> (batch, 35, 28)
 Size:   300,060 parameters
 Config: lstm-penn_treebank, lstm-time_machine, lstm_held_out-time_machine, lstm_six-time_machine
-Result: lstm-penn_treebank: test perplexity 99.3 after 12 epochs (real corpus, seed 0,
-        2026-11-25: `zoo fit lstm-penn_treebank`, 31 minutes on 2 cores)
+Result: lstm-penn_treebank: test perplexity 99.3 after 12 epochs (real corpus, seed 0, 2026-11-25:
+        `zoo fit lstm-penn_treebank`, `zoo test`)
 Result: lstm-time_machine: training perplexity 1.0056 after 160 epochs (real corpus, its first
         10,000 characters, seed 0, 2026-11-25: `zoo fit lstm-time_machine`)
-Result: lstm_held_out-time_machine: held-out perplexity 6.46 after 50 epochs (real
-        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25:
-        `zoo fit lstm_held_out-time_machine`)
+Result: lstm_held_out-time_machine: perplexity of unseen characters 6.4600 after 50 epochs (real
+        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25: `zoo fit
+        lstm_held_out-time_machine`)
 Result: lstm_six-time_machine: training perplexity 1.0037 after 160 epochs (real corpus, its first
         10,000 characters, seed 0, 2026-11-25: `zoo fit lstm_six-time_machine`)
 """

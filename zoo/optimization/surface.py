@@ -12,18 +12,18 @@ Config: surface-gradient_noise, surface_adadelta-gradient_noise, surface_adagrad
         surface_projected-gradient_noise, surface_rmsprop-gradient_noise,
         surface_stochastic-gradient_noise, surface_waves-gradient_noise,
         surface_yogi-gradient_noise
-Result: surface-gradient_noise: f 0.0033 after 20 steps (seed 0, 2026-11-25)
-Result: surface_adadelta-gradient_noise: f 6.06e-05 after 50 steps (seed 0, 2026-11-25)
-Result: surface_adagrad-gradient_noise: f 0.6180 after 20 steps (seed 0, 2026-11-25)
-Result: surface_adam-gradient_noise: f 0.0329 after 50 steps (seed 0, 2026-11-25)
-Result: surface_momentum-gradient_noise: f 0.000398 after 20 steps (seed 0, 2026-11-25)
-Result: surface_newton-gradient_noise: f 1.0000 after 10 steps (seed 0, 2026-11-25)
-Result: surface_parabola-gradient_noise: f 0.0037 after 10 steps (seed 0, 2026-11-25)
-Result: surface_projected-gradient_noise: f 0.6667 after 20 steps (seed 0, 2026-11-25)
-Result: surface_rmsprop-gradient_noise: f 1.12e-05 after 20 steps (seed 0, 2026-11-25)
-Result: surface_stochastic-gradient_noise: f 0.0197 after 50 steps (seed 0, 2026-11-25)
-Result: surface_waves-gradient_noise: f -1.1488 after 10 steps (seed 0, 2026-11-25)
-Result: surface_yogi-gradient_noise: f 0.0337 after 50 steps (seed 0, 2026-11-25)
+Result: surface-gradient_noise: f 0.0033 after 20 steps (generated corpus, seed 0, 2026-11-28: `zoo
+        fit surface-gradient_noise`)
+Result: surface_adadelta-gradient_noise: f 6.06e-05 after 50 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_adadelta-gradient_noise`)
+Result: surface_adagrad-gradient_noise: f 0.6180 after 20 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_adagrad-gradient_noise`)
+Result: surface_adam-gradient_noise: f 0.0329 after 50 steps (generated corpus, seed 0, 2026-11-28:
+        `zoo fit surface_adam-gradient_noise`)
+Result: surface_momentum-gradient_noise: f 0.000398 after 20 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_momentum-gradient_noise`)
+Result: surface_parabola-gradient_noise: f 0.0037 after 10 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_parabola-gradient_noise`)
 """
 
 from collections.abc import Callable, Sequence

@@ -9,27 +9,28 @@ Config: linear_regression-airfoil, linear_regression-high_dimensional,
         linear_regression_adam-airfoil, linear_regression_momentum-airfoil,
         linear_regression_nesterov-airfoil, linear_regression_rmsprop-airfoil,
         linear_regression_yogi-airfoil
-Result: linear_regression-airfoil: training loss 0.2434 after 2 epochs (real, seed 0, 2026-11-25)
-Result: linear_regression-high_dimensional: test RMSE 0.1575 after 100 epochs (generated, seed 0,
-        2026-11-25)
-Result: linear_regression-house_prices: log-RMSE of 5 folds 0.1421 after 100 epochs (real, seed 0,
-        2026-11-25)
-Result: linear_regression-synthetic_regression: test RMSE 0.0090 after 3 epochs (generated, seed 0,
-        2026-11-25)
-Result: linear_regression_adadelta-airfoil: training loss 0.2437 after 2 epochs (real, seed 0,
-        2026-11-25)
-Result: linear_regression_adagrad-airfoil: training loss 0.2427 after 2 epochs (real, seed 0,
-        2026-11-25)
-Result: linear_regression_adam-airfoil: training loss 0.2435 after 2 epochs (real, seed 0,
-        2026-11-25)
-Result: linear_regression_momentum-airfoil: training loss 0.2434 after 2 epochs (real, seed 0,
-        2026-11-25)
-Result: linear_regression_nesterov-airfoil: training loss 0.2432 after 2 epochs (real, seed 0,
-        2026-11-25)
-Result: linear_regression_rmsprop-airfoil: training loss 0.2430 after 2 epochs (real, seed 0,
-        2026-11-25)
-Result: linear_regression_yogi-airfoil: training loss 0.2435 after 2 epochs (real, seed 0,
-        2026-11-25)
+Result: linear_regression-airfoil: training loss 0.2434 after 2 epochs (real corpus, seed 0,
+        2026-11-28: `zoo fit linear_regression-airfoil`)
+Result: linear_regression-high_dimensional: norm of the weights 0.0331 after 100 epochs (generated
+        corpus, seed 0, 2026-11-28: `zoo fit linear_regression-high_dimensional`)
+Result: linear_regression-house_prices: log-RMSE of 5 folds 0.1421 after 100 epochs (real corpus,
+        seed 0, 2026-11-25: `zoo cross-validate linear_regression-house_prices`)
+Result: linear_regression-synthetic_regression: largest error of a weight 0.000784 after 3 epochs
+        (generated corpus, seed 0, 2026-11-28: `zoo fit linear_regression-synthetic_regression`)
+Result: linear_regression_adadelta-airfoil: training loss 0.2437 after 2 epochs (real corpus, seed
+        0, 2026-11-28: `zoo fit linear_regression_adadelta-airfoil`)
+Result: linear_regression_adagrad-airfoil: training loss 0.2427 after 2 epochs (real corpus, seed 0,
+        2026-11-28: `zoo fit linear_regression_adagrad-airfoil`)
+Result: linear_regression_adam-airfoil: training loss 0.2435 after 2 epochs (real corpus, seed 0,
+        2026-11-28: `zoo fit linear_regression_adam-airfoil`)
+Result: linear_regression_momentum-airfoil: training loss 0.2434 after 2 epochs (real corpus, seed
+        0, 2026-11-28: `zoo fit linear_regression_momentum-airfoil`)
+Result: linear_regression_nesterov-airfoil: training loss 0.2432 after 2 epochs (real corpus, seed
+        0, 2026-11-28: `zoo fit linear_regression_nesterov-airfoil`)
+Result: linear_regression_rmsprop-airfoil: training loss 0.2430 after 2 epochs (real corpus, seed 0,
+        2026-11-28: `zoo fit linear_regression_rmsprop-airfoil`)
+Result: linear_regression_yogi-airfoil: training loss 0.2435 after 2 epochs (real corpus, seed 0,
+        2026-11-28: `zoo fit linear_regression_yogi-airfoil`)
 """
 
 from typing import Any

@@ -4,9 +4,9 @@ Paper:  Joulin, Grave, Bojanowski and Mikolov 2017, https://arxiv.org/abs/1607.0
 Shapes: (batch, 300) of 10,000 tokens -> (batch, 2)
 Size:   1,000,202 parameters
 Config: bag_of_embeddings-imdb
-Result: bag_of_embeddings-imdb: test accuracy 0.8530 after 4 epochs (real corpus, 4,000 of its
-        25,000 training reviews and 2,000 of its 25,000 test reviews, best of 10 epochs by
-        val/accuracy, seed 0, 2026-11-25: `zoo fit bag_of_embeddings-imdb` and `zoo test`)
+Result: bag_of_embeddings-imdb: test accuracy 0.8530 after 4 epochs (real corpus, 4,000 of 25,000
+        training reviews, 2,000 of 25,000 test reviews, the best of 10 epochs by validation, seed 0,
+        2026-11-25: `zoo fit bag_of_embeddings-imdb`, `zoo test`)
 """
 
 from typing import Any

@@ -4,11 +4,12 @@ Paper:  Kim 2014, https://arxiv.org/abs/1408.5882, Figure 1 and Section 3.1
 Shapes: (batch, 300) of 10,000 tokens -> (batch, 2)
 Size:   1,240,902 parameters
 Config: text_cnn-imdb
-Result: text_cnn-imdb: test accuracy 0.8300 after 5 epochs (real corpus, 4,000 of its 25,000
-        training reviews and 2,000 of its 25,000 test reviews, best of 6 epochs by val/accuracy,
-        seed 0, 2026-11-25: `zoo fit text_cnn-imdb` and `zoo test`)
+Result: text_cnn-imdb: test accuracy 0.8300 after 5 epochs (real corpus, 4,000 of 25,000 training
+        reviews, 2,000 of 25,000 test reviews, the best of 6 epochs by validation, seed 0,
+        2026-11-25: `zoo fit text_cnn-imdb`, `zoo test`)
 """
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -44,7 +45,7 @@ class TextCNN(TextClassifier):
         vocab_size: int,
         num_classes: int,
         embed_dim: int = 100,
-        kernel_sizes: tuple[int, ...] = (3, 4, 5),
+        kernel_sizes: Sequence[int] = (3, 4, 5),
         num_channels: int = 100,
         fixed: bool = True,
         dropout: float = 0.5,

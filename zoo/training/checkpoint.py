@@ -14,6 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.errors import InputError
 from zoo.training import checked_archive, portable
+from zoo.training.shipped import resolved, shipped
 from zoo.version import CHECKPOINT_FORMAT
 
 TRUSTED = ("zoo.", "datamodules.")
@@ -43,10 +44,13 @@ class DurableCheckpointIO(TorchCheckpointIO):
 def read(path: str | Path) -> dict[str, Any]:
     """Reads a checkpoint onto the CPU, after a check of every byte; runs no code from it.
 
+    Args:
+        path: Of the file, or the name of a trained model that comes with the zoo.
+
     Raises:
         InputError: The file is missing, empty, cut, damaged, not a checkpoint or has code in it.
     """
-    path = Path(path)
+    path = resolved(Path(path))
     if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
         raise InputError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
     try:
@@ -57,7 +61,8 @@ def read(path: str | Path) -> dict[str, Any]:
             checked_archive.verify(path)
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such checkpoint") from None
+        come = f"; with the zoo come: {', '.join(shipped())}" if not path.suffix else ""
+        raise InputError(f"{path}: there is no such checkpoint{come}") from None
     except IsADirectoryError:
         raise InputError(f"{path}: a folder, not a checkpoint") from None
     except zipfile.BadZipFile:
@@ -81,7 +86,7 @@ def load(path: str | Path, *, allow: Sequence[str] = ()) -> LightningModule:
     """The trained model of a checkpoint, on the CPU and in evaluation mode.
 
     Args:
-        path: Of the checkpoint.
+        path: Of the checkpoint, or the name of a trained model that comes with the zoo.
         allow: Packages besides the zoo that the model's class may come from.
 
     Raises:

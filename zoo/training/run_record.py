@@ -32,7 +32,8 @@ class RunRecord(Callback):
     processes, `train_seconds` those spent on them, without validation, and `rows_per_second` is
     their ratio. All are summed over the tries of a job that goes on in its folder; of an epoch that
     did not end only a single process knows the rows. `peak_memory_bytes` is the most that the first
-    process had: on its GPU in training, else in all since it was started. `state` is running,
+    process had: on its GPU in training, else in all since it was started. `corpus` is what was read
+    of which. `state` is running,
     finished, stopped (by a signal) or failed; a process that was killed leaves "running".
 
     Args:
@@ -78,6 +79,7 @@ class RunRecord(Callback):
             "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
             "threads": torch.get_num_threads(),
             "world_size": trainer.world_size,
+            "corpus": getattr(getattr(trainer, "datamodule", None), "described", None),
             "versions": {
                 "zoo": zoo_version(),
                 "torch": str(torch.__version__),

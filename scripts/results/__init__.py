@@ -1,0 +1,1 @@
+"""Every recipe measured, and the tables that follow from it."""

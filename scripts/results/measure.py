@@ -1,0 +1,245 @@
+"""Trains and tests recipes in processes of their own, and reads what they leave."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from scripts.machine import processor
+from scripts.results.records import Result, commit, digest
+from scripts.results.rows import Row
+from scripts.results.words import counted
+from zoo.cli.names import class_path, corpora, definitions, recipes
+from zoo.cli.run_history import read
+from zoo.errors import InputError
+
+TRAIN = (sys.executable, "-m", "zoo.cli.sweep_trial")  # zoo, in the folder that it is given
+ZOO = (sys.executable, "-m", "zoo.cli")
+STOPPED = 128 + signal.SIGTERM
+LOOK = 0.5  # seconds between two looks at a training
+QUIET = ("--wandb", "disabled", "--trainer.enable_progress_bar", "false")
+
+
+class OutOfTimeError(Exception):
+    """The budget is used up; the run has been saved and goes on the next time."""
+
+
+@dataclass(frozen=True)
+class Measurer:
+    """Measures rows.
+
+    Attributes:
+        folder: Where the run folders go: `<folder>/<recipe and options>/<seed>`.
+        end: When to stop, by `time.monotonic()`; infinity where it does not matter.
+    """
+
+    folder: Path
+    end: float
+
+    def measure(self, row: Row, seed: int) -> Result:
+        """Trains, and tests where the corpus has a test, one run of a row.
+
+        Raises:
+            OutOfTimeError: See there.
+            InputError: A command failed; says which, and what its last line was.
+        """
+        kind = kind_of(row.recipe)
+        if row.folds:
+            return self._cross_validate(row, seed, kind)
+        run = self.fit(row, seed)
+        tested = self._test(row, run) if has_test(row.recipe) else {}
+        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        lines = [line for line in read(run, run.name).lines if "step" in line]
+        metrics: dict[str, float] = {}
+        for line in lines:
+            metrics |= {k: v for k, v in line.items() if k.startswith(("train/", "val/"))}
+        metrics |= weights_of(row.recipe, run / "checkpoints" / "last.ckpt")
+        return self._result(row, seed, kind, record, metrics, tested, int(lines[-1]["step"]) + 1)
+
+    def run(self, row: Row, seed: int) -> Path:
+        """The folder of a run: of the recipe, and of its options as a file may be called."""
+        options = "_".join(option.lstrip("-") for option in row.options)
+        name = "".join(c if c.isalnum() or c in "=.,_-" else "" for c in options)
+        return self.folder / "+".join(part for part in (row.recipe, name) if part) / str(seed)
+
+    def checkpoint(self, recipe: str) -> Path:
+        """The checkpoint of a recipe that another needs.
+
+        Raises:
+            InputError: It is not there; names it.
+        """
+        path = self.run(Row(what="", recipe=recipe), 0) / "checkpoints" / "best.ckpt"
+        if not path.is_file():
+            raise InputError(f"{path} is missing: measure {recipe} first, in the same folder")
+        return path
+
+    def fit(self, row: Row, seed: int) -> Path:
+        """Trains a run of a row, or goes on with it, unless it is finished; returns its folder.
+
+        Raises:
+            OutOfTimeError: See there.
+            InputError: The command failed; says how.
+        """
+        run = self.run(row, seed)
+        if _state(run) != "finished":
+            last = run / "checkpoints" / "last.ckpt"
+            goes_on = ["--ckpt_path", str(last)] if last.is_file() else []
+            options = [*self._options(row, seed), *QUIET, *goes_on]
+            self.do([*TRAIN, str(run.absolute()), "fit", row.recipe, *options], run, self.end)
+        return run
+
+    def _options(self, row: Row, seed: int) -> list[str]:
+        """Of the training."""
+        options = [*row.options, f"--seed_everything={seed}", *self._after(row, "fit")]
+        stands_in = kind_of(row.recipe) == "synthetic" and "--data.synthetic=true" not in options
+        return [*options, *["--data.synthetic=true"] * stands_in]
+
+    def _after(self, row: Row, verb: str) -> list[str]:
+        """The option for a verb that names the checkpoint of the run before."""
+        if row.after is None or row.after.of != verb:
+            return []
+        return [f"{row.after.option}={self.checkpoint(row.after.recipe)}"]
+
+    def _test(self, row: Row, run: Path) -> dict[str, Any]:
+        path = run / "checkpoints" / f"{row.checkpoint}.ckpt"
+        self.do([*ZOO, "test", "--ckpt_path", str(path), *self._after(row, "test")], run)
+        record = json.loads((run / "test.json").read_text(encoding="utf-8"))
+        return {key: record[key] for key in ("checkpoint", "epoch", "metrics")}
+
+    def _cross_validate(self, row: Row, seed: int, kind: str) -> Result:
+        run = self.run(row, seed)
+        options = ["--runs", str(run), "--folds", str(row.folds), *self._options(row, seed)]
+        begun = time.monotonic()
+        self.do([*ZOO, "cross-validate", row.recipe, *options, *QUIET], run, self.end)
+        folds = max((run / row.recipe).iterdir(), key=lambda path: path.stat().st_mtime)
+        found = json.loads((folds / "cross_validation.json").read_text(encoding="utf-8"))
+        records = [json.loads(p.read_text("utf-8")) for p in folds.glob("fold-*/run.json")]
+        rows = sum(record["train_rows"] for record in records)
+        record = records[0] | {
+            "corpus": found["corpus"],
+            "epochs": found["epochs"],
+            "seconds": time.monotonic() - begun,
+            "rows_per_second": rows / sum(record["train_seconds"] for record in records),
+        }
+        steps = [int(read(p.parent, "").lines[-1]["step"]) for p in folds.glob("fold-*/run.json")]
+        return self._result(row, seed, kind, record, found["mean"], {}, max(steps) + 1)
+
+    def do(self, command: Sequence[str], run: Path, until: float = float("inf")) -> None:
+        """Runs a command; ends it when the time is up, after it has saved.
+
+        Raises:
+            OutOfTimeError: See there.
+            InputError: It failed; says how, and where its log is.
+        """
+        run.parent.mkdir(parents=True, exist_ok=True)
+        log = run.parent / f"{run.name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        told = False
+        try:
+            while process.poll() is None:
+                time.sleep(LOOK)
+                if not told and time.monotonic() > until:
+                    process.send_signal(signal.SIGTERM)
+                    told = True
+        except BaseException:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise
+        if told and process.returncode == STOPPED:
+            raise OutOfTimeError
+        if process.returncode:
+            said = log.read_text(encoding="utf-8", errors="replace").strip()
+            last = said.rpartition("\n")[2].removeprefix("zoo: ")
+            raise InputError(f"{run.name}: exit {process.returncode}: {last} ({log})")
+
+    def _result(
+        self,
+        row: Row,
+        seed: int,
+        kind: str,
+        record: dict[str, Any],
+        metrics: dict[str, float],
+        tested: dict[str, Any],
+        steps: int,
+    ) -> Result:
+        machine = processor() if record["device"] == "cpu" else record["device"]
+        return Result(
+            recipe=row.recipe,
+            options=list(row.options),
+            seed=seed,
+            settings=digest(row.recipe),
+            corpus=record["corpus"],
+            kind=kind,
+            epochs=record["epochs"],
+            steps=steps,
+            metrics=metrics,
+            tested=tested,
+            date=date.today().isoformat(),
+            commit=commit(),
+            machine=f"{machine}, {counted(record['threads'], 'thread')}",
+            seconds=round(record["seconds"], 1),
+            rows_per_second=record["rows_per_second"],
+            peak_memory_bytes=record["peak_memory_bytes"],
+            versions=record["versions"],
+        )
+
+
+def _state(run: Path) -> str:
+    try:
+        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(record.get("state"))
+
+
+@cache
+def kind_of(recipe: str) -> str:
+    """Of the corpus as it lies here: real, generated by nature, or synthetic for want of it."""
+    corpus = _corpus(recipe)
+    source = definitions()[f"{type(corpus).__module__}.{type(corpus).__qualname__}"]
+    if source.header["Source"].startswith("generated"):
+        return "generated"
+    return "real" if corpus.found else "synthetic"
+
+
+def has_test(recipe: str) -> bool:
+    """Whether the corpus of a recipe has test rows with their answers."""
+    return "test" in _corpus(recipe).splits
+
+
+def _corpus(recipe: str) -> Any:
+    """The corpus of a recipe; nothing is read."""
+    from importlib import import_module
+
+    data = recipes()[recipe].config["data"]
+    module, _, name = class_path("corpus", data["class_path"], corpora()).rpartition(".")
+    return getattr(import_module(module), name)(**data.get("init_args", {}))
+
+
+def weights_of(recipe: str, path: Path) -> dict[str, float]:
+    """Of a linear model: the norm of its weights, and their largest error where the rule is known.
+
+    The bias counts as a weight of the rule, not of the norm.
+    """
+    from zoo.training.checkpoint import read as read_checkpoint
+
+    state = read_checkpoint(path)["state_dict"]
+    if "linear.weight" not in state:
+        return {}
+    weights, bias = state["linear.weight"].flatten(), float(state["linear.bias"])
+    found = {"weights/norm": float(weights.norm())}
+    corpus = _corpus(recipe)
+    if hasattr(corpus, "weights") and hasattr(corpus, "bias"):
+        errors = [abs(float(w) - true) for w, true in zip(weights, corpus.weights, strict=True)]
+        found["weights/error"] = max(*errors, abs(bias - corpus.bias))
+    return found

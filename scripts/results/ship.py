@@ -1,0 +1,40 @@
+"""The trained models that come with the zoo: trained on stand-ins, exported, checked."""
+
+from pathlib import Path
+
+from scripts.results.measure import ZOO, Measurer
+from scripts.results.rows import Row
+from zoo.errors import InputError
+from zoo.training.shipped import FOLDER, SUFFIX
+
+RECIPES = {  # with the checkpoint that is taken
+    "bag_of_embeddings-imdb": "best",
+    "gan-gaussian2d": "last",
+    "gru_held_out-time_machine": "last",
+    "lenet_relu-fashion_mnist": "best",
+    "seq2seq-fra_eng": "last",
+}
+MOST = 1_000_000  # bytes, of all
+
+
+def ship(measurer: Measurer) -> list[Path]:
+    """Trains them and writes their weights into the package; returns the files.
+
+    Raises:
+        InputError: They are too large in all, or a command failed.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    written = []
+    for recipe, checkpoint in RECIPES.items():
+        run = measurer.fit(Row(what="", recipe=recipe, options=("--data.synthetic=true",)), 0)
+        path = FOLDER / f"{recipe}{SUFFIX}"
+        source = run / "checkpoints" / f"{checkpoint}.ckpt"
+        command = [*ZOO, "export", str(source), "--format", "safetensors", "--output", str(path)]
+        measurer.do(command, run)
+        Path(f"{path}.md").unlink(missing_ok=True)  # its card is `zoo show NAME --card`
+        written.append(path)
+        print(f"  {path.name}: {path.stat().st_size:,} bytes", flush=True)
+    size = sum(path.stat().st_size for path in written)
+    if size > MOST:
+        raise InputError(f"{FOLDER}: {size:,} bytes in all are over {MOST:,}: ship smaller ones")
+    return written

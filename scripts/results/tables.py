@@ -1,0 +1,177 @@
+"""What follows from results.json: tables of the README, of docs, of topics; headers."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.results.records import of
+from scripts.results.rows import Row, rows
+from scripts.results.words import (
+    Results,
+    after,
+    header_lines,
+    measured,
+    share,
+    unmeasured,
+    verdict,
+    with_results,
+)
+from zoo.catalogue import architectures
+from zoo.cli.markdown import table
+from zoo.errors import InputError
+
+HOME = Path(__file__).resolve().parents[2]
+README, RESULTS, TOPICS = HOME / "README.md", HOME / "docs/results.md", HOME / "docs/topics"
+GIBI = 2**30
+
+
+def files(results: Results) -> dict[Path, str]:
+    """Every file in which results are said, as it has to be."""
+    texts = {
+        README: _filled(README, "topics", _topics(results)),
+        RESULTS: _filled(RESULTS, "results", _all(results)),
+    }
+    text = texts[RESULTS]
+    texts[RESULTS] = _between(RESULTS, text, "costs", _costs(results))
+    for topic in sorted({row.topic for row in rows()} - {0}):
+        page = TOPICS / f"{topic:02d}.md"
+        texts[page] = _filled(page, f"results {topic:02d}", _topic(topic, results))
+    for definition in architectures().values():
+        source = definition.path.read_text(encoding="utf-8")
+        texts[definition.path] = with_results(source, header_lines(definition, results))
+    return texts
+
+
+def write(results: Results) -> list[Path]:
+    """Writes those that are not as they have to be; returns which."""
+    changed = {p: t for p, t in files(results).items() if p.read_text(encoding="utf-8") != t}
+    for path, text in changed.items():
+        path.write_text(text, encoding="utf-8")
+    return list(changed)
+
+
+def _filled(path: Path, name: str, lines: Iterator[str]) -> str:
+    try:
+        return _between(path, path.read_text(encoding="utf-8"), name, lines)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _between(path: Path, text: str, name: str, lines: Iterator[str]) -> str:
+    """The text with these lines between `<!-- name -->` and the comment that ends it."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name.partition(' ')[0]} -->"
+    pattern = re.compile(f"({re.escape(begin)}).*?({re.escape(end)})", re.DOTALL)
+    if not pattern.search(text):
+        raise InputError(f"{path}: has no {begin.strip()} ... {end}, between which the table goes")
+    between = "\n".join(["", *lines, "", ""])
+    return pattern.sub(lambda found: found.group(1) + between + found.group(2), text, count=1)
+
+
+def _topics(results: Results) -> Iterator[str]:
+    """One row a topic: its first that is measured, or else its first."""
+    chosen: dict[int, Row] = {}
+    for row in sorted(rows(), key=lambda row: bool(row.needs)):
+        if row.topic:
+            chosen.setdefault(row.topic, row)
+    yield from table(
+        ("", "the command", "measured", "", "the course"),
+        (
+            (
+                f"[{topic} {_title(topic)}](docs/topics/{topic:02d}.md)",
+                f"`{row.typed}`",
+                *_figures(row, results),
+                row.course,
+            )
+            for topic, row in sorted(chosen.items())
+        ),
+    )
+
+
+def _title(topic: int) -> str:
+    """Of a topic's page, without its number."""
+    first = (TOPICS / f"{topic:02d}.md").read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("# ").partition(" ")[2]
+
+
+def _figures(row: Row, results: Results) -> tuple[str, str]:
+    """What is measured and when; the values."""
+    found = of(row, results)
+    if not row.recipe:
+        return str(row.bar), "tested"
+    if not found:
+        return ", ".join(row.figures.values()), unmeasured(row)
+    pairs = measured(row, found)
+    words = ", ".join(words for words, _ in pairs)
+    notes = [
+        "the synthetic corpus" if found[0].kind == "synthetic" else "",
+        share(row, found[0]),
+        f"{len(found)} seeds" if len(found) > 1 else "",
+    ]
+    told = ", ".join(note for note in notes if note)
+    values = ", ".join(value for _, value in pairs)
+    return f"{words} {after(row, found[0])}" + (f" ({told})" if told else ""), values
+
+
+def _all(results: Results) -> Iterator[str]:
+    """Every row, by topic."""
+    yield from table(
+        ("topic", "", "command", "measured", "", "the course", "bar"),
+        (
+            (
+                str(row.topic or ""),
+                row.what,
+                f"`{row.typed}`",
+                *_figures(row, results),
+                row.course,
+                _bar(row, results),
+            )
+            for row in sorted(rows(), key=lambda row: row.topic or 99)
+        ),
+    )
+
+
+def _topic(topic: int, results: Results) -> Iterator[str]:
+    yield from table(
+        ("", "command", "measured", "", "the course"),
+        (
+            (row.what, f"`{row.typed}`", *_figures(row, results), row.course)
+            for row in rows()
+            if row.topic == topic
+        ),
+    )
+
+
+def _bar(row: Row, results: Results) -> str:
+    said = verdict(row, of(row, results))
+    if isinstance(row.bar, str) or len(row.bar) < 2:
+        limits = "" if isinstance(row.bar, str) else "".join(row.bar.values())
+    else:
+        limits = ", ".join(f"{metric} {limit}" for metric, limit in row.bar.items())
+    return ": ".join(part for part in (limits, said) if part)
+
+
+def _costs(results: Results) -> Iterator[str]:
+    """What every run cost, and where."""
+    yield from table(
+        ("recipe", "seed", "time", "rows/s", "memory", "machine", "versions", "date", "commit"),
+        (
+            (
+                f"`{' '.join([result.recipe, *result.options])}`",
+                str(result.seed),
+                _time(result.seconds),
+                f"{result.rows_per_second:,.0f}" if result.rows_per_second else "",
+                f"{result.peak_memory_bytes / GIBI:.1f} GiB" if result.peak_memory_bytes else "",
+                result.machine,
+                ", ".join(f"{name} {number}" for name, number in result.versions.items()),
+                result.date,
+                result.commit,
+            )
+            for result in (results[key] for key in sorted(results))
+            if result.seconds is not None
+        ),
+    )
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -1,0 +1,158 @@
+"""How results are said: numbers, headers, what has been reached."""
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from scripts.results.records import Result, figures, of
+from scripts.results.rows import LIMIT, Row, rows
+from zoo.catalogue import Definition
+from zoo.cli.names import recipes
+from zoo.cli.rounding import rounded
+
+WIDTH, INDENT = 100, " " * 8
+Results = dict[tuple[str, tuple[str, ...], int], Result]
+REACHED = {
+    ">=": lambda value, limit: value >= limit,
+    "<=": lambda value, limit: value <= limit,
+    ">": lambda value, limit: value > limit,
+    "<": lambda value, limit: value < limit,
+}
+
+
+def number(value: float) -> str:
+    """Four decimals, or as many digits as are worth reading."""
+    return f"{value:.4g}" if abs(value) >= 10 else rounded(value)
+
+
+def spread(values: Sequence[float]) -> str:
+    """One number, or from which to which several lie."""
+    texts = [number(value) for value in (min(values), max(values))]
+    return texts[0] if texts[0] == texts[1] else " to ".join(texts)
+
+
+def measured(row: Row, results: Sequence[Result]) -> list[tuple[str, str]]:
+    """The words of each figure of a row and its values."""
+    found = []
+    for metric, words in figures(row, list(results)).items():
+        values = [value for each in results if (value := each.value(metric)) is not None]
+        if values:
+            found.append((words, spread(values)))
+    return found
+
+
+def epochs_of(row: Row, result: Result) -> int:
+    """After how many epochs the figures were measured: at the end, or at the tested checkpoint."""
+    of_test = all(metric.startswith("test/") for metric in figures(row, [result]))
+    return int(result.tested["epoch"]) if of_test and result.tested else result.epochs
+
+
+def after(row: Row, result: Result) -> str:
+    """`after 4 epochs`, or of a descent, which has one, `after 20 steps`."""
+    steps = recipes()[row.recipe].path.parent.name == "optimization"
+    count = result.steps if steps else epochs_of(row, result)
+    return f"after {counted(count, 'step' if steps else 'epoch')}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 epoch`, `1,000 epochs`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def share(row: Row, result: Result) -> str:
+    """How much of the corpus was used, and of its original found: `400 of 2,000 training rows`."""
+    found = re.search(r"\(([^()]* of [^()]*)\)$", result.corpus)
+    return ", ".join(part for part in (row.part, found.group(1) if found else "") if part)
+
+
+def header_line(row: Row, results: Sequence[Result]) -> str:
+    """The `Result:` line of a recipe."""
+    first = results[0]
+    said = ", ".join(f"{words} {value}" for words, value in measured(row, results[:1]))
+    best = first.epochs if epochs_of(row, first) < first.epochs else 0
+    conditions = [
+        f"{first.kind} corpus",
+        share(row, first),
+        f"the best of {best:,} epochs by validation" if best else "",
+        f"seed {first.seed}",
+        f"{first.date}: {_commands(row, first)}",
+    ]
+    rest = [
+        f"seed {each.seed}: {', '.join(value for _, value in measured(row, [each]))}"
+        for each in results[1:]
+    ]
+    told = ", ".join(part for part in conditions if part)
+    return "; ".join([f"{row.recipe}: {said} {after(row, first)} ({told})", *rest])
+
+
+def _commands(row: Row, result: Result) -> str:
+    """What a reader types, what has to be trained before included."""
+    commands = [f"zoo fit {row.after.recipe}"] if row.after else []
+    commands.append(row.typed)
+    if any(metric.startswith("test/") for metric in figures(row, [result])):
+        commands.append("zoo test")
+    said = ", ".join(f"`{command}`" for command in commands)
+    to_test = row.after if row.after and row.after.of == "test" else None
+    return f"{said} with `{to_test.option}`" if to_test else said
+
+
+def header_lines(definition: Definition, results: Results) -> list[str]:
+    """The `Result:` lines of an architecture, in the order of its recipes, as they are written."""
+    own = {row.recipe: row for row in rows() if row.plain}
+    lines = []
+    for recipe in definition.header["Config"].split(", "):
+        found = of(own[recipe], results)
+        if found:
+            text = f"Result: {header_line(own[recipe], found)}"
+            lines += textwrap.wrap(
+                text,
+                WIDTH,
+                subsequent_indent=INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return lines
+
+
+def with_results(source: str, lines: Sequence[str]) -> str:
+    """The source of an architecture with these lines as its results, after its `Config:`."""
+    head, quotes, rest = source.partition('"""\n\n')
+    kept: list[str] = []
+    key, place = "", 0
+    for line in head.split("\n"):
+        if not line.startswith(INDENT):  # the others go on with the line before
+            key = line.partition(":")[0]
+        if key != "Result":
+            kept.append(line)
+        if key == "Config":
+            place = len(kept)
+    return "\n".join([*kept[:place], *lines, *kept[place:]]) + quotes + rest
+
+
+def unmeasured(row: Row) -> str:
+    """Why there are no results of a row."""
+    return f"needs {row.needs}" if row.needs else "not measured yet"
+
+
+def verdict(row: Row, results: Sequence[Result]) -> str:
+    """Whether the bar is met: `met`, or `not met: why`; nothing where there is none."""
+    if isinstance(row.bar, str):
+        return f"met by `{row.tests}`" if row.tests else ""
+    if not row.bar:
+        return ""
+    if not results:
+        return f"not met: {unmeasured(row)}"
+    if all(met for _, met in reached(row, results)):
+        return "met"
+    return f"not met: {row.reason}"
+
+
+def reached(row: Row, results: Sequence[Result]) -> Iterator[tuple[str, bool]]:
+    """Each limit of a row, and whether all seeds keep it."""
+    assert isinstance(row.bar, dict)
+    for metric, limit in row.bar.items():
+        found = LIMIT.fullmatch(limit)
+        assert found
+        values = [each.value(metric) for each in results]
+        kept = REACHED[found.group(1)]
+        yield limit, all(v is not None and kept(v, float(found.group(2))) for v in values)
