@@ -123,8 +123,8 @@ def obey(command, where, capsys):
 
 
 def marked(document):
-    rest = document in PAGES and document.stem != "01"
-    marks = [pytest.mark.slow] if rest else []
+    """All but the README are slow."""
+    marks = [pytest.mark.slow] if document.name != "README.md" else []
     return pytest.param(document, id=name_of(document), marks=marks)
 
 

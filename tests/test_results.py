@@ -231,15 +231,19 @@ def test_a_recipe_is_measured_once(own_files, capsys):
     assert json.loads((own_files / "results.json").read_text()) == before
 
 
-def test_a_changed_recipe_is_measured_again(own_files, monkeypatch, capsys):
-    recipe = "surface-gradient_noise"
-    monkeypatch.setattr("scripts.results.__main__.digest", lambda name: "another")
+@pytest.mark.slow
+def test_a_changed_recipe_is_trained_and_measured_again(own_files, monkeypatch, capsys):
+    recipe, folder = "surface-gradient_noise", own_files / "runs"
     row = next(row for row in rows.rows() if row.recipe == recipe)
-    stale = replace(RESULT, recipe=recipe, settings="old", kind="generated")
-    records.save({stale.key: stale})
-    assert main([recipe, "--folder", str(own_files / "runs")]) == 0
-    assert f"[1/1] {row.typed}" in capsys.readouterr().out
-    assert records.load()[stale.key].steps == 20
+    assert main([recipe, "--folder", str(folder)]) == 0
+    began = (folder / recipe / "0" / "run.json").stat().st_mtime_ns
+    for module in ("__main__", "measure"):
+        monkeypatch.setattr(f"scripts.results.{module}.digest", lambda name: "another")
+    assert main([recipe, "--folder", str(folder)]) == 0
+    assert capsys.readouterr().out.count(f"[1/1] {row.typed}") == 2
+    assert (folder / recipe / "0" / "run.json").stat().st_mtime_ns > began
+    (result,) = records.load().values()
+    assert (result.steps, result.settings) == (20, "another")
 
 
 def test_a_run_that_is_out_of_time_goes_on(tmp_path):
@@ -253,6 +257,7 @@ def test_a_run_that_is_out_of_time_goes_on(tmp_path):
     assert record["state"] == "stopped"
 
 
+@pytest.mark.slow
 def test_a_failure_is_said_and_the_rest_goes_on(own_files, monkeypatch, capsys):
     bad = Row(what="", recipe="surface-gradient_noise", options=("--model.function=nonsense",))
     good = Row(what="", recipe="surface-gradient_noise")
@@ -279,6 +284,7 @@ def test_a_corpus_that_is_not_there_is_stood_in_for(tmp_path, monkeypatch):
         kind_of.cache_clear()
 
 
+@pytest.mark.slow
 def test_cross_validation_is_measured_by_its_mean(own_files, monkeypatch):
     monkeypatch.setenv("ZOO_DATA", str(own_files / "nothing"))
     kind_of.cache_clear()

@@ -4,12 +4,17 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+import zoo
+from datamodules import FraEng
 from scripts.figures.runs import Runs
 from scripts.figures.style import BLUE, GREEN, NOTE, ORANGE, PURPLE, legend, name, sheet
 from zoo.layers.attention import sinusoids
+from zoo.training.translations import attention_maps, draw_map
 
 TOPIC = (15, "Transformer")
 POSITIONS, DIMENSIONS = 60, 32
+PAIRS = 5000
+SENTENCES = "does the teacher forget my blue picture ?", "the teacher didn't watch my old cat ."
 
 
 def positions(runs: Runs) -> Figure:
@@ -60,4 +65,29 @@ def normalisation(runs: Runs) -> Figure:
             panel.text(column, row, text, ha="center", va="center", **NOTE)
         panel.set(xticks=range(3), yticks=range(3))
         name(panel, title, x="value", y="row")
+    return figure
+
+
+def alignment(runs: Runs) -> Figure:
+    """Nobody says which word is the translation of which, and yet the Transformer finds out.
+
+    A row is a word that is written, a column one that was read, the darker the more it weighed, as
+    a mean of all heads. Where French puts the adjective behind the noun the diagonal is crossed.
+
+    Made from a run of the recipe `transformer-fra_eng` on 5,000 pairs of the synthetic stand-in,
+    with 30 epochs in batches of 64.
+    """
+    run = runs.fit(
+        "transformer-fra_eng",
+        *("--data.synthetic=true", f"--data.num_pairs={PAIRS}", "--data.num_val=200"),
+        *("--data.batch_size=64", "--trainer.max_epochs=30"),
+    )
+    model = zoo.load(run / "checkpoints" / "last.ckpt")
+    corpus = FraEng(synthetic=True, num_pairs=PAIRS, num_val=200, num_test=0)
+    figure, panels = sheet(1, 2, 4.4)
+    maps = attention_maps(model, corpus, SENTENCES)
+    for panel, sentence, one in zip(panels, SENTENCES, maps, strict=True):
+        panel.grid(visible=False)
+        draw_map(panel, one)
+        name(panel, sentence)
     return figure

@@ -89,10 +89,14 @@ class Measurer:
             InputError: The command failed; says how.
         """
         run = self.run(row, seed)
-        if _state(run) != "finished":
+        begun_by = run.with_name(f"{seed}.settings")  # of the recipe, which may have changed
+        same = begun_by.is_file() and begun_by.read_text("utf-8") == digest(row.recipe)
+        if not same or _state(run) != "finished":
             last = run / "checkpoints" / "last.ckpt"
-            goes_on = ["--ckpt_path", str(last)] if last.is_file() else []
+            goes_on = ["--ckpt_path", str(last)] if same and last.is_file() else []
             options = [*self._options(row, seed), *QUIET, *goes_on]
+            run.parent.mkdir(parents=True, exist_ok=True)
+            begun_by.write_text(digest(row.recipe), encoding="utf-8")
             self.do([*TRAIN, str(run.absolute()), "fit", row.recipe, *options], run, self.end)
         return run
 
@@ -234,9 +238,10 @@ def weights_of(recipe: str, path: Path) -> dict[str, float]:
     from zoo.training.checkpoint import read as read_checkpoint
 
     state = read_checkpoint(path)["state_dict"]
-    if "linear.weight" not in state:
+    matrix = state.get("linear.weight")
+    if matrix is None or len(matrix) != 1:  # of several outputs
         return {}
-    weights, bias = state["linear.weight"].flatten(), float(state["linear.bias"])
+    weights, bias = matrix.flatten(), float(state["linear.bias"])
     found = {"weights/norm": float(weights.norm())}
     corpus = _corpus(recipe)
     if hasattr(corpus, "weights") and hasattr(corpus, "bias"):

@@ -7,10 +7,10 @@ Paper:  LeCun, Bottou, Bengio and Haffner 1998, https://doi.org/10.1109/5.726791
 Shapes: (batch, 1, 28, 28) -> (batch, 10)
 Size:   61,706 parameters
 Config: lenet-fashion_mnist, lenet_relu-fashion_mnist
-Result: lenet-fashion_mnist: test accuracy 0.8876 after 10 epochs (real corpus, seed 0, 2026-11-23:
+Result: lenet-fashion_mnist: test accuracy 0.8878 after 10 epochs (real corpus, seed 0, 2026-11-28:
         `zoo fit lenet-fashion_mnist`, `zoo test`)
-Result: lenet_relu-fashion_mnist: test accuracy 0.9088 after 10 epochs (real corpus, seed 0,
-        2026-11-23: `zoo fit lenet_relu-fashion_mnist`, `zoo test`)
+Result: lenet_relu-fashion_mnist: test accuracy 0.9072 after 10 epochs (real corpus, seed 0,
+        2026-11-28: `zoo fit lenet_relu-fashion_mnist`, `zoo test`)
 """
 
 from typing import Any, Literal

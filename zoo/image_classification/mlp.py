@@ -5,10 +5,10 @@ Paper:  Rumelhart, Hinton and Williams 1986, https://doi.org/10.1038/323533a0, F
 Shapes: (batch, 1, 28, 28) -> (batch, 10)
 Size:   203,530 parameters
 Config: mlp-fashion_mnist, mlp_dropout-fashion_mnist
-Result: mlp-fashion_mnist: test accuracy 0.8848 after 5 epochs (real corpus, seed 0, 2026-11-23:
+Result: mlp-fashion_mnist: test accuracy 0.8848 after 5 epochs (real corpus, seed 0, 2026-11-28:
         `zoo fit mlp-fashion_mnist`, `zoo test`)
 Result: mlp_dropout-fashion_mnist: test accuracy 0.8882 after 10 epochs (real corpus, seed 0,
-        2026-11-23: `zoo fit mlp_dropout-fashion_mnist`, `zoo test`)
+        2026-11-28: `zoo fit mlp_dropout-fashion_mnist`, `zoo test`)
 """
 
 from collections.abc import Sequence

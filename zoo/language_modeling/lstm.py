@@ -9,9 +9,9 @@ Result: lstm-penn_treebank: test perplexity 99.3 after 12 epochs (real corpus, s
         `zoo fit lstm-penn_treebank`, `zoo test`)
 Result: lstm-time_machine: training perplexity 1.0056 after 160 epochs (real corpus, its first
         10,000 characters, seed 0, 2026-11-25: `zoo fit lstm-time_machine`)
-Result: lstm_held_out-time_machine: perplexity of unseen characters 6.4600 after 50 epochs (real
-        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25: `zoo fit
-        lstm_held_out-time_machine`)
+Result: lstm_held_out-time_machine: perplexity of unseen characters 6.4557 after 50 epochs (real
+        corpus, characters 10,022 to 15,032, 15,032 of 173,428 characters, seed 0, 2026-11-28: `zoo
+        fit lstm_held_out-time_machine`)
 Result: lstm_six-time_machine: training perplexity 1.0037 after 160 epochs (real corpus, its first
         10,000 characters, seed 0, 2026-11-25: `zoo fit lstm_six-time_machine`)
 """

@@ -7,9 +7,9 @@ Size:   80,412 parameters
 Config: rnn-time_machine, rnn_held_out-time_machine
 Result: rnn-time_machine: training perplexity 1.0108 after 250 epochs (real corpus, its first 10,000
         characters, seed 0, 2026-11-25: `zoo fit rnn-time_machine`)
-Result: rnn_held_out-time_machine: perplexity of unseen characters 7.0200 after 100 epochs (real
-        corpus, characters 10,022 to 15,032, seed 0, 2026-11-25: `zoo fit
-        rnn_held_out-time_machine`)
+Result: rnn_held_out-time_machine: perplexity of unseen characters 7.0202 after 100 epochs (real
+        corpus, characters 10,022 to 15,032, 15,032 of 173,428 characters, seed 0, 2026-11-28: `zoo
+        fit rnn_held_out-time_machine`)
 """
 
 from typing import Any

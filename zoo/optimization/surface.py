@@ -22,8 +22,20 @@ Result: surface_adam-gradient_noise: f 0.0329 after 50 steps (generated corpus, 
         `zoo fit surface_adam-gradient_noise`)
 Result: surface_momentum-gradient_noise: f 0.000398 after 20 steps (generated corpus, seed 0,
         2026-11-28: `zoo fit surface_momentum-gradient_noise`)
+Result: surface_newton-gradient_noise: f 1.0000 after 10 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_newton-gradient_noise`)
 Result: surface_parabola-gradient_noise: f 0.0037 after 10 steps (generated corpus, seed 0,
         2026-11-28: `zoo fit surface_parabola-gradient_noise`)
+Result: surface_projected-gradient_noise: f 0.6667 after 20 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_projected-gradient_noise`)
+Result: surface_rmsprop-gradient_noise: f 1.12e-05 after 20 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_rmsprop-gradient_noise`)
+Result: surface_stochastic-gradient_noise: f 0.0197 after 50 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_stochastic-gradient_noise`)
+Result: surface_waves-gradient_noise: f -1.1488 after 10 steps (generated corpus, seed 0,
+        2026-11-28: `zoo fit surface_waves-gradient_noise`)
+Result: surface_yogi-gradient_noise: f 0.0337 after 50 steps (generated corpus, seed 0, 2026-11-28:
+        `zoo fit surface_yogi-gradient_noise`)
 """
 
 from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ Result: linear_regression-airfoil: training loss 0.2434 after 2 epochs (real cor
 Result: linear_regression-high_dimensional: norm of the weights 0.0331 after 100 epochs (generated
         corpus, seed 0, 2026-11-28: `zoo fit linear_regression-high_dimensional`)
 Result: linear_regression-house_prices: log-RMSE of 5 folds 0.1421 after 100 epochs (real corpus,
-        seed 0, 2026-11-25: `zoo cross-validate linear_regression-house_prices`)
+        seed 0, 2026-11-28: `zoo cross-validate linear_regression-house_prices`)
 Result: linear_regression-synthetic_regression: largest error of a weight 0.000784 after 3 epochs
         (generated corpus, seed 0, 2026-11-28: `zoo fit linear_regression-synthetic_regression`)
 Result: linear_regression_adadelta-airfoil: training loss 0.2437 after 2 epochs (real corpus, seed

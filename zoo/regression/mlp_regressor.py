@@ -6,7 +6,7 @@ Shapes: (batch, 331) -> (batch)
 Size:   21,313 parameters
 Config: mlp_regressor-house_prices
 Result: mlp_regressor-house_prices: log-RMSE of 5 folds 0.1261 after 100 epochs (real corpus, seed
-        0, 2026-11-25: `zoo cross-validate mlp_regressor-house_prices`)
+        0, 2026-11-28: `zoo cross-validate mlp_regressor-house_prices`)
 """
 
 from collections.abc import Sequence

@@ -5,8 +5,8 @@ Shapes: (batch, 300) of 10,000 tokens -> (batch, 2)
 Size:   1,000,202 parameters
 Config: bag_of_embeddings-imdb
 Result: bag_of_embeddings-imdb: test accuracy 0.8530 after 4 epochs (real corpus, 4,000 of 25,000
-        training reviews, 2,000 of 25,000 test reviews, the best of 10 epochs by validation, seed 0,
-        2026-11-25: `zoo fit bag_of_embeddings-imdb`, `zoo test`)
+        training rows, the best of 10 epochs by validation, seed 0, 2026-11-28: `zoo fit
+        bag_of_embeddings-imdb`, `zoo test`)
 """
 
 from typing import Any

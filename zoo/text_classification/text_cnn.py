@@ -5,8 +5,8 @@ Shapes: (batch, 300) of 10,000 tokens -> (batch, 2)
 Size:   1,240,902 parameters
 Config: text_cnn-imdb
 Result: text_cnn-imdb: test accuracy 0.8300 after 5 epochs (real corpus, 4,000 of 25,000 training
-        reviews, 2,000 of 25,000 test reviews, the best of 6 epochs by validation, seed 0,
-        2026-11-25: `zoo fit text_cnn-imdb`, `zoo test`)
+        rows, the best of 6 epochs by validation, seed 0, 2026-11-28: `zoo fit text_cnn-imdb`, `zoo
+        test`)
 """
 
 from collections.abc import Sequence

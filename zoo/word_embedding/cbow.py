@@ -4,8 +4,8 @@ Paper:  Mikolov, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1301.3781, F
 Shapes: (batch) of 9,858 tokens, (batch, 10) -> (batch, 100)
 Size:   1,971,600 parameters
 Config: cbow-penn_treebank_windows
-Result: cbow-penn_treebank_windows: held-out loss 0.3561, WordSim-353 0.3390 after 10 epochs (real
-        corpus, seed 0, 2026-11-25: `zoo fit cbow-penn_treebank_windows`)
+Result: cbow-penn_treebank_windows: held-out loss 0.3561, WordSim-353 0.3389 after 10 epochs (real
+        corpus, seed 0, 2026-11-28: `zoo fit cbow-penn_treebank_windows`)
 """
 
 from typing import Any

@@ -6,8 +6,8 @@ Paper:  Mikolov, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1301.3781, F
 Shapes: (batch) of 9,858 tokens, (batch, 10) -> (batch, 100)
 Size:   1,971,600 parameters
 Config: skip_gram-penn_treebank_windows, skip_gram_adam-penn_treebank_windows
-Result: skip_gram-penn_treebank_windows: held-out loss 0.4063, WordSim-353 0.2980 after 10 epochs
-        (real corpus, seed 0, 2026-11-25: `zoo fit skip_gram-penn_treebank_windows`)
+Result: skip_gram-penn_treebank_windows: held-out loss 0.4063, WordSim-353 0.2981 after 10 epochs
+        (real corpus, seed 0, 2026-11-28: `zoo fit skip_gram-penn_treebank_windows`)
 Result: skip_gram_adam-penn_treebank_windows: training loss 0.2976 after 10 epochs (real corpus,
         seed 0, 2026-11-25: `zoo fit skip_gram_adam-penn_treebank_windows`)
 """
