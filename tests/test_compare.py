@@ -12,7 +12,7 @@ from conftest import fails
 from matplotlib.figure import Figure
 from PIL import Image
 
-from zoo.cli.compare import compare, draw
+from zoo.cli.compare.verb import compare, draw
 from zoo.errors import InputError
 
 COLUMNS = [
@@ -72,7 +72,7 @@ def _wide(monkeypatch):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leaves the slow part out of tests that look at the tables."""
-    monkeypatch.setattr("zoo.cli.compare.draw", lambda runs, title: Figure((1, 1)))
+    monkeypatch.setattr("zoo.cli.compare.verb.draw", lambda runs, title: Figure((1, 1)))
 
 
 def cells(text, title):
@@ -163,7 +163,7 @@ def panels(monkeypatch):
     def _panels(*runs):
         drawn = []
         monkeypatch.setattr(
-            "zoo.cli.compare.draw", lambda *given: drawn.append(draw(*given)) or Figure((1, 1))
+            "zoo.cli.compare.verb.draw", lambda *given: drawn.append(draw(*given)) or Figure((1, 1))
         )
         compare(runs)
         return {
@@ -561,7 +561,7 @@ def test_no_run_at_all_is_refused():
 
 def test_neither_torch_nor_pyplot_is_imported():
     code = (
-        "import sys, zoo.cli.compare;"
+        "import sys, zoo.cli.compare.verb;"
         "print([m for m in ('torch', 'pandas', 'matplotlib.pyplot') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from test_compare import RECORD, lines, settings, write_csv, write_run
 
-from zoo.cli.compare import compare
+from zoo.cli.compare.verb import compare
 from zoo.cli.main import main
 
 HOSTILE = "<img src=x onerror='window.hit=1'>"
@@ -24,7 +24,7 @@ HOSTILE = "<img src=x onerror='window.hit=1'>"
 
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch):
-    monkeypatch.setattr("zoo.cli.compare.draw", lambda runs, title: Figure((1, 1)))
+    monkeypatch.setattr("zoo.cli.compare.verb.draw", lambda runs, title: Figure((1, 1)))
 
 
 def page(*runs):
@@ -78,7 +78,7 @@ def test_pictures_are_made_smaller_and_a_full_page_takes_no_more(monkeypatch):
     assert min(sizes) > 600_000
     assert len(text) < sum(sizes)
     assert text.count("data:image/webp") == 3
-    monkeypatch.setattr("zoo.cli.compare_pictures.BUDGET", len(text) // 3)
+    monkeypatch.setattr("zoo.cli.compare.pictures.BUDGET", len(text) // 3)
     text = page()
     assert 0 < text.count("data:image/webp") < 3
     assert "more are left out" in text

@@ -12,9 +12,9 @@ from conftest import fails
 from matplotlib.figure import Figure
 from test_compare import cells, lines, settings, write_run
 
-from zoo.cli.compare import compare
+from zoo.cli.compare.verb import compare
+from zoo.cli.compare.wandb_runs import read_offline, read_online
 from zoo.cli.main import main
-from zoo.cli.wandb_runs import read_offline, read_online
 from zoo.errors import InputError
 from zoo.training.wandb_logger import finish
 
@@ -24,7 +24,7 @@ RECIPE = "softmax_regression-fashion_mnist"
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
-    monkeypatch.setattr("zoo.cli.compare.draw", lambda runs, title: Figure((1, 1)))
+    monkeypatch.setattr("zoo.cli.compare.verb.draw", lambda runs, title: Figure((1, 1)))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_one_line(content, capsys):
 def test_a_wandb_that_cannot_read_is_told_with_the_way_out(capsys, monkeypatch):
     Path("run-a.wandb").write_bytes(b"")
     told = SimpleNamespace(returncode=2, stdout="", stderr="Error: No such command 'leet'.\n")
-    monkeypatch.setattr("zoo.cli.wandb_runs.subprocess.run", lambda *args, **options: told)
+    monkeypatch.setattr("zoo.cli.compare.wandb_runs.subprocess.run", lambda *args, **options: told)
     assert "pip install --upgrade wandb" in fails(capsys, "compare", "run-a.wandb")
     told.stderr = "trouble\nError: cannot open\n"
     assert "(cannot open)" in fails(capsys, "compare", "run-a.wandb")

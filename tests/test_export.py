@@ -20,10 +20,10 @@ from test_architectures import narrow
 import datamodules
 import zoo
 from zoo.catalogue import architectures, arguments, facts
-from zoo.cli import export_formats
-from zoo.cli.export_graph import graph_of
+from zoo.cli.export import formats
+from zoo.cli.export.graph import graph_of
+from zoo.cli.export.model_card import Card, text_of
 from zoo.cli.main import main
-from zoo.cli.model_card import Card, text_of
 from zoo.cli.names import corpora, definitions
 from zoo.errors import InputError
 from zoo.training import portable
@@ -384,7 +384,7 @@ def test_static_graphs_are_of_one_row(checkpoint, capsys):
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("kernel", ["torch", "equation"])
 def test_recurrent_layers_are_the_same_as_operators_and_step_by_step(cell, kernel):
-    from zoo.cli.export_recurrent import prepare
+    from zoo.cli.export.recurrent import prepare
 
     name = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}[cell]
     options = {"num_layers": 2, "kernel": kernel, "hidden_size": 5}
@@ -400,7 +400,7 @@ def test_recurrent_layers_are_the_same_as_operators_and_step_by_step(cell, kerne
 
 
 def test_what_differs_is_not_kept(checkpoint, monkeypatch, capsys):
-    monkeypatch.setattr(export_formats, "TOLERANCE", -1.0)
+    monkeypatch.setattr(formats, "TOLERANCE", -1.0)
     for kind in ("onnx", "export"):
         line = fails(capsys, "export", str(checkpoint("MLPRegressor")), "--format", kind)
         assert "its outputs differ by" in line
@@ -430,7 +430,7 @@ def test_options_that_do_not_fit_are_refused(checkpoint, monkeypatch, capsys):
     ]:
         assert words in fails(capsys, *given, *options)
     assert "no such checkpoint" in fails(capsys, "export", "none.ckpt", "--format", "onnx")
-    monkeypatch.setattr(export_formats, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
     line = fails(capsys, *given, "onnx")
     assert "onnx, onnxscript, onnxruntime: pip install 'deep-learning-zoo[export]'" in line
 
@@ -455,7 +455,7 @@ def test_a_generator_of_labelled_pictures_takes_labels(tmp_path):
         return graph_of(other, held, "a.ckpt")
 
     options = {"onnx": False, "opset": None, "static": False, "metadata": "{}"}
-    export_formats.export_graph(rebuilt(model), rebuilt, model, tmp_path / "a.pt2", **options)
+    formats.export_graph(rebuilt(model), rebuilt, model, tmp_path / "a.pt2", **options)
     module = torch.export.load(tmp_path / "a.pt2").module()
     noise, labels = torch.randn(3, 6), torch.tensor([0, 2, 1])
     expected = (model.eval()(noise, labels) + 1) / 2
@@ -601,7 +601,7 @@ def test_every_architecture_is_exported_or_refused(definition, kind, tmp_path):
         return
     graph, path = rebuilt(model), tmp_path / "graph"
     options = {"onnx": kind == "onnx", "opset": None, "static": False, "metadata": "{}"}
-    found = export_formats.export_graph(graph, rebuilt, model, path, **options)
+    found = formats.export_graph(graph, rebuilt, model, path, **options)
     print(f"{definition.name} {kind} {found.difference:.1e} {found.free} {graph.sizes}")
     assert found.difference <= 1e-4
     assert "batch" in found.free

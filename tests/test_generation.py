@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 import zoo
 from datamodules import FashionMNIST, Gaussian2D
 from zoo.cli.main import main
-from zoo.cli.predict_samples import interpolated
+from zoo.cli.predict.samples import interpolated
 from zoo.errors import InputError
 from zoo.generation.dcgan import DCGAN
 from zoo.generation.frechet import SampleQuality, precision_and_recall

@@ -19,22 +19,21 @@ from conftest import ROOT, fails
 from filelock import FileLock
 from PIL import Image
 
-from zoo.cli import sweep as verb
-from zoo.cli import sweep_online, sweep_runner
 from zoo.cli.main import main
 from zoo.cli.run_history import read
-from zoo.cli.sweep_file import Metric, read_sweep
-from zoo.cli.sweep_parameters import read_parameters
-from zoo.cli.sweep_picture import draw
-from zoo.cli.sweep_report import ranked, short_names
-from zoo.cli.sweep_study import Study, Trial
+from zoo.cli.sweep import online, runner, verb
+from zoo.cli.sweep.file import Metric, read_sweep
+from zoo.cli.sweep.parameters import read_parameters
+from zoo.cli.sweep.picture import draw
+from zoo.cli.sweep.report import ranked, short_names
+from zoo.cli.sweep.study import Study, Trial
 from zoo.training import wandb_logger
 
 EXAMPLES = sorted((ROOT / "scripts" / "sweeps").glob("*.yaml"))
 STAND_IN = """
 import os, sys, time
 from pathlib import Path
-import zoo.cli.sweep_trial as trial
+from zoo.cli.sweep import trial
 from zoo.training import run_folder
 
 def fit(argv):
@@ -81,8 +80,8 @@ def stand_in(tmp_path_factory, monkeypatch):
     path = tmp_path_factory.mktemp("stand_in") / "fit.py"
     path.write_text(STAND_IN)
     monkeypatch.setattr(verb, "FIT", (sys.executable, str(path)))
-    monkeypatch.setattr(sweep_runner, "COMMAND", (sys.executable, str(path)))
-    monkeypatch.setattr(sweep_runner, "PAUSE", 0.02)
+    monkeypatch.setattr(runner, "COMMAND", (sys.executable, str(path)))
+    monkeypatch.setattr(runner, "PAUSE", 0.02)
     return path
 
 
@@ -91,8 +90,8 @@ def really(monkeypatch):
     """Trials that train, on the CPU."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(verb, "FIT", (sys.executable, "-m", "zoo.cli"))
-    command = (sys.executable, "-m", "zoo.cli.sweep_trial")
-    monkeypatch.setattr(sweep_runner, "COMMAND", command)
+    command = (sys.executable, "-m", "zoo.cli.sweep.trial")
+    monkeypatch.setattr(runner, "COMMAND", command)
 
 
 def write(changes=None, path="s.yaml", **more):
@@ -115,9 +114,9 @@ def begun(folder="runs/s"):
 def start(stand_in, *argv, pace="0", real=False):
     """The command in a process of its own, that can be killed."""
     code = (
-        "import sys; from zoo.cli import sweep, sweep_runner; from zoo.cli.main import main\n"
-        f"sweep.FIT = (sys.executable, {str(stand_in)!r})\n"
-        f"if not {real}: sweep_runner.COMMAND = sweep.FIT\n"
+        "import sys; from zoo.cli.main import main; from zoo.cli.sweep import runner, verb\n"
+        f"verb.FIT = (sys.executable, {str(stand_in)!r})\n"
+        f"if not {real}: runner.COMMAND = verb.FIT\n"
         f"sys.exit(main({list(argv)!r}))"
     )
     return subprocess.Popen(
@@ -668,7 +667,7 @@ def test_a_server_is_not_waited_for_longer_than_ten_seconds(listens, logged_in, 
             server.close()
         plan = read_sweep(Path(write(ONE)))
         begun_at = time.perf_counter()
-        sweep_id, reason = sweep_online.create(plan, [], Path("runs"), None)
+        sweep_id, reason = online.create(plan, [], Path("runs"), None)
         assert time.perf_counter() - begun_at < 10
     assert sweep_id == ""
     assert "not answer" in reason
@@ -693,7 +692,7 @@ def test_online_the_server_draws_and_agents_run(logged_in, monkeypatch):
     script = "import json, os, sys; json.dump([sys.argv[1:], dict(os.environ)], open('agent', 'w'))"
     monkeypatch.setattr(wandb, "sweep", create)
     monkeypatch.setattr(wandb_logger, "unreachable", lambda: None)
-    monkeypatch.setattr(sweep_online, "AGENT", (sys.executable, "-c", script))
+    monkeypatch.setattr(online, "AGENT", (sys.executable, "-c", script))
     nested = {"model": {"parameters": {"optimizer.init_args.lr": {"values": [1, 2]}}}}
     path = write(parameters=nested, entity="me", run_cap=5)
     argv = ["--wandb", "online", "--count", "3", "--trainer.max_epochs", "1", "--jobs", "1"]

@@ -12,10 +12,10 @@ from lightning.pytorch import Trainer
 from PIL import Image
 
 from datamodules import FashionMNIST
-from zoo.cli import tune_batch
 from zoo.cli.main import main
-from zoo.cli.tune_batch import speeds, suggested
-from zoo.cli.tune_rate import range_test
+from zoo.cli.tune import batch as tune_batch
+from zoo.cli.tune.batch import speeds, suggested
+from zoo.cli.tune.rate import range_test
 from zoo.image_classification.mlp import MLP
 from zoo.image_classification.softmax_regression import SoftmaxRegression
 

@@ -21,7 +21,7 @@ from zoo.cli.names import class_path, corpora, definitions, recipes
 from zoo.cli.run_history import read
 from zoo.errors import InputError
 
-TRAIN = (sys.executable, "-m", "zoo.cli.sweep_trial")  # zoo, in the folder that it is given
+TRAIN = (sys.executable, "-m", "zoo.cli.sweep.trial")  # zoo, in the folder that it is given
 ZOO = (sys.executable, "-m", "zoo.cli")
 STOPPED = 128 + signal.SIGTERM
 LOOK = 0.5  # seconds between two looks at a training

@@ -128,7 +128,7 @@ def _fit(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _tune(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.tune import tune
+    from zoo.cli.tune.verb import tune
 
     return tune(options, overrides)
 
@@ -140,7 +140,7 @@ def _cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _sweep(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.sweep import sweep
+    from zoo.cli.sweep.verb import sweep
 
     return sweep(options, overrides)
 
@@ -158,7 +158,7 @@ def _evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.predict import predict
+    from zoo.cli.predict.verb import predict
 
     names = ("length", "temperature", "top_k", "top_p", "seed")
     sampling = {name: getattr(options, name) for name in names}
@@ -170,7 +170,7 @@ def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.compare import compare
+    from zoo.cli.compare.verb import compare
 
     files = {kind: getattr(options, kind) for kind in ("csv", "markdown", "html")}
     given = {"seeds": options.seeds, "wandb": options.wandb, "files": files}
@@ -179,7 +179,7 @@ def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _export(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.export import export
+    from zoo.cli.export.verb import export
 
     return export(options)
 

@@ -1,0 +1,1 @@
+"""What a trained model makes of an input: a module for each kind of answer."""

@@ -1,0 +1,144 @@
+"""What a sweep found: a table, results.csv and the picture."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from zoo.cli.rounding import rounded
+from zoo.cli.sweep.file import Metric
+from zoo.cli.sweep.parameters import Parameter
+from zoo.cli.sweep.study import Trial
+
+RESULTS = "results.csv"
+PICTURE = "parallel_coordinates.png"
+
+
+def ranked(trials: Sequence[Trial], metric: Metric) -> list[Trial]:
+    """The best first; then those that were stopped early, and last those without a result."""
+
+    def rank(trial: Trial) -> tuple[bool, bool, float, int]:
+        value = trial.result(metric)
+        score = 0.0 if value is None else -value if metric.maximize else value
+        return value is None, trial.state == "failed", score, trial.number
+
+    return sorted(trials, key=rank)
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The shortest ends of dotted names that tell them apart."""
+    parts = {name: [part for part in name.split(".") if part != "init_args"] for name in names}
+    short = {}
+    for name in names:
+        for length in range(1, len(parts[name]) + 1):
+            end = parts[name][-length:]
+            if sum(other[-length:] == end for other in parts.values()) == 1:
+                break
+        short[name] = ".".join(end)
+    return short
+
+
+def shown(value: Any) -> str:
+    """A value as tables show it: four digits of a number, the last part of a class path."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = str(value)
+    named = isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
+    return text.rpartition(".")[2] if named else text
+
+
+def described(values: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The values that vary, in a line."""
+    return "  ".join(f"{short} {shown(values[name])}" for name, short in names.items())
+
+
+def write_results(
+    folder: Path, trials: Sequence[Trial], parameters: Sequence[Parameter], metric: Metric
+) -> Path:
+    """Writes results.csv, whole or not at all: a line a trial, the best first."""
+    names = [parameter.name for parameter in parameters]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["trial", *names, metric.name, "epochs", "seconds", "state", "reason"])
+    for trial in ranked(trials, metric):
+        value = trial.result(metric)
+        table.writerow(
+            [
+                *(trial.number, *(trial.values[name] for name in names)),
+                *("" if value is None else value, trial.epochs, round(trial.seconds, 2)),
+                *(trial.state, trial.reason),
+            ]
+        )
+    path = folder / RESULTS
+    staged = path.with_name(f".{path.name}.partial")
+    staged.write_text(text.getvalue(), encoding="utf-8")
+    staged.replace(path)
+    return path
+
+
+def _widths(titles: list[str], rows: list[list[str]], available: int) -> list[int | None]:
+    """Of columns, where heads are folded before numbers are; None where not even that helps."""
+    cells = [max(map(len, column), default=1) for column in zip(*rows, strict=True)]
+    cells = cells or [1] * len(titles)
+    widths = [max(len(title), cell) for title, cell in zip(titles, cells, strict=True)]
+    while sum(widths) + 3 * len(widths) + 1 > available:
+        spare = [width for width, cell in zip(widths, cells, strict=True) if width > cell]
+        if not spare:
+            return [None] * len(titles)
+        pairs = list(zip(widths, cells, strict=True))
+        place = next(i for i, (width, cell) in enumerate(pairs) if cell < width == max(spare))
+        widths[place] -= 1
+    return list(widths)
+
+
+def _cells(trial: Trial, names: Mapping[str, str], metric: Metric) -> Iterator[str]:
+    value = trial.result(metric)
+    yield str(trial.number)
+    yield from (shown(trial.values[name]) for name in names)
+    yield "-" if value is None else rounded(value)
+    yield from (str(trial.epochs), f"{trial.seconds:.1f}", trial.state)
+
+
+def report(
+    console: Console,
+    folder: Path,
+    trials: Sequence[Trial],
+    parameters: Sequence[Parameter],
+    metric: Metric,
+) -> None:
+    """Prints the table and what comes next; writes results.csv and draws the picture."""
+    varying = [parameter for parameter in parameters if parameter.varies]
+    names = short_names([parameter.name for parameter in varying])
+    titles = ["trial", *names.values(), metric.name, "epochs", "seconds", "state"]
+    order = ranked(trials, metric)
+    rows = [list(_cells(trial, names, metric)) for trial in order]
+    table = Table()
+    widths = _widths(titles, rows, console.width)
+    for title, width in zip(titles, widths, strict=True):
+        side: Any = "left" if title == "state" else "right"
+        table.add_column(escape(title), justify=side, overflow="fold", width=width)
+    for place, (trial, cells) in enumerate(zip(order, rows, strict=True)):
+        best = place == 0 and trial.result(metric) is not None and len(order) > 1
+        style = "bold" if best else "dim" if trial.state == "failed" else ""
+        table.add_row(*map(escape, cells), style=style)
+    console.print(table)
+    lines = [f"results:  {write_results(folder, trials, parameters, metric)}"]
+    if varying and any(isfinite(value) for trial in trials for value in trial.history):
+        from zoo.cli.sweep.picture import draw
+
+        picture = folder / PICTURE
+        draw(order, varying, metric, folder.name).savefig(picture, dpi=150, format="png")
+        lines.append(f"picture:  {picture}")
+    commands = [f"zoo compare {folder}"]
+    checkpoint = folder / str(order[0].number) / "checkpoints" / "best.ckpt" if order else None
+    if checkpoint and checkpoint.is_file():
+        lines.append(f"best:     {checkpoint}")
+        commands.append(f"zoo test --ckpt_path {checkpoint}")
+    lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
+    console.print(escape("\n".join(lines)), soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What a recipe should be trained with: the learning rate, the batch size."""
