@@ -4,13 +4,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from scripts.machine import processor
@@ -23,7 +23,7 @@ from zoo.errors import InputError
 
 TRAIN = (sys.executable, "-m", "zoo.cli.sweep.trial")  # zoo, in the folder that it is given
 ZOO = (sys.executable, "-m", "zoo.cli")
-STOPPED = 128 + signal.SIGTERM
+STOPPED = (128 + signal.SIGTERM, -signal.SIGTERM)  # with what was done saved; before any was
 LOOK = 0.5  # seconds between two looks at a training
 QUIET = ("--wandb", "disabled", "--trainer.enable_progress_bar", "false")
 
@@ -121,7 +121,7 @@ class Measurer:
     def _cross_validate(self, row: Row, seed: int, kind: str) -> Result:
         run = self.run(row, seed)
         options = ["--runs", str(run), "--folds", str(row.folds), *self._options(row, seed)]
-        begun = time.monotonic()
+        begun = monotonic()
         self.do([*ZOO, "cross-validate", row.recipe, *options, *QUIET], run, self.end)
         folds = max((run / row.recipe).iterdir(), key=lambda path: path.stat().st_mtime)
         found = json.loads((folds / "cross_validation.json").read_text(encoding="utf-8"))
@@ -130,7 +130,7 @@ class Measurer:
         record = records[0] | {
             "corpus": found["corpus"],
             "epochs": found["epochs"],
-            "seconds": time.monotonic() - begun,
+            "seconds": monotonic() - begun,
             "rows_per_second": rows / sum(record["train_seconds"] for record in records),
         }
         steps = [int(read(p.parent, "").lines[-1]["step"]) for p in folds.glob("fold-*/run.json")]
@@ -150,8 +150,8 @@ class Measurer:
         told = False
         try:
             while process.poll() is None:
-                time.sleep(LOOK)
-                if not told and time.monotonic() > until:
+                sleep(LOOK)
+                if not told and monotonic() > until:
                     process.send_signal(signal.SIGTERM)
                     told = True
         except BaseException:
@@ -159,7 +159,7 @@ class Measurer:
                 process.send_signal(signal.SIGTERM)
             process.wait()
             raise
-        if told and process.returncode == STOPPED:
+        if told and process.returncode in STOPPED:
             raise OutOfTimeError
         if process.returncode:
             said = log.read_text(encoding="utf-8", errors="replace").strip()
