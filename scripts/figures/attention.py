@@ -1,5 +1,7 @@
 """Topic 14: where a translator looks."""
 
+from typing import Any
+
 from matplotlib.figure import Figure
 
 import zoo
@@ -28,9 +30,14 @@ def attention(runs: Runs) -> Figure:
     trained = type(pairs)(synthetic=pairs.synthetic, num_pairs=1000, num_val=0, num_test=0)
     examples = trained.examples[-SHOWN:]
     figure, panels = sheet(2, 3, 5.2)
-    maps = attention_maps(model, trained, examples)
-    for panel, sentence, one in zip(panels, examples, maps, strict=True):
+    draw_looks(panels, model, trained, examples)
+    return figure
+
+
+def draw_looks(panels: Any, model: Any, pairs: Any, sentences: tuple[str, ...]) -> None:
+    """Draws where a translator looks, a panel for each sentence."""
+    maps = attention_maps(model, pairs, sentences)
+    for panel, sentence, one in zip(panels, sentences, maps, strict=True):
         panel.grid(visible=False)
         draw_map(panel, one)
         name(panel, sentence)
-    return figure

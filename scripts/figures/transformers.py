@@ -6,10 +6,10 @@ from torch import nn
 
 import zoo
 from datamodules import FraEng
+from scripts.figures.attention import draw_looks
 from scripts.figures.runs import Runs
 from scripts.figures.style import BLUE, GREEN, NOTE, ORANGE, PURPLE, legend, name, sheet
 from zoo.layers.attention import sinusoids
-from zoo.training.translations import attention_maps, draw_map
 
 TOPIC = (15, "Transformer")
 POSITIONS, DIMENSIONS = 60, 32
@@ -85,9 +85,5 @@ def alignment(runs: Runs) -> Figure:
     model = zoo.load(run / "checkpoints" / "last.ckpt")
     corpus = FraEng(synthetic=True, num_pairs=PAIRS, num_val=200, num_test=0)
     figure, panels = sheet(1, 2, 4.4)
-    maps = attention_maps(model, corpus, SENTENCES)
-    for panel, sentence, one in zip(panels, SENTENCES, maps, strict=True):
-        panel.grid(visible=False)
-        draw_map(panel, one)
-        name(panel, sentence)
+    draw_looks(panels, model, corpus, SENTENCES)
     return figure
