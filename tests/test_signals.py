@@ -210,6 +210,7 @@ def test_slurm_requeues_once(tmp_path):
     assert read(FOLDER / "job-123/checkpoints/last.ckpt")["global_step"] > 0
 
 
+@pytest.mark.slow
 def test_two_processes_stop_after_the_same_step():
     process = start("--trainer.devices", "2", "--trainer.strategy", "ddp")
     trained(process)

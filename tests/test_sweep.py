@@ -646,7 +646,7 @@ def logged_in(monkeypatch):
 ONE = {"parameters": {"model.quality": {"value": 0.5}}}
 
 
-@pytest.mark.parametrize("asked", ["option", "variable"])
+@pytest.mark.parametrize("asked", ["option", pytest.param("variable", marks=pytest.mark.slow)])
 def test_a_dead_server_is_said_and_optuna_draws(asked, logged_in, monkeypatch, capsys):
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     argv = ["--wandb", "online"] if asked == "option" else []

@@ -92,6 +92,7 @@ def two_hosts():
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
+@pytest.mark.slow
 def test_two_hosts_train_one_run():
     with two_hosts() as hosts:
         running = [
