@@ -117,6 +117,8 @@ def test_a_header_line_says_epochs_corpus_seeds_and_commands():
         ({"test/accuracy": ">= 0.88"}, "met"),
         ({"test/accuracy": "> 0.88"}, "not met: too few"),
         ({"test/accuracy": "<= 0.88", "val/accuracy": "< 0.9"}, "not met: too few"),
+        ({"test/accuracy": "0.8 to 0.88"}, "met"),
+        ({"test/accuracy": "0.881 to 0.9"}, "not met: too few"),
     ],
 )
 def test_verdicts(bar, text):

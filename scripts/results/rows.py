@@ -14,6 +14,7 @@ from zoo.errors import InputError
 
 FILE = Path(__file__).with_name("rows.yaml")
 LIMIT = re.compile(r"(>=|<=|>|<) (-?[\d.]+)")
+RANGE = re.compile(r"(-?[\d.]+) to (-?[\d.]+)")
 BY_DEFAULT = {  # of a recipe that has no row: the first of these that it logs
     "val/value": "f",
     "test/accuracy": "test accuracy",
@@ -57,8 +58,8 @@ class Row:
         checkpoint: The one that is tested: best, or last.
         after: What has to be trained before.
         course: What the course, or one of its sister editions, recorded.
-        bar: What has to be reached: a limit (">= 0.832") for each metric; in words for a topic
-            whose bar is kept by `tests`.
+        bar: What has to be reached: a limit (">= 0.832", "0.1 to 0.8") for each metric; in words
+            for a topic whose bar is kept by `tests`.
         reason: Why a bar is not met.
         minutes: That a run takes, about; what takes least is measured first.
         needs: What is wanting here, so that nothing is measured: "a GPU".
@@ -148,8 +149,8 @@ def _parse(number: int, entry: dict[str, Any]) -> Row:
             except InputError as error:
                 raise InputError(f"{where}: {error}") from None
     for limit in row.bar.values() if isinstance(row.bar, dict) else ():
-        if not LIMIT.fullmatch(limit):
-            raise InputError(f"{where}: the bar {limit!r} is no limit such as '>= 0.832'")
+        if not (LIMIT.fullmatch(limit) or RANGE.fullmatch(limit)):
+            raise InputError(f"{where}: the bar {limit!r} is no limit: '>= 0.832' or '0.1 to 0.8'")
     return row
 
 

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from scripts.results.records import Result, figures, of
-from scripts.results.rows import LIMIT, Row, rows
+from scripts.results.rows import RANGE, Row, rows
 from zoo.catalogue import Definition
 from zoo.cli.names import recipes
 from zoo.cli.rounding import rounded
@@ -151,8 +151,12 @@ def reached(row: Row, results: Sequence[Result]) -> Iterator[tuple[str, bool]]:
     """Each limit of a row, and whether all seeds keep it."""
     assert isinstance(row.bar, dict)
     for metric, limit in row.bar.items():
-        found = LIMIT.fullmatch(limit)
-        assert found
         values = [each.value(metric) for each in results]
-        kept = REACHED[found.group(1)]
-        yield limit, all(v is not None and kept(v, float(found.group(2))) for v in values)
+        yield limit, all(value is not None and _kept(value, limit) for value in values)
+
+
+def _kept(value: float, limit: str) -> bool:
+    if found := RANGE.fullmatch(limit):
+        return float(found.group(1)) <= value <= float(found.group(2))
+    relation, _, number_of = limit.partition(" ")
+    return REACHED[relation](value, float(number_of))
