@@ -133,6 +133,7 @@ def test_two_processes_measure_what_one_does(tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_linear_recipe_beats_the_course(real_data):
     """0.1703 is the mean of the course's five folds, less its stray factor under the root."""
     options = ["--data.root", str(real_data), "--trainer.accelerator", "cpu"]

@@ -273,6 +273,7 @@ leave()
 """
 
 
+@pytest.mark.slow
 def test_each_of_two_processes_goes_on_with_its_own_state(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

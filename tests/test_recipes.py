@@ -128,6 +128,7 @@ def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", A_FEW)
 def test_two_processes_train_and_measure_as_one(name, tmp_path):
     """Weights after training and every metric: within 1e-6 of one process with twice the batch."""

@@ -122,6 +122,7 @@ def test_two_rows_are_overfitted_and_stay_finite():
     assert trained(run).linear.weight.isfinite().all()
 
 
+@pytest.mark.slow
 def test_weight_decay_holds_the_norm():
     norms = {}
     for decay in ("0", "3", "10"):

@@ -175,6 +175,7 @@ def test_the_command_ends_with_the_right_code(number, code):
     assert read(path)["global_step"] > 0
 
 
+@pytest.mark.slow
 def test_usr1_saves_and_goes_on():
     process = start()
     trained(process)

@@ -254,6 +254,7 @@ def test_the_smallest_of_the_fast_sizes_is_suggested():
     assert suggested({2: 10.0, 4: 94.0, 8: 100.0, 16: 90.0}) == 8
 
 
+@pytest.mark.slow
 def test_both_are_found_one_after_the_other(capsys):
     assert main(["tune", RECIPE, "--lr", "--batch-size", "--max", "64", *QUICK]) == 0
     (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("next:")]
