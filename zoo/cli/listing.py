@@ -71,8 +71,8 @@ def _authors_and_year(paper: str) -> str:
 
 
 def _short(result: str) -> str:
-    """`lenet-fashion_mnist: test accuracy 0.88 after ...` -> `test accuracy 0.88`."""
-    return result.partition(": ")[2].partition(" after")[0]
+    """The first figure: `a-b: test loss 0.3, test accuracy 0.88 after ...` -> `test loss 0.3`."""
+    return result.partition(": ")[2].partition(" after")[0].partition(", ")[0]
 
 
 def _corpora() -> Rows:
@@ -109,16 +109,20 @@ KINDS: dict[str, Callable[[], Rows]] = {
 
 NAMED = ("model", "corpus")  # by the name of a recipe already
 MANY = {"recipes": ", ", "result": "; "}  # columns of several things, and what parts them
+WIDE = 120  # columns of a terminal that has room for what `zoo show` says, too
+SPARED = ("family", "recipes", "source")
 
 
 def _print(title: str, rows: Rows) -> None:
     table = Table(title=title, title_justify="left")
-    columns = [name for name in rows[0] if name not in NAMED]
+    console = Console()
+    spared = NAMED if console.width >= WIDE else (*NAMED, *SPARED)
+    columns = [name for name in rows[0] if name not in spared]
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "name")  # names get copied
     for row in rows:
         table.add_row(*(escape(_shortened(row[column], MANY.get(column))) for column in columns))
-    Console().print(table)
+    console.print(table)
 
 
 def _shortened(cell: str, parted_by: str | None) -> str:

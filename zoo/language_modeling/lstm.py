@@ -7,8 +7,9 @@ Size:   300,060 parameters
 Config: lstm-penn_treebank, lstm-time_machine, lstm_held_out-time_machine, lstm_six-time_machine
 Result: lstm-penn_treebank: test perplexity 99.3 after 12 epochs (real corpus, seed 0, 2026-11-25:
         `zoo fit lstm-penn_treebank`, `zoo test`)
-Result: lstm-time_machine: training perplexity 1.0056 after 160 epochs (real corpus, its first
-        10,000 characters, seed 0, 2026-11-25: `zoo fit lstm-time_machine`)
+Result: lstm-time_machine: training perplexity 1.0060 after 160 epochs (real corpus, its first
+        10,000 characters, 11,111 of 173,428 characters, seed 0, 2026-11-28: `zoo fit
+        lstm-time_machine`)
 Result: lstm_held_out-time_machine: perplexity of unseen characters 6.4557 after 50 epochs (real
         corpus, characters 10,022 to 15,032, 15,032 of 173,428 characters, seed 0, 2026-11-28: `zoo
         fit lstm_held_out-time_machine`)

@@ -5,8 +5,8 @@ Paper:  Elman 1990, https://doi.org/10.1207/s15516709cog1402_1, Figure 2; as a l
 Shapes: (batch, 35) -> (batch, 35, 28)
 Size:   80,412 parameters
 Config: rnn-time_machine, rnn_held_out-time_machine
-Result: rnn-time_machine: training perplexity 1.0108 after 250 epochs (real corpus, its first 10,000
-        characters, seed 0, 2026-11-25: `zoo fit rnn-time_machine`)
+Result: rnn-time_machine: training perplexity 1.0104 after 250 epochs (real corpus, its first 10,000
+        characters, 11,111 of 173,428 characters, seed 0, 2026-11-28: `zoo fit rnn-time_machine`)
 Result: rnn_held_out-time_machine: perplexity of unseen characters 7.0202 after 100 epochs (real
         corpus, characters 10,022 to 15,032, 15,032 of 173,428 characters, seed 0, 2026-11-28: `zoo
         fit rnn_held_out-time_machine`)

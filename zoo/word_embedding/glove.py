@@ -4,8 +4,8 @@ Paper:  Pennington, Socher and Manning 2014, https://aclanthology.org/D14-1162, 
 Shapes: (batch) of 9,858 tokens, (batch) -> (batch)
 Size:   1,991,316 parameters
 Config: glove-penn_treebank_cooccurrences
-Result: glove-penn_treebank_cooccurrences: held-out loss 0.0235, WordSim-353 0.1640 after 10 epochs
-        (real corpus, seed 0, 2026-11-25: `zoo fit glove-penn_treebank_cooccurrences`)
+Result: glove-penn_treebank_cooccurrences: held-out loss 0.0235, WordSim-353 0.1642 after 10 epochs
+        (real corpus, seed 0, 2026-11-28: `zoo fit glove-penn_treebank_cooccurrences`)
 """
 
 from typing import Any
