@@ -1,4 +1,4 @@
-"""The trained models that come with the zoo: trained on stand-ins, exported, checked."""
+"""The trained models that come with the zoo: trained on stand-ins, their weights exported."""
 
 from pathlib import Path
 
