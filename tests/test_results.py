@@ -215,6 +215,7 @@ def own_files(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_recipe_is_measured_once(own_files, capsys):
     folder = str(own_files / "runs")
     recipe = "linear_regression-synthetic_regression"

@@ -102,6 +102,7 @@ def test_a_rows_tags_are_those_of_its_letters():
             assert "".join(letter + "_" * tag for letter, tag in letters) in text
 
 
+@pytest.mark.slow
 def test_words_are_parted_by_the_command(capsys):
     name = "bidirectional_tagger-word_boundaries"
     options = ["--trainer.max_epochs", "4", "--trainer.accelerator", "cpu"]

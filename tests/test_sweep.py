@@ -659,7 +659,10 @@ def test_a_dead_server_is_said_and_optuna_draws(asked, logged_in, monkeypatch, c
     assert len(results()) == 1
 
 
-@pytest.mark.parametrize("listens", [False, True], ids=["dead", "silent"])
+@pytest.mark.parametrize(
+    "listens",
+    [pytest.param(False, id="dead"), pytest.param(True, id="silent", marks=pytest.mark.slow)],
+)
 def test_a_server_is_not_waited_for_longer_than_ten_seconds(listens, logged_in, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")

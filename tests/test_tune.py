@@ -221,7 +221,7 @@ def test_memory_that_is_not_there_is_not_asked_for(monkeypatch):
 @pytest.mark.parametrize(
     "recipe",
     [
-        "text_cnn-imdb",
+        pytest.param("text_cnn-imdb", marks=pytest.mark.slow),
         "gan-gaussian2d",
         pytest.param("gru-time_machine", marks=pytest.mark.slow),
         pytest.param("skip_gram-penn_treebank_windows", marks=pytest.mark.slow),
