@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.results.measure import Measurer, OutOfTimeError, kind_of
-from scripts.results.records import digest, load, save
+from scripts.results.records import Results, digest, load, save
 from scripts.results.rows import Row, rows
 from scripts.results.ship import ship
 from scripts.results.tables import write
-from scripts.results.words import Results, measured
+from scripts.results.words import measured
 from zoo.cli.names import pick, recipes
 from zoo.cli.parser import Parser
 from zoo.errors import InputError
@@ -68,7 +68,7 @@ def _seconds(budget: str | None) -> float:
 
 
 def _choose(names: Sequence[str], families: Sequence[str], *, all_of_them: bool) -> list[Row]:
-    known = {path.parent.name for path in (recipe.path for recipe in recipes().values())}
+    known = {recipe.path.parent.name for recipe in recipes().values()}
     wanted = {pick("recipe", name, recipes()) for name in names}
     folders = {pick("family", family, known) for family in families}
     wanted |= {n for n, recipe in recipes().items() if recipe.path.parent.name in folders}

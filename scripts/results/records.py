@@ -14,6 +14,7 @@ from zoo.errors import InputError
 
 FILE = Path(__file__).with_name("results.json")
 FORMAT = 1
+Key = tuple[str, tuple[str, ...], int]  # recipe, options, seed
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Result:
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, tuple[str, ...], int]:
+    def key(self) -> Key:
         return self.recipe, tuple(self.options), self.seed
 
     def value(self, metric: str) -> float | None:
@@ -67,7 +68,10 @@ class Result:
         return {**self.metrics, **self.tested.get("metrics", {})}.get(metric)
 
 
-def load() -> dict[tuple[str, tuple[str, ...], int], Result]:
+Results = dict[Key, Result]
+
+
+def load() -> Results:
     """The results by recipe, options and seed.
 
     Raises:
@@ -83,13 +87,13 @@ def load() -> dict[tuple[str, tuple[str, ...], int], Result]:
     return {result.key: result for result in results}
 
 
-def save(results: dict[tuple[str, tuple[str, ...], int], Result]) -> None:
+def save(results: Results) -> None:
     """Writes them in the order of their names, whole or not at all."""
     entries = [asdict(results[key]) for key in sorted(results)]
     write_json(FILE, {"format": FORMAT, "results": entries})
 
 
-def of(row: Row, results: dict[tuple[str, tuple[str, ...], int], Result]) -> list[Result]:
+def of(row: Row, results: Results) -> list[Result]:
     """The results of a row, in the order of its seeds."""
     keys = [(row.recipe, row.options, seed) for seed in row.seeds]
     return [results[key] for key in keys if key in results]

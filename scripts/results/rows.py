@@ -50,7 +50,8 @@ class Row:
         what: The experiment in words.
         topic: Of the course; 0 where it belongs to none.
         recipe: Its name; none where no training belongs to the topic.
-        figures: What is measured: metrics as they are logged, with their words.
+        figures: What is measured: metrics as they are logged, with their words; `val/loss most` is
+            the largest of all epochs, `val/loss least` the smallest.
         options: Added to the command.
         seeds: One run each.
         part: Of the corpus that is trained on, in words, where its title does not say it.

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.results.records import of
+from scripts.results.records import Results, of
 from scripts.results.rows import Row, rows
 from scripts.results.words import (
-    Results,
     after,
     header_lines,
     measured,

@@ -2,16 +2,15 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from scripts.results.records import Result, figures, of
+from scripts.results.records import Result, Results, figures, of
 from scripts.results.rows import RANGE, Row, rows
 from zoo.catalogue import Definition
 from zoo.cli.names import recipes
 from zoo.cli.rounding import rounded
 
 WIDTH, INDENT = 100, " " * 8
-Results = dict[tuple[str, tuple[str, ...], int], Result]
 REACHED = {
     ">=": lambda value, limit: value >= limit,
     "<=": lambda value, limit: value <= limit,
@@ -142,17 +141,14 @@ def verdict(row: Row, results: Sequence[Result]) -> str:
         return ""
     if not results:
         return f"not met: {unmeasured(row)}"
-    if all(met for _, met in reached(row, results)):
-        return "met"
-    return f"not met: {row.reason}"
+    return "met" if reached(row, results) else f"not met: {row.reason}"
 
 
-def reached(row: Row, results: Sequence[Result]) -> Iterator[tuple[str, bool]]:
-    """Each limit of a row, and whether all seeds keep it."""
-    assert isinstance(row.bar, dict)
-    for metric, limit in row.bar.items():
-        values = [each.value(metric) for each in results]
-        yield limit, all(value is not None and _kept(value, limit) for value in values)
+def reached(row: Row, results: Sequence[Result]) -> bool:
+    """Whether all seeds keep all limits of a row."""
+    limits = row.bar.items() if isinstance(row.bar, dict) else ()
+    values = ((each.value(metric), limit) for each in results for metric, limit in limits)
+    return all(value is not None and _kept(value, limit) for value, limit in values)
 
 
 def _kept(value: float, limit: str) -> bool:
