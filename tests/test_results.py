@@ -272,11 +272,17 @@ def test_a_failure_is_said_and_the_rest_goes_on(own_files, monkeypatch, capsys):
     assert [key[1] for key in records.load()] == [()]
 
 
-def test_what_has_to_be_trained_before_is_named(tmp_path):
+def test_what_a_run_needs_is_trained_before(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(Measurer, "do", lambda _, command, *rest: commands.append(list(command)))
     after = Prerequisite("resnet_small-cifar10", "--model.weights")
     row = Row(what="", recipe="fine_tuned_resnet_small-hot_dog", after=after)
-    with pytest.raises(InputError, match="measure resnet_small-cifar10 first"):
-        Measurer(tmp_path, float("inf")).measure(row, 0)
+    Measurer(tmp_path, float("inf")).fit(row, 1)
+    before, command = commands
+    assert "resnet_small-cifar10" in before
+    assert "fine_tuned_resnet_small-hot_dog" in command
+    checkpoint = tmp_path / "resnet_small-cifar10" / "0" / "checkpoints" / "best.ckpt"
+    assert f"--model.weights={checkpoint}" in command
 
 
 def test_a_corpus_that_is_not_there_is_stood_in_for(tmp_path, monkeypatch):

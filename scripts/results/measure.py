@@ -71,17 +71,6 @@ class Measurer:
         name = "".join(c if c.isalnum() or c in "=.,_-" else "" for c in options)
         return self.folder / "+".join(part for part in (row.recipe, name) if part) / str(seed)
 
-    def checkpoint(self, recipe: str) -> Path:
-        """The checkpoint of a recipe that another needs.
-
-        Raises:
-            InputError: It is not there; names it.
-        """
-        path = self.run(Row(what="", recipe=recipe), 0) / "checkpoints" / "best.ckpt"
-        if not path.is_file():
-            raise InputError(f"{path} is missing: measure {recipe} first, in the same folder")
-        return path
-
     def fit(self, row: Row, seed: int) -> Path:
         """Trains a run of a row, or goes on with it, unless it is finished; returns its folder.
 
@@ -113,10 +102,11 @@ class Measurer:
         return [*options, *["--data.synthetic=true"] * stands_in]
 
     def _after(self, row: Row, verb: str) -> list[str]:
-        """The option for a verb that names the checkpoint of the run before."""
+        """The option for a verb that names the checkpoint of the run before, which is trained."""
         if row.after is None or row.after.of != verb:
             return []
-        return [f"{row.after.option}={self.checkpoint(row.after.recipe)}"]
+        run = self.fit(Row(what="", recipe=row.after.recipe), 0)
+        return [f"{row.after.option}={run / 'checkpoints' / 'best.ckpt'}"]
 
     def _test(self, row: Row, run: Path) -> dict[str, Any]:
         path = run / "checkpoints" / f"{row.checkpoint}.ckpt"
