@@ -68,3 +68,20 @@ def test_a_users_own_class_loads_when_its_package_is_allowed(tmp_path, monkeypat
     with pytest.raises(InputError, match=r"mine\.Mine is not of the zoo"):
         zoo.load(tmp_path / "a.ckpt")
     assert type(load(tmp_path / "a.ckpt", allow=["mine"])).__name__ == "Mine"
+
+
+@pytest.mark.parametrize("wrong", [{"format": "1"}, {"class_path": 3}, {"corpus": ["Mine"]}])
+def test_what_does_not_say_what_it_holds_is_no_checkpoint(tmp_path, wrong):
+    torch.save({"zoo": wrong, "state_dict": {}}, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="not a checkpoint of the zoo"):
+        read(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize(
+    "held",
+    [{"zoo": {}, "state_dict": {}}, {"zoo": {"class_path": "zoo.LeNet"}}],
+)
+def test_a_checkpoint_without_a_model_is_refused(tmp_path, held):
+    torch.save(held, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="holds no trained model"):
+        zoo.load(tmp_path / "a.ckpt")

@@ -5,6 +5,7 @@ import json
 import random
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import jaxtyping
 import numpy as np
@@ -21,7 +22,7 @@ import datamodules
 import zoo
 from zoo.catalogue import architectures, arguments, facts
 from zoo.cli.export import formats
-from zoo.cli.export.graph import graph_of
+from zoo.cli.export.graph import Graph, graph_of
 from zoo.cli.export.model_card import Card, text_of
 from zoo.cli.main import main
 from zoo.cli.names import corpora, definitions
@@ -513,6 +514,17 @@ def test_a_users_own_architecture_is_exported_where_its_input_is_known(
     torch.save(held, "flat.ckpt")
     Path("flat.onnx").unlink()
     assert "what Flat reads is not known" in fails(capsys, *argv)
+
+
+def test_a_difference_is_relative_to_large_outputs():
+    def found(value):
+        inputs = [torch.tensor([float(value)])]
+        graph = Mock(spec=Graph, network=torch.nn.Identity(), examples=lambda *_: inputs)
+        return formats.compared(graph, lambda given: [given + 1e-3], [{"batch": 1}])
+
+    assert found(1000) == pytest.approx(1e-6, rel=0.1)
+    assert found(0.1) == pytest.approx(1e-3, rel=0.1)
+    assert found("nan") == float("inf")
 
 
 # Model cards

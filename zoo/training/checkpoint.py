@@ -74,10 +74,14 @@ def read(path: str | Path) -> dict[str, Any]:
             raise
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as a checkpoint ({reason})") from None
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("zoo"), dict):
+    written = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
+    kinds = {"format": int, "class_path": str, "corpus": str | None}
+    if not isinstance(written, dict) or any(
+        name in written and not isinstance(written[name], kind) for name, kind in kinds.items()
+    ):
         raise InputError(f"{path}: not a checkpoint of the zoo")
-    if checkpoint["zoo"].get("format", 0) > CHECKPOINT_FORMAT:
-        version = checkpoint["zoo"].get("version")
+    if written.get("format", 0) > CHECKPOINT_FORMAT:
+        version = written.get("version")
         raise InputError(f"{path}: written by a newer zoo ({version}): update this one")
     return checkpoint
 
@@ -94,7 +98,9 @@ def load(path: str | Path, *, allow: Sequence[str] = ()) -> LightningModule:
     """
     checkpoint = read(path)
     refuse_foreign(checkpoint, path, allow)
-    module, _, name = checkpoint["zoo"]["class_path"].rpartition(".")
+    module, _, name = checkpoint["zoo"].get("class_path", "").rpartition(".")
+    if not module or not isinstance(checkpoint.get("state_dict"), dict):
+        raise InputError(f"{path}: holds no trained model")
     try:
         cls = getattr(import_module(module), name)
     except (ImportError, AttributeError):

@@ -158,7 +158,8 @@ def save_onnx(made: Program, graph: Graph, path: Path, metadata: str, opset: int
 def compared(graph: Graph, run: Run, sizes: list[Sizes]) -> float:
     """The greatest difference of a graph's outputs from the module's, at several sizes.
 
-    A value that is not a number differs without bounds.
+    Relative to the largest output where that is over 1, for float32 rounds relative to it. A value
+    that is not a number differs without bounds.
     """
     greatest = 0.0
     for seed, some in enumerate(sizes):
@@ -167,7 +168,9 @@ def compared(graph: Graph, run: Run, sizes: list[Sizes]) -> float:
             expected = graph.network(*inputs)
         parts = expected if isinstance(expected, tuple) else (expected,)
         for found, part in zip(run(*inputs), parts, strict=True):
-            apart = float((found - part).abs().max()) if found.shape == part.shape else torch.inf
+            same = found.shape == part.shape
+            apart = float((found - part).abs().max()) if same else torch.inf
+            apart /= max(1.0, float(part.abs().max()))
             greatest = max(greatest, apart if apart == apart else torch.inf)
     return greatest
 
