@@ -105,7 +105,7 @@ class Measurer:
         """The option for a verb that names the checkpoint of the run before, which is trained."""
         if row.after is None or row.after.of != verb:
             return []
-        run = self.fit(Row(what="", recipe=row.after.recipe), 0)
+        run = self.fit(row.after.row, 0)
         return [f"{row.after.option}={run / 'checkpoints' / 'best.ckpt'}"]
 
     def _test(self, row: Row, run: Path) -> dict[str, Any]:

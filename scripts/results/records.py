@@ -64,7 +64,9 @@ class Result:
         return self.recipe, tuple(self.options), self.seed
 
     def value(self, metric: str) -> float | None:
-        """A metric of the test or of the last epoch, if it was measured."""
+        """A metric of the test or of the last epoch, or `rows_per_second`, if it was measured."""
+        if metric == "rows_per_second":
+            return self.rows_per_second
         return {**self.metrics, **self.tested.get("metrics", {})}.get(metric)
 
 

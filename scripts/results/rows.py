@@ -35,11 +35,18 @@ class Prerequisite:
         recipe: Of it.
         option: That takes its checkpoint.
         of: The verb whose option that is: fit or test.
+        options: Added to its command.
     """
 
     recipe: str
     option: str
     of: str = "fit"
+    options: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> "Row":
+        """The run as an experiment of its own."""
+        return Row(what="", recipe=self.recipe, options=self.options)
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,9 @@ def _parse(number: int, entry: dict[str, Any]) -> Row:
     entry = entry | {
         "options": tuple(entry.get("options", ())),
         "seeds": tuple(entry.get("seeds", (0,))),
-        "after": Prerequisite(**after) if after else None,
+        "after": Prerequisite(**after | {"options": tuple(after.get("options", ()))})
+        if after
+        else None,
         "course": str(entry.get("course", "")),
     }
     row = Row(**entry)

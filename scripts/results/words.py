@@ -86,7 +86,7 @@ def header_line(row: Row, results: Sequence[Result]) -> str:
 
 def _commands(row: Row, result: Result) -> str:
     """What a reader types, what has to be trained before included."""
-    commands = [f"zoo fit {row.after.recipe}"] if row.after else []
+    commands = [row.after.row.typed] if row.after else []
     commands.append(row.typed)
     if any(metric.startswith("test/") for metric in figures(row, [result])):
         commands.append("zoo test")
