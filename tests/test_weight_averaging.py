@@ -18,6 +18,7 @@ from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.mlp import MLP
+from zoo.language_modeling.sampling import sample
 from zoo.optimizers.row_sgd import RowSGD
 from zoo.training.checkpoint import DurableCheckpointIO, read
 from zoo.training.weight_averaging import (
@@ -282,6 +283,23 @@ def test_the_command_tests_and_predicts_by_the_average(overlay, capsys):
     assert main(["validate", "--ckpt_path", f"{folder}/checkpoints/last.ckpt"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "val/loss" in line]
     assert float(line.split()[3]) == pytest.approx(float(measured[-1]), abs=2e-4)
+
+
+def test_what_a_language_model_writes_meanwhile_is_by_the_average(monkeypatch):
+    written_by = []
+
+    def sampled(model, *arguments, **options):
+        written_by.append({name: value.clone() for name, value in model.state_dict().items()})
+        return sample(model, *arguments, **options)
+
+    monkeypatch.setattr("zoo.training.text_samples.sample", sampled)
+    options = ["--data.synthetic", "true", "--trainer.max_epochs", "2", "--trainer.accelerator"]
+    options += ["cpu", "--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "2"]
+    assert main(["fit", "lstm-time_machine", "+ema", "--model.hidden_size", "16", *options]) == 0
+    assert len(written_by) == 2
+    assert_equal(
+        written_by[1], read("runs/lstm-time_machine/1/checkpoints/last.ckpt")["state_dict"]
+    )
 
 
 def test_it_is_added_by_its_class_path():

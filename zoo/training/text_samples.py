@@ -38,9 +38,19 @@ class TextSamples(Callback):
         if batch_idx == 0 and len(batch[0]):
             self.prompt = batch[0][:1, :PROMPT]
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """After the last batch, when the weights are still those that were measured."""
         corpus: Any = getattr(trainer, "datamodule", None)
-        wanted = trainer.is_global_zero and not trainer.sanity_checking
+        last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
+        wanted = last and trainer.is_global_zero and not trainer.sanity_checking
         if not wanted or self.prompt is None or not hasattr(corpus, "vocab"):
             return
         model: Any = pl_module
