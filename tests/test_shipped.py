@@ -1,13 +1,18 @@
 """Trained models that come with the zoo: whole, small, and good for something."""
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 import torch
 from conftest import fails
 
 import zoo
 from datamodules import FashionMNIST
-from scripts.results.ship import MOST, RECIPES
+from scripts.results.measure import Measurer
+from scripts.results.ship import MOST, RECIPES, ship
 from zoo.cli.main import main
+from zoo.errors import InputError
 from zoo.training.checkpoint import read
 from zoo.training.shipped import FOLDER, resolved, shipped
 
@@ -15,6 +20,21 @@ from zoo.training.shipped import FOLDER, resolved, shipped
 def test_they_are_those_that_the_script_trains_and_small():
     assert shipped() == sorted(RECIPES)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST
+
+
+@pytest.mark.parametrize(("size", "names"), [(10, sorted(RECIPES)), (MOST // 4, [])])
+def test_all_of_them_are_written_or_none(size, names, tmp_path, monkeypatch):
+    class Made(Measurer):
+        def fit(self, row, seed):
+            return tmp_path
+
+        def do(self, command, *rest):
+            Path(command[-1]).write_bytes(bytes(size))
+
+    monkeypatch.setattr("scripts.results.ship.FOLDER", tmp_path / "trained")
+    with nullcontext() if names else pytest.raises(InputError, match="ship smaller ones"):
+        ship(Made(tmp_path, float("inf")))
+    assert sorted(path.stem for path in (tmp_path / "trained").glob("*")) == names
 
 
 @pytest.mark.parametrize("name", shipped())

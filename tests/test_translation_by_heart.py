@@ -21,7 +21,6 @@ D2L = {  # its sentences with its references; "he's calm ." is not among the fir
 
 @pytest.mark.slow
 @pytest.mark.real
-@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize(
     ("recipe", "d2l"),  # the mean of the BLEU (runs of 1 and 2) that d2l printed
     [
@@ -30,9 +29,8 @@ D2L = {  # its sentences with its references; "he's calm ." is not among the fir
         ("transformer-fra_eng", (1 + 0.687 + 0.658 + 1) / 4),
     ],
 )
-def test_the_sentences_of_the_course_are_right(recipe, d2l, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(["fit", recipe, "--wandb", "disabled"]) == 0
+def test_the_sentences_of_the_course_are_right(recipe, d2l, real_data):
+    assert main(["fit", recipe, "--data.root", str(real_data)]) == 0
     sentences = [*COURSE, *D2L]
     Path("english.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
     checkpoint = f"runs/{recipe}/1/checkpoints/last.ckpt"
@@ -40,7 +38,7 @@ def test_the_sentences_of_the_course_are_right(recipe, d2l, tmp_path, monkeypatc
     assert main(["predict", "--ckpt_path", checkpoint, *greedy]) == 0
     found = dict(zip(sentences, Path("french.txt").read_text("utf-8").splitlines(), strict=True))
 
-    corpus = FraEng(**recipes()[recipe].config["data"]["init_args"])
+    corpus = FraEng(root=real_data, **recipes()[recipe].config["data"]["init_args"])
     corpus.prepare_data()
     corpus.setup("fit")
     known = set(corpus._pairs)

@@ -1,6 +1,6 @@
 """The trained models that come with the zoo: trained on stand-ins, their weights exported."""
 
-from pathlib import Path
+from shutil import copy
 
 from scripts.results.measure import ZOO, Measurer
 from scripts.results.rows import Row
@@ -19,25 +19,25 @@ STAND_IN = "--data.synthetic=true"
 MOST = 1_000_000  # bytes, of all
 
 
-def ship(measurer: Measurer) -> list[Path]:
-    """Trains them and writes their weights into the package; returns the files.
+def ship(measurer: Measurer) -> None:
+    """Trains them and writes their weights into the package.
 
     Raises:
-        InputError: They are too large in all, or a command failed.
+        InputError: They are too large in all, or a command failed; the package is as it was.
     """
-    FOLDER.mkdir(exist_ok=True)
-    written = []
+    made = []
     for recipe, checkpoint in RECIPES.items():
         options = (STAND_IN, *SMALLER.get(recipe, ()))
         run = measurer.fit(Row(what="", recipe=recipe, options=options), 0)
-        path = FOLDER / f"{recipe}{SUFFIX}"
+        path = run / f"{recipe}{SUFFIX}"  # its card is `zoo show NAME --card`
         source = run / "checkpoints" / f"{checkpoint}.ckpt"
         command = [*ZOO, "export", str(source), "--format", "safetensors", "--output", str(path)]
         measurer.do(command, run)
-        Path(f"{path}.md").unlink(missing_ok=True)  # its card is `zoo show NAME --card`
-        written.append(path)
+        made.append(path)
         print(f"  {path.name}: {path.stat().st_size:,} bytes", flush=True)
-    size = sum(path.stat().st_size for path in written)
+    size = sum(path.stat().st_size for path in made)
     if size > MOST:
         raise InputError(f"{FOLDER}: {size:,} bytes in all are over {MOST:,}: ship smaller ones")
-    return written
+    FOLDER.mkdir(exist_ok=True)
+    for path in made:
+        copy(path, FOLDER / path.name)
