@@ -52,9 +52,14 @@ class NormalisedPictures(Corpus):
         return model.dtype if model else torch.float32
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 (batch, channels, height, width) -> float32, normalised."""
+        """uint8 (batch, channels, height, width) -> float32, normalised.
+
+        In memory plane by plane, whatever changed them; a model that wants pixels together
+        (`channels_last`) says so, for not every network is safe with them.
+        """
         scale, shift = self._scale.to(images.device), self._shift.to(images.device)
-        return images.float().mul_(scale).add_(shift)  # a third of the time of addcmul
+        pixels = images.float(memory_format=torch.contiguous_format)
+        return pixels.mul_(scale).add_(shift)  # a third of the time of addcmul
 
     @cached_property
     def _scale(self) -> Tensor:

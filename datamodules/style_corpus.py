@@ -92,7 +92,8 @@ class StyleCorpus(Corpus):
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 (batch, 3, height, width) -> float32, normalised."""
-        return normalize(images.float() / 255, list(self.mean), list(self.std))
+        pixels = images.float(memory_format=torch.contiguous_format) / 255
+        return normalize(pixels, list(self.mean), list(self.std))
 
     def denormalise(self, images: Tensor) -> Tensor:
         """Normalised pictures -> floats in [0, 1], to be looked at."""

@@ -24,6 +24,7 @@ from datamodules.picture_changes import (
     uniform,
     vertical_flip,
 )
+from datamodules.style_pictures import StylePictures
 from zoo.image_classification.softmax_regression import SoftmaxRegression
 
 EVERY = [
@@ -84,6 +85,14 @@ def test_grey_pictures_are_changed_too(entry):
     images = photographs(8)[:, :1]
     changed = Augmentation([entry], num_classes=10, size=16, channels=1).change(images, keys(8))
     assert changed.shape == images.shape
+
+
+@pytest.mark.parametrize("corpus", [CIFAR10, StylePictures])
+@pytest.mark.parametrize("entry", EVERY, ids=named)
+def test_changed_pictures_lie_plane_by_plane(entry, corpus):
+    """Else a network would run in a layout that nobody asked for, and not every one may."""
+    changed = Augmentation([entry], num_classes=10, size=16).change(photographs(8), keys(8))
+    assert corpus(synthetic=True).normalise(changed).is_contiguous()
 
 
 def test_crop_cuts_the_windows_that_its_numbers_say():
