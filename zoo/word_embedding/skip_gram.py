@@ -9,7 +9,7 @@ Config: skip_gram-penn_treebank_windows, skip_gram_adam-penn_treebank_windows
 Result: skip_gram-penn_treebank_windows: held-out loss 0.4063, WordSim-353 0.2981 after 10 epochs
         (real corpus, seed 0, 2026-11-28: `zoo fit skip_gram-penn_treebank_windows`)
 Result: skip_gram_adam-penn_treebank_windows: training loss 0.2976 after 10 epochs (real corpus,
-        seed 0, 2026-11-25: `zoo fit skip_gram_adam-penn_treebank_windows`)
+        seed 0, 2026-11-30: `zoo fit skip_gram_adam-penn_treebank_windows`)
 """
 
 from typing import Any
