@@ -58,7 +58,7 @@ class NormalisedPictures(Corpus):
         (`channels_last`) says so, for not every network is safe with them.
         """
         scale, shift = self._scale.to(images.device), self._shift.to(images.device)
-        pixels = images.float(memory_format=torch.contiguous_format)
+        pixels = images.to(torch.float32, memory_format=torch.contiguous_format)
         return pixels.mul_(scale).add_(shift)  # a third of the time of addcmul
 
     @cached_property

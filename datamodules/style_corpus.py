@@ -92,7 +92,7 @@ class StyleCorpus(Corpus):
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 (batch, 3, height, width) -> float32, normalised."""
-        pixels = images.float(memory_format=torch.contiguous_format) / 255
+        pixels = images.to(torch.float32, memory_format=torch.contiguous_format) / 255
         return normalize(pixels, list(self.mean), list(self.std))
 
     def denormalise(self, images: Tensor) -> Tensor:
