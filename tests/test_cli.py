@@ -16,6 +16,8 @@ from PIL import Image
 from datamodules import FashionMNIST
 from datamodules.idx import write_idx
 from zoo.cli.main import main
+from zoo.cli.run import in_one_line
+from zoo.errors import InputError
 
 RECIPE = "softmax_regression-fashion_mnist"
 QUICK = [
@@ -528,3 +530,10 @@ def test_channels_last_is_refused_where_it_is_not_safe(capsys):
     options = ["--data.synthetic", "true", "--model.width_ratio", "0.0625"]
     line = fails(capsys, "fit", "resnet_small-cifar10", *options)
     assert "--model.channels_last false" in line
+
+
+def test_a_precision_without_a_kernel_is_one_line():
+    with pytest.raises(InputError, match="precision 32-true"), in_one_line():
+        raise RuntimeError("could not create a primitive descriptor for the LSTM. Run with ...")
+    with pytest.raises(RuntimeError, match="another"), in_one_line():
+        raise RuntimeError("another")

@@ -25,6 +25,7 @@ SMALL = [
 ]
 SIDE = 72  # no network needs larger pictures
 WIDTH = 1 / 16
+NO_KERNEL = "this processor cannot compute a layer in this precision"
 VARIANTS = {
     "plain": [],
     "bf16_clipped": ["--trainer.precision", "bf16-mixed", "--trainer.gradient_clip_val", "1"],
@@ -90,12 +91,10 @@ def test_runs_two_batches_and_leaves_a_whole_run(
         refusal = fails(capsys, "fit", recipe.name, *shrunk(recipe), *options)
         assert "clip by --model.gradient_clip_val" in refusal
         options = [option.replace("--trainer.grad", "--model.grad") for option in options]
-    try:
-        assert main(["fit", recipe.name, *shrunk(recipe), *options]) == 0
-    except RuntimeError as error:
-        if "could not create a primitive descriptor for the LSTM" not in str(error):
-            raise
-        pytest.skip("oneDNN has no LSTM in this precision for this processor")
+    code = main(["fit", recipe.name, *shrunk(recipe), *options])
+    if code == 2 and variant != "plain" and NO_KERNEL in capsys.readouterr().err:
+        pytest.skip("this processor has no kernel in this precision")
+    assert code == 0
     run = Path("runs") / recipe.name / "1"
     measured = metrics(run)
     task = imported(recipe.config["model"]["class_path"])

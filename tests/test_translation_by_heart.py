@@ -44,5 +44,4 @@ def test_the_sentences_of_the_course_are_right(recipe, d2l, real_data):
     known = set(corpus._pairs)
     assert [s for s in COURSE if (s, found[s]) not in known] == []
     scores = {s: sentence_bleu(found[s], reference) for s, reference in D2L.items()}
-    print(recipe, scores, found)
     assert mean(scores.values()) >= d2l, scores

@@ -143,12 +143,12 @@ def _parse(number: int, entry: dict[str, Any]) -> Row:
         if key not in known:
             raise InputError(f"{where}: there is no {key}{meant(key, known)}: {listed(known)}")
     after = entry.get("after")
+    if after:
+        after = Prerequisite(**{**after, "options": tuple(after.get("options", ()))})
     entry = entry | {
         "options": tuple(entry.get("options", ())),
         "seeds": tuple(entry.get("seeds", (0,))),
-        "after": Prerequisite(**after | {"options": tuple(after.get("options", ()))})
-        if after
-        else None,
+        "after": after,
         "course": str(entry.get("course", "")),
     }
     row = Row(**entry)

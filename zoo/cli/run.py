@@ -192,7 +192,7 @@ def _report_profile(profiler: Any, console: Console) -> None:
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """Lightning's complaints about options as one line; W&B ends with the run, come what may."""
+    """Complaints about options as one line; W&B ends with the run, come what may."""
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from zoo.training.wandb_logger import finish
@@ -201,6 +201,14 @@ def in_one_line() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise InputError(" ".join(str(error).split())) from None
+    except RuntimeError as error:  # of oneDNN, for an LSTM in bfloat16 on processors without it
+        reason = str(error).partition(". ")[0]
+        if not reason.startswith("could not create a primitive"):
+            raise
+        raise InputError(
+            f"this processor cannot compute a layer in this precision ({reason}): "
+            "--trainer.precision 32-true"
+        ) from None
     except SystemExit as error:  # into which Lightning turns a second Ctrl-C
         raise error.__context__ or error from None
     finally:
