@@ -107,6 +107,8 @@ def test_completion_knows_verbs_and_recipes(shell, capsys):
     [
         (["lst"], "did you mean list?"),
         (["fit", "lenet-fashion_mnst"], "did you mean lenet-fashion_mnist?"),
+        (["fit", "resnet"], "resnet-fashion_mnist, resnet_fast-cifar10, resnet_small-cifar10, "),
+        (["fit", "nothing_like_it"], "no recipe is called nothing_like_it; `zoo list` names all "),
         (["fit", "--model", "LeNt", "--data", "FashionMNIST"], "did you mean LeNet?"),
         (["fit", "--model", "LeNet", "--data", "FashonMNIST"], "did you mean FashionMNIST?"),
         (["fit", "--model", "LeNet"], "--data NAME"),

@@ -1,6 +1,6 @@
 """Names of models, corpora and recipes: what there is, and what a misspelt one may have meant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -16,6 +16,7 @@ from zoo.errors import InputError
 
 RECIPES = Path(zoo.__file__).parent / "recipes"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where there is one: 10 times faster
+MANY = 24  # names, more than which a message does not list
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,14 @@ def pick(kind: str, name: str, known: Iterable[str]) -> str:
     """`name` as it is written in `known`; case does not matter.
 
     Raises:
-        InputError: It is not known; suggests the nearest, and names them all.
+        InputError: It is not known; suggests the nearest, and names them all, or where they are
+            many those alike.
     """
     names = list(known)
     for candidate in names:
         if candidate.lower() == name.lower():
             return candidate
-    raise InputError(f"no {kind} is called {name}{meant(name, names)}; there are: {listed(names)}")
+    raise InputError(f"no {kind} is called {name}{meant(name, names)}; {_choice(name, names)}")
 
 
 def in_full(name: str) -> str:
@@ -133,6 +135,15 @@ def meant(name: str, known: Iterable[str]) -> str:
     spelt = {candidate.lower().lstrip("-"): candidate for candidate in known}
     near = get_close_matches(name.lower().lstrip("-"), spelt, n=1)
     return f" (did you mean {spelt[near[0]]}?)" if near else ""
+
+
+def _choice(name: str, known: Sequence[str]) -> str:
+    """What there is, in a line that can still be read."""
+    if len(known) <= MANY:
+        return f"there are: {listed(known)}"
+    alike = [candidate for candidate in known if name.lower() in candidate.lower()]
+    some = f"there are: {listed(alike)}; " if 0 < len(alike) <= MANY else ""
+    return f"{some}`zoo list` names all {len(known)}"
 
 
 def listed(names: Iterable[str]) -> str:
