@@ -18,6 +18,7 @@ from datamodules.idx import write_idx
 from zoo.cli.main import main
 from zoo.cli.run import in_one_line
 from zoo.errors import InputError
+from zoo.training.checkpoint import read
 
 RECIPE = "softmax_regression-fashion_mnist"
 QUICK = [
@@ -101,6 +102,9 @@ def test_completion_knows_verbs_and_recipes(shell, capsys):
 
 # Bad input
 
+ON_CPU = ["--trainer.accelerator", "cpu"]
+SYNTHETIC = ["--data.synthetic", "true"]
+
 
 @pytest.mark.parametrize(
     ("argv", "words"),
@@ -128,6 +132,15 @@ def test_completion_knows_verbs_and_recipes(shell, capsys):
         (["fit", RECIPE, "--data.batch_size", "0"], "at least 1"),
         (["fit", "lenet-fashion_mnist", "--data.resize", "8"], "at least 12 pixels"),
         (["fit", RECIPE, "--trainer.devices", "0"], "devices"),
+        (["fit", RECIPE, "--trainer.devices", "[0,0]", *ON_CPU], "devices"),
+        (["fit", RECIPE, "--trainer.num_nodes", "0"], "num_nodes"),
+        (["fit", RECIPE, "--trainer.accelerator", "gpuu"], "accelerator='gpuu'"),
+        (["fit", RECIPE, "--trainer.accelerator", "tpu"], "torch_xla"),
+        (["fit", RECIPE, "--trainer.strategy", "ddpp"], "strategy='ddpp'"),
+        (["fit", RECIPE, "--trainer.strategy", "fsdp", *ON_CPU], "fsdp"),
+        (["fit", RECIPE, "--trainer.precision", "transformer-engine"], "transformer_engine"),
+        (["fit", RECIPE, "--trainer.accumulate_grad_batches", "0"], "at least 1"),
+        (["fit", RECIPE, *SYNTHETIC, "--trainer.val_check_interval", "999"], "(999) must be less"),
         (["fit", RECIPE, "--config", "x.yaml"], "not both"),
         (["fit", "--config", "missing.yaml"], "missing.yaml: cannot be read"),
         (["fit", RECIPE, "--ckpt_path", "missing.ckpt"], "missing.ckpt: there is no such"),
@@ -519,6 +532,14 @@ def test_all_rows_can_be_trained_on(capsys):
 def test_options_of_trainer_model_and_data(options, capsys):
     argv = [*QUICK, "--trainer.limit_train_batches", "4", "--trainer.limit_val_batches", "1"]
     assert main(["fit", RECIPE, *argv, *options]) == 0
+
+
+def test_a_run_that_never_validates_keeps_and_names_its_last_epoch(capsys):
+    options = [*QUICK, "--trainer.limit_train_batches", "2", "--trainer.check_val_every_n_epoch"]
+    assert main(["fit", RECIPE, *options, "2"]) == 0
+    last = f"runs/{RECIPE}/1/checkpoints/last.ckpt"
+    assert f"zoo test --ckpt_path {last}" in capsys.readouterr().out
+    assert read(last)["global_step"] == 2
 
 
 def test_an_option_may_have_spaces_in_its_value(capsys):

@@ -54,7 +54,7 @@ class Weights(Callback):
         self.after[trainer.global_step] = [p.detach().clone() for p in pl_module.parameters()]
 
 
-def train(at=0, number=signal.SIGTERM, ckpt_path=None, **options):
+def train(at=0, number=signal.SIGTERM, ckpt_path=None, kept=(), **options):
     torch.manual_seed(0)
     model = MLP(
         in_features=784,
@@ -70,7 +70,7 @@ def train(at=0, number=signal.SIGTERM, ckpt_path=None, **options):
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[weights, LastCheckpoint(Path("checkpoints").absolute())],
+        callbacks=[weights, *kept, LastCheckpoint(Path("checkpoints").absolute())],
         plugins=[DurableCheckpointIO()],
         **options,
     )
@@ -92,6 +92,57 @@ def test_a_signal_within_a_step_saves_the_whole_step(at):
     assert list(rest) == list(range(at + 1, 13))
     for step, tensors in rest.items():
         assert all(map(torch.equal, tensors, uninterrupted[step])), step
+
+
+class Kept(Callback):
+    """Notes which step last.ckpt holds when each batch begins, and at the end."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        path = Path("checkpoints/last.ckpt")
+        self.steps.append(read(path)["global_step"] if path.exists() else 0)
+
+    def on_fit_end(self, trainer, pl_module):
+        self.on_train_batch_start(trainer, pl_module, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({}, [0] * 6 + [6] * 6 + [12]),
+        ({"limit_val_batches": 0}, [0] * 6 + [6] * 6 + [12]),
+        ({"check_val_every_n_epoch": 5}, [0] * 6 + [6] * 6 + [12]),
+        ({"val_check_interval": 4}, [0] * 4 + [4] * 2 + [6] * 4 + [10] * 2 + [12]),
+        ({"val_check_interval": 5, "accumulate_grad_batches": 3}, [0] * 6 + [2] * 6 + [4]),
+        ({"max_steps": 8}, [0] * 6 + [6] * 2 + [8]),
+    ],
+    ids=str,
+)
+def test_each_epoch_and_each_validation_within_one_are_kept(options, steps):
+    kept = Kept()
+    train(kept=[kept], **options)
+    assert kept.steps == steps
+
+
+def test_a_validation_within_an_epoch_is_gone_on_from():
+    uninterrupted = train(val_check_interval=4)
+    copies = []
+
+    class Copies(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 4:
+                copies.append(read("checkpoints/last.ckpt"))
+                torch.save(copies[-1], f"{copies[-1]['global_step']}.ckpt")
+
+    train(kept=[Copies()], val_check_interval=4)
+    assert [copy["global_step"] for copy in copies] == [4, 10]
+    for step in (4, 10):
+        rest = train(ckpt_path=f"{step}.ckpt", val_check_interval=4)
+        assert list(rest) == list(range(step + 1, 13))
+        for number, tensors in rest.items():
+            assert all(map(torch.equal, tensors, uninterrupted[number])), number
 
 
 def test_the_handlers_of_before_are_back():

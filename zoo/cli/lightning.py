@@ -163,7 +163,12 @@ class ZooCLI(LightningCLI):
             kwargs["default_root_dir"] = given["default_root_dir"] or self.run
         else:
             kwargs |= {"logger": False, "enable_checkpointing": False}
-        return super().instantiate_trainer(**{**given, **kwargs, "callbacks": callbacks})
+        if given["accumulate_grad_batches"] < 1:
+            raise InputError("--trainer.accumulate_grad_batches must be at least 1")
+        try:
+            return super().instantiate_trainer(**{**given, **kwargs, "callbacks": callbacks})
+        except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
+            raise InputError(_of_trainer(str(error), given)) from None
 
     def _best(self, given: Any, folder: Path) -> ModelCheckpoint:
         """Best by the task's own measure, or the newest where nothing is held out."""
@@ -181,6 +186,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _of_trainer(complaint: str, given: Any) -> str:
+    """What the Trainer finds wrong with its options, in one line."""
+    line = " ".join(complaint.split())
+    if line.startswith("No supported"):  # accelerator; Lightning does not say which was asked for
+        return f"--trainer.accelerator {given['accelerator']}: {line[:-1]}; `zoo doctor` tells"
+    return line
 
 
 def _cluster() -> list[ClusterEnvironment]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from rich.console import Console
@@ -201,6 +202,10 @@ def in_one_line() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise InputError(" ".join(str(error).split())) from None
+    except ValueError as error:
+        if not _raised_by_lightning(error):
+            raise
+        raise InputError(" ".join(str(error).split())) from None
     except RuntimeError as error:  # of oneDNN, for an LSTM in bfloat16 on processors without it
         reason = str(error).partition(". ")[0]
         if not reason.startswith("could not create a primitive"):
@@ -213,6 +218,12 @@ def in_one_line() -> Iterator[None]:
         raise error.__context__ or error from None
     finally:
         finish()
+
+
+def _raised_by_lightning(error: Exception) -> bool:
+    """Whether it is the Trainer that complains, as it does of options that do not fit the rows."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"]).startswith("lightning.pytorch.")
 
 
 def _refuse_other_class(checkpoint: dict[str, Any], path: str | Path, wanted: str) -> None:
@@ -233,12 +244,14 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
     lines = [f"run:      {run}"]
     if (run / "pictures").exists():
         lines.append(f"pictures: {run / 'pictures'}")
-    if best:
+    last = run / "checkpoints" / "last.ckpt"
+    path = best or (str(last) if last.is_file() else "")  # the last alone: nothing was validated
+    if path:
         score = getattr(saved, "best_model_score", None)
         measured = f"  ({saved.monitor} {rounded(float(score))})" if score is not None else ""
-        best = os.path.relpath(best) if not run.is_absolute() else best
-        lines.append(f"best:     {best}{measured}")
-        commands = [*_uses(cli.model, cli.datamodule, best), f"zoo compare {run.parent}"]
+        path = os.path.relpath(path) if not run.is_absolute() else path
+        lines.append(f"{'best' if best else 'last'}:     {path}{measured}")
+        commands = [*_uses(cli.model, cli.datamodule, path), f"zoo compare {run.parent}"]
         lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
     console.print("\n".join(lines), soft_wrap=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 from zoo.errors import NonFiniteError, StoppedError
 from zoo.training.finite import weights_are_finite
@@ -16,23 +17,31 @@ from zoo.training.signals import Ear, requeue, slurm_job
 class LastCheckpoint(ModelCheckpoint):
     """Saves each epoch's end, where a signal stops the run, and before a step that is not finite.
 
-    SIGTERM and Ctrl-C stop after the step that is being done, and save; SIGUSR1 saves and goes on,
-    or, in a job of SLURM, saves, requeues the job once and stops. Signals are acted on after a
-    step, by all processes after the same one; a validation that has begun is finished, and a run
-    whose last step is done ends as ever.
+    A validation within an epoch is saved too, unless gradients are being gathered. SIGTERM and
+    Ctrl-C stop after the step that is being done, and save; SIGUSR1 saves and goes on, or, in a job
+    of SLURM, saves, requeues the job once and stops. Signals are acted on after a step, by all
+    processes after the same one; a validation that has begun is finished, and a run whose last step
+    is done ends as ever.
 
     `ModelCheckpoint(save_last=True)` writes last.ckpt only where the best was written too, and
-    Lightning's own handlers save within a step, or not at all, and end with 0.
+    loses the epochs after the last validation; Lightning's own handlers save within a step, or not
+    at all, and end with 0.
 
     Args:
         folder: Where it goes.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(dirpath=folder, filename="last", enable_version_counter=False)
+        super().__init__(
+            dirpath=folder,
+            filename="last",
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
         self.path = folder / "last.ckpt"
         self._ear = Ear()
         self._steps = 0
+        self._gathers = False  # gradients, which no checkpoint holds
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._ear.listen()  # not before: Lightning would take the signals over, and give them back
@@ -51,9 +60,8 @@ class LastCheckpoint(ModelCheckpoint):
         batch_idx: int,
     ) -> None:
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if trainer.global_step == self._steps:
-            return  # gradients are gathered still, which no checkpoint holds
-        if self._is_done(trainer):
+        self._gathers = trainer.global_step == self._steps
+        if self._gathers or self._is_done(trainer):
             return
         self._steps = trainer.global_step
         number = self._ear.heard or 0
@@ -62,6 +70,13 @@ class LastCheckpoint(ModelCheckpoint):
             number = int(trainer.strategy.reduce(heard, reduce_op="max"))
         if number:
             self._act(trainer, number)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_validation_end(trainer, pl_module)
+        training = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        ends = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if training and not ends and not self._gathers:
+            trainer.save_checkpoint(self.path)
 
     def _is_done(self, trainer: Trainer) -> bool:
         """Whether that was the run's last step: it may as well validate and end."""
