@@ -72,6 +72,8 @@ class Corpus(LightningDataModule):
             raise CorpusError(f"batch_size must be at least 1, not {batch_size}")
         if not 0 <= validation_fraction < 1:
             raise CorpusError(f"validation_fraction must be in [0, 1), not {validation_fraction}")
+        if num_workers < 0:
+            raise CorpusError(f"num_workers must be at least 0, not {num_workers}")
         if num_folds < 2:
             raise CorpusError(f"num_folds must be at least 2, not {num_folds}")
         if fold is not None and not 1 <= fold <= num_folds:

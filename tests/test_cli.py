@@ -1,20 +1,23 @@
 """The command: names, errors of one line and exit 2, the way from fit to compare."""
 
+import inspect
 import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT, fails
+from conftest import ROOT, all_architectures, fails
 from PIL import Image
 
 from datamodules import FashionMNIST
 from datamodules.idx import write_idx
+from zoo.cli.bounds import refuse_out_of_bounds
 from zoo.cli.main import main
 from zoo.cli.run import in_one_line
 from zoo.errors import InputError
@@ -102,6 +105,7 @@ def test_completion_knows_verbs_and_recipes(shell, capsys):
 
 # Bad input
 
+EVERY_0 = ["--model.lr_scheduler", "StepLR", "--model.lr_scheduler.step_size", "0"]
 ON_CPU = ["--trainer.accelerator", "cpu"]
 SYNTHETIC = ["--data.synthetic", "true"]
 
@@ -123,6 +127,15 @@ SYNTHETIC = ["--data.synthetic", "true"]
         (["fit", RECIPE, "--data.batchsize", "3"], "did you mean batch_size?"),
         (["fit", RECIPE, "--model.optimizer", "Yogy"], "did you mean Yogi?"),
         (["fit", RECIPE, "--model.lr_scheduler", "StepRL"], "did you mean StepLR?"),
+        (["fit", RECIPE, "--model.weight_decay", "-1"], "weight_decay has to be 0 or more, not -1"),
+        (["fit", "mlp-fashion_mnist", "--model.hidden_sizes", "[9,0]"], "1 or more, not 0"),
+        (["fit", "mlp-fashion_mnist", "--model.dropout", "[.1,1.5]"], "from 0 to 1, not 1.5"),
+        (["fit", "lstm-time_machine", "--model.dropout", "-0.1"], "from 0 to 1, not -0.1"),
+        (["fit", "seq2seq-fra_eng", "--model.beam_size", "0"], "beam_size has to be 1 or more"),
+        (["fit", "text_cnn-imdb", *SYNTHETIC, "--model.kernel_sizes", "[]"], "kernel_sizes"),
+        (["fit", RECIPE, *SYNTHETIC, "--model.optimizer.lr", "-1"], "Adam: Invalid learning rate"),
+        (["fit", RECIPE, *SYNTHETIC, *EVERY_0], "StepLR: integer modulo by zero"),
+        (["fit", RECIPE, "--data.num_workers", "-1"], "num_workers must be at least 0, not -1"),
         (["fit", RECIPE, "--data.fold", "6"], "fold must be from 1 to 5"),
         (["fit", RECIPE, "--data.num_folds", "1"], "num_folds must be at least 2"),
         (["fit", RECIPE, "--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
@@ -155,6 +168,14 @@ SYNTHETIC = ["--data.synthetic", "true"]
 )
 def test_bad_words_get_one_line(argv, words, capsys):
     assert words in fails(capsys, *argv)
+
+
+@pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)
+def test_what_a_model_is_by_itself_is_in_bounds(definition):
+    module, _, name = definition.class_path.rpartition(".")
+    signature = inspect.signature(getattr(import_module(module), name).__init__)
+    defaults = {name: each.default for name, each in signature.parameters.items()}
+    refuse_out_of_bounds({k: v for k, v in defaults.items() if v is not inspect.Parameter.empty})
 
 
 def test_an_offline_machine_without_the_corpus_is_told_both_ways_out(capsys, monkeypatch):

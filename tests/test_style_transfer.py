@@ -529,6 +529,7 @@ def test_bad_arguments_are_refused_in_one_line(monkeypatch):
     for options, said in (
         ({"style_weight": -1.0}, "negative"),
         ({"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}, "all 0"),
+        ({"style_layers": []}, "one at least"),
         ({"image_sizes": []}, "no size"),
     ):
         with pytest.raises(InputError, match=said):

@@ -28,6 +28,7 @@ from rich.console import Console
 from torch.optim import lr_scheduler
 
 from datamodules.errors import CorpusError
+from zoo.cli.bounds import refuse_out_of_bounds
 from zoo.cli.experiment import Experiment
 from zoo.cli.names import listed, meant, optimizers, schedules
 from zoo.errors import InputError
@@ -96,6 +97,9 @@ class ZooCLI(LightningCLI):
             run=False,
             auto_configure_optimizers=False,
         )
+
+    def before_instantiate_classes(self) -> None:
+        refuse_out_of_bounds(vars(self._get(self.config, "model").get("init_args") or {}))
 
     def instantiate_classes(self) -> None:
         """Hands on the zoo's own errors, which jsonargparse wraps, and Lightning's as one line."""

@@ -202,10 +202,11 @@ def in_one_line() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise InputError(" ".join(str(error).split())) from None
-    except ValueError as error:
-        if not _raised_by_lightning(error):
+    except (ValueError, ZeroDivisionError) as error:
+        complaint = _of_options(error)
+        if complaint is None:
             raise
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(complaint) from None
     except RuntimeError as error:  # of oneDNN, for an LSTM in bfloat16 on processors without it
         reason = str(error).partition(". ")[0]
         if not reason.startswith("could not create a primitive"):
@@ -220,10 +221,13 @@ def in_one_line() -> Iterator[None]:
         finish()
 
 
-def _raised_by_lightning(error: Exception) -> bool:
-    """Whether it is the Trainer that complains, as it does of options that do not fit the rows."""
+def _of_options(error: Exception) -> str | None:
+    """What the Trainer, an optimizer or a schedule says of its options; None of other errors."""
     *_, (frame, _) = walk_tb(error.__traceback__)
-    return str(frame.f_globals["__name__"]).startswith("lightning.pytorch.")
+    where, said = str(frame.f_globals["__name__"]), " ".join(str(error).split())
+    if where.startswith("torch.optim."):
+        return f"{type(frame.f_locals.get('self')).__name__}: {said}"
+    return said if where.startswith("lightning.pytorch.") else None
 
 
 def _refuse_other_class(checkpoint: dict[str, Any], path: str | Path, wanted: str) -> None:

@@ -41,7 +41,7 @@ class StyleTransfer(Task):
         task: Arguments of every task.
 
     Raises:
-        InputError: A weight is negative, or all are 0.
+        InputError: A weight is negative, or all are 0, or no layer shows the style or the content.
     """
 
     metric_names = ("content_loss", "style_loss", "tv_loss")
@@ -61,6 +61,8 @@ class StyleTransfer(Task):
         self.weights = {"content": content_weight, "style": style_weight, "tv": tv_weight}
         if min(self.weights.values()) < 0 or not any(self.weights.values()):
             raise InputError(f"weights are {self.weights}; none may be negative, nor all 0")
+        if any(layers is not None and not layers for layers in (style_layers, content_layers)):
+            raise InputError("style_layers, content_layers: one at least; a weight of 0 omits it")
         self.features, self.features_args = features, features_args or {}
         self.style_layers, self.content_layers = style_layers, content_layers
         self._network: list[TappedNetwork] = []  # none, or one, in no checkpoint

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, pad
 
+from zoo.errors import InputError
 from zoo.layers.attention import within
 from zoo.shapes import Lengths, Logits, Tokens
 from zoo.text_classification.task import TextClassifier, word_embedding
@@ -38,6 +39,9 @@ class TextCNN(TextClassifier):
             began: at random, or as the corpus's word vectors.
         dropout: Probability of dropping a channel before the head.
         task: Arguments of every task.
+
+    Raises:
+        InputError: There is no kernel.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class TextCNN(TextClassifier):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        if not kernel_sizes:
+            raise InputError("kernel_sizes has to name at least one window")
         self.save_hyperparameters()
         self.embedding = word_embedding(vocab_size, embed_dim)
         self.fixed: Tensor | None
