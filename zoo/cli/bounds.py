@@ -1,4 +1,4 @@
-"""Between what the models' numbers have to lie: a name means the same in each of them.
+"""Bounds of the models' numbers, by name: a name means the same in each of them.
 
 A model checks what is its own. What every layer has, a size or a rate, is checked here, in words
 that name the option: torch would say it in its own words, or train a network of no channels.
