@@ -13,8 +13,9 @@ Result: lstm-time_machine: training perplexity 1.0060 after 160 epochs (real cor
 Result: lstm_held_out-time_machine: perplexity of unseen characters 6.4557 after 50 epochs (real
         corpus, characters 10,022 to 15,032, 15,032 of 173,428 characters, seed 0, 2026-11-28: `zoo
         fit lstm_held_out-time_machine`)
-Result: lstm_six-time_machine: training perplexity 1.0037 after 160 epochs (real corpus, its first
-        10,000 characters, seed 0, 2026-11-25: `zoo fit lstm_six-time_machine`)
+Result: lstm_six-time_machine: training perplexity 1.0038 after 160 epochs (real corpus, its first
+        10,000 characters, 11,111 of 173,428 characters, seed 0, 2026-11-30: `zoo fit
+        lstm_six-time_machine`)
 """
 
 from typing import Any

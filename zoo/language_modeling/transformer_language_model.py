@@ -6,8 +6,8 @@ Paper:  Radford, Wu, Child, Luan, Amodei and Sutskever 2019, Language Models are
 Shapes: (batch, 35) -> (batch, 35, 28)
 Size:   833,280 parameters
 Config: transformer_language_model-time_machine
-Result: transformer_language_model-time_machine: perplexity of the last tenth 4.3600 after 30 epochs
-        (real corpus, seed 0, 2026-11-25: `zoo fit transformer_language_model-time_machine`)
+Result: transformer_language_model-time_machine: perplexity of the last tenth 4.3627 after 30 epochs
+        (real corpus, seed 0, 2026-11-30: `zoo fit transformer_language_model-time_machine`)
 """
 
 from typing import Any, Literal

@@ -6,8 +6,8 @@ Paper:  Schuster and Paliwal 1997, https://doi.org/10.1109/78.650093, Figure 3; 
 Shapes: (batch, 300) of 10,000 tokens -> (batch, 2)
 Size:   1,085,250 parameters
 Config: bidirectional_rnn-imdb
-Result: bidirectional_rnn-imdb: test accuracy 0.8225 after 8 epochs (real corpus, 4,000 of 25,000
-        training reviews, 2,000 of 25,000 test reviews, seed 0, 2026-11-25: `zoo fit
+Result: bidirectional_rnn-imdb: test accuracy 0.8205 after 7 epochs (real corpus, 4,000 of 25,000
+        training rows, the best of 8 epochs by validation, seed 0, 2026-11-30: `zoo fit
         bidirectional_rnn-imdb`, `zoo test`)
 """
 

@@ -7,7 +7,7 @@ Shapes: (batch, 10) of 389 tokens, (batch, 10) -> (batch, 10, 811)
 Size:   107,104 parameters
 Config: transformer-fra_eng, transformer_full-fra_eng
 Result: transformer-fra_eng: training loss a token 0.1776 after 250 epochs (real corpus, its first
-        1,000 pairs, seed 0, 2026-11-25: `zoo fit transformer-fra_eng`)
+        1,000 pairs, 1,000 of 167,130 pairs, seed 0, 2026-11-30: `zoo fit transformer-fra_eng`)
 Result: transformer_full-fra_eng: test BLEU 45.8 after 5 epochs (real corpus, seed 0, 2026-11-25:
         `zoo fit transformer_full-fra_eng`, `zoo test`)
 """
