@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, all_architectures, all_recipes
 
+import zoo
 from zoo.catalogue import lineage, scan
 
 PACKAGES = ("zoo", "datamodules", "scripts")
@@ -68,11 +70,18 @@ def test_no_vague_file_names():
 def test_roots_and_front_end_import_nothing_heavy():
     code = (
         "import sys, zoo, datamodules, zoo.cli.main, zoo.cli.listing, zoo.cli.experiment;"
-        "zoo.list_models();"
+        "zoo.list_models(), dir(zoo), zoo.__version__;"
         f"print([m for m in {HEAVY} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_package_tells_what_it_has_and_its_version():
+    assert {"load", "list_models", *zoo.list_models()} <= set(dir(zoo))
+    assert zoo.__version__ == version("deep-learning-zoo")
+    with pytest.raises(AttributeError, match="has no attribute 'LeNett'"):
+        zoo.LeNett  # noqa: B018
 
 
 @pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)

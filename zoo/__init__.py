@@ -23,9 +23,19 @@ def load(checkpoint: Any, **options: Any) -> Any:
     return load(checkpoint, **options)
 
 
+def __dir__() -> list[str]:
+    """What there is, for tab completion."""
+    return [*globals(), "__version__", *list_models()]
+
+
 def __getattr__(name: str) -> Any:
-    """An architecture by its class name."""
+    """An architecture by its class name, or the version."""
     from importlib import import_module
+
+    if name == "__version__":
+        from zoo.version import zoo_version
+
+        return zoo_version()
 
     from zoo.catalogue import architectures
 
