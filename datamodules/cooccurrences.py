@@ -1,6 +1,6 @@
 """How often words are near one another: sparse counts of pairs, added up chunk by chunk.
 
-Source: Pennington, Socher and Manning 2014, https://aclanthology.org/D14-1162, Section 4.2
+Paper:  Pennington, Socher and Manning 2014, https://aclanthology.org/D14-1162, Section 4.2
 Batch: (words, contexts, counts)
 """
 

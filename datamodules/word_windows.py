@@ -1,6 +1,6 @@
 """Words and those around them, drawn anew for each epoch by operations on the whole text at once.
 
-Source: Mikolov, Sutskever, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1310.4546, Section
+Paper:  Mikolov, Sutskever, Chen, Corrado and Dean 2013, https://arxiv.org/abs/1310.4546, Section
         2.3 (subsampling), and their program, https://code.google.com/archive/p/word2vec
 Batch: (centers, contexts); in training (centers, contexts, negatives) where those are asked for
 """

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, all_architectures, all_recipes
 
+import datamodules
 import zoo
 from zoo.catalogue import lineage, scan
+from zoo.cli.names import corpora
 
 PACKAGES = ("zoo", "datamodules", "scripts")
 FAMILIES = {p.parent.name for p in (ROOT / "zoo").glob("*/task.py")}
@@ -75,6 +77,11 @@ def test_roots_and_front_end_import_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_corpus_that_is_offered_is_one():
+    for name in corpora():
+        assert getattr(datamodules, name).title, name
 
 
 def test_the_package_tells_what_it_has_and_its_version():
