@@ -15,7 +15,7 @@ BOUNDS = (  # the least and the most of what has such a name
     (1, math.inf, r"((hidden|head|kernel)_sizes?|(beam|context|micro_batch|mini_batch)_size)"),
     (1, math.inf, r"(\w+_dim|num_(layers|heads|channels|blocks|buckets)|blocks|growth|bottleneck)"),
     (1, math.inf, r"(width|base_width|cardinality|first_stride|max_length)"),
-    (0, math.inf, r"(weight_decay|init_std|dense_layers|shared_negatives|length_penalty)"),
+    (0, math.inf, r"(weight_decay|init_std|dense_layers|length_penalty)"),
     (0, 1, r"(dropout|label_smoothing|compression|least_score)"),
 )
 
