@@ -134,7 +134,7 @@ SYNTHETIC = ["--data.synthetic", "true"]
         (["fit", "seq2seq-fra_eng", "--model.beam_size", "0"], "beam_size has to be 1 or more"),
         (["fit", "text_cnn-imdb", *SYNTHETIC, "--model.kernel_sizes", "[]"], "kernel_sizes"),
         (["fit", RECIPE, *SYNTHETIC, "--model.optimizer.lr", "-1"], "Adam: Invalid learning rate"),
-        (["fit", RECIPE, *SYNTHETIC, *EVERY_0], "StepLR: integer modulo by zero"),
+        (["fit", RECIPE, *SYNTHETIC, *EVERY_0], "zoo: StepLR: "),
         (["fit", RECIPE, "--data.num_workers", "-1"], "num_workers must be at least 0, not -1"),
         (["fit", RECIPE, "--data.fold", "6"], "fold must be from 1 to 5"),
         (["fit", RECIPE, "--data.num_folds", "1"], "num_folds must be at least 2"),

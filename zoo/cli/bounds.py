@@ -1,7 +1,8 @@
 """Bounds of the models' numbers, by name: a name means the same in each of them.
 
-A model checks what is its own. What every layer has, a size or a rate, is checked here, in words
-that name the option: torch would say it in its own words, or train a network of no channels.
+What many models have, a size or a rate, is checked here for the command, so that an architecture
+reads like its figure; what is a model's own, the model checks. Torch would train a network of no
+channels, or complain of a tensor and not of the option.
 """
 
 import math
