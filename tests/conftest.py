@@ -1,32 +1,130 @@
-"""What the tests share: discovery by walking, a cache of stand-ins, the real corpora if present."""
+"""What the tests share: tiers, discovery by walking, a cache of stand-ins, the real corpora."""
 
+import csv
+import hashlib
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import settings
+from filelock import FileLock
+from jaxtyping import install_import_hook
 
-from datamodules.errors import CorpusError
-from zoo.catalogue import Definition, architectures
-from zoo.cli.main import main
-from zoo.cli.names import Recipe, recipes
+ROOT = Path(__file__).parent.parent
+
+
+def modules_that_say(words: str) -> list[str]:
+    """Modules of the zoo whose source holds these words."""
+    paths = [p for p in (ROOT / "zoo").rglob("*.py") if words in p.read_text("utf-8")]
+    return [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in paths]
+
+
+# Shapes are checked where signatures name them; elsewhere each call would cost for nothing.
+install_import_hook(modules_that_say("zoo.shapes"), "beartype.beartype")
+
+from datamodules.errors import CorpusError  # noqa: E402
+from zoo.catalogue import Definition, architectures  # noqa: E402
+from zoo.cli.main import main  # noqa: E402
+from zoo.cli.names import Recipe, recipes  # noqa: E402
 
 REAL = os.environ.pop("ZOO_DATA", os.environ.get("ZOO_REAL_DATA"))
 if REAL:
     os.environ["ZOO_REAL_DATA"] = REAL  # for the processes that pytest-xdist starts
-ROOT = Path(__file__).parent.parent
+TIERS = Path(__file__).with_name("tiers.csv")
+LONGEST = 5.0  # seconds of the processor that a test of the first tier may take
+UNMEASURED = pytest.StashKey[bool]()  # a test that no row of the table tells of
+LIMITS = {"first": 60, "rest": 300, "slow": 3600}  # seconds after which a test hangs
 
-settings.register_profile("zoo", derandomize=True, deadline=None)
-settings.load_profile("zoo")
+
+# Tiers
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--tier",
+        choices=("first", "rest", "all"),
+        default="all",
+        help="first: what tests/tiers.csv does not leave to the rest; all but slow by default",
+    )
+
+
+def pytest_configure(config):
+    first = config.getoption("--tier") == "first"
+    hypothesis.settings.register_profile(
+        "zoo", derandomize=True, deadline=None, max_examples=30 if first else 100
+    )
+    hypothesis.settings.load_profile("zoo")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keeps the tests of the tier that is asked for, and gives each its limit."""
+    with TIERS.open(encoding="utf-8", newline="") as file:
+        measured = {row["test"]: row["tier"] for row in csv.DictReader(file)}
+    kept, left, wanted = [], [], config.getoption("--tier")
+    for item in items:
+        tier = "slow" if item.get_closest_marker("slow") else measured.get(item.nodeid, "first")
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LIMITS[tier]))
+        item.stash[UNMEASURED] = wanted == "first" and item.nodeid not in measured
+        (kept if wanted in ("all", tier) else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Refuses a new test of the first tier that keeps the processor busy for too long."""
+    begun = os.times()
+    result = yield
+    if item.stash[UNMEASURED]:
+        refuse_long(sum(os.times()[:4]) - sum(begun[:4]))
+    return result
+
+
+def refuse_long(seconds: float) -> None:
+    """Fails a test that took more seconds of the processor than the first tier allows."""
+    if seconds > LONGEST:
+        pytest.fail(
+            f"took {seconds:.1f} s of the processor, of {LONGEST:g} s in the first tier: make it "
+            "quicker, mark it slow, or `python -m scripts.benchmarks.suite --write` for its tier"
+        )
+
+
+# What all tests begin with
+
+
+def digest() -> str:
+    """Of all that stand-ins are written by."""
+    found = hashlib.sha256()
+    for path in sorted((ROOT / "datamodules").rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _stand_ins(tmp_path_factory):
-    """Stand-ins are written once for all tests; nothing of the user's is read or written."""
-    os.environ["ZOO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Stand-ins are written once for all workers and runs of a version of the corpora.
+
+    Nothing of the user's is read or written.
+    """
+    cache = tmp_path_factory.mktemp("cache")
+    kept = ROOT / ".pytest_cache" / "stand-ins"
+    with suppress(OSError):  # a checkout that cannot be written, where each worker has its own
+        mine = kept / digest()
+        mine.mkdir(parents=True, exist_ok=True)
+        with FileLock(kept / "lock"):
+            for other in kept.iterdir():
+                if other.is_dir() and other != mine and time.time() - other.stat().st_mtime > 86400:
+                    rmtree(other)
+        (cache / "synthetic").symlink_to(mine)
+    os.environ["ZOO_CACHE"] = str(cache)
     os.environ.setdefault("WANDB_MODE", "disabled")
 
 
@@ -35,6 +133,23 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("PL_GLOBAL_SEED", "ZOO_RUN", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request, monkeypatch):
+    """No task draws but in tests marked `drawn`: a short run would spend half its time on it."""
+    if request.node.get_closest_marker("drawn"):
+        return
+    for task in drawing_tasks():
+        monkeypatch.setattr(task, "pictures", lambda self, folder: [])
+
+
+@cache
+def drawing_tasks() -> list[type]:
+    """The classes that say which pictures there are."""
+    modules = map(import_module, modules_that_say("def pictures(self"))
+    found = [value for module in modules for value in vars(module).values()]
+    return [cls for cls in found if isinstance(cls, type) and "pictures" in vars(cls)]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from itertools import pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 from conftest import refused
@@ -153,9 +153,9 @@ def test_a_bad_file_gets_one_line(content, words, tmp_path):
 @pytest.mark.real
 def test_two_thousand_merges_of_the_penn_treebank_take_seconds(real_data):
     counts = Counter(read_text(real_data / "ptb" / "ptb.train.txt").split())
-    start = perf_counter()
+    start = process_time()
     pairs = BytePairs.learn(counts, 2000)
-    assert perf_counter() - start < 20  # 1 s on an idle core
+    assert process_time() - start < 20  # 1 s on an idle core
     assert len(pairs.merges) == 2000
     assert {"the_", "ing_", "'s_", "compan"} <= pairs.pieces.keys()
     for word in counts:

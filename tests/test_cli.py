@@ -61,7 +61,7 @@ def test_light_commands_are_quick_and_import_no_torch(arguments):
 def seconds(*arguments):
     """Of the processor, which others may share, that Python takes at least."""
     times = []
-    for _ in range(5):
+    for _ in range(3):
         before = os.times()
         subprocess.run([sys.executable, *arguments], capture_output=True)
         after = os.times()
@@ -450,6 +450,7 @@ def test_the_zoos_own_schedules_by_name(capsys):
     assert chosen["class_path"] == "zoo.optimizers.yogi.Yogi"
 
 
+@pytest.mark.drawn
 def test_from_fit_to_compare(trained, monkeypatch, capsys):
     monkeypatch.chdir(trained.parents[2])
     path = f"{trained.relative_to(Path.cwd())}/checkpoints/best.ckpt"

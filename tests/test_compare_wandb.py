@@ -30,9 +30,9 @@ def _wide(monkeypatch):
 @pytest.fixture(autouse=True, scope="module")
 def _alone():
     """W&B keeps in a process the mode that it was first used in."""
-    wandb.teardown()
+    finish()
     yield
-    wandb.teardown()
+    finish()
 
 
 # Offline
@@ -49,8 +49,6 @@ def trained(tmp_path_factory):
             patch.delenv(name, raising=False)
         options = ["--data.synthetic", "true", "--trainer.max_epochs", "2", "--wandb", "offline"]
         assert main(["fit", RECIPE, *options, "--trainer.accelerator", "cpu"]) == 0
-        finish()
-        wandb.teardown()
     return folder / "runs" / RECIPE / "1"
 
 

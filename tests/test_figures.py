@@ -58,6 +58,7 @@ def test_a_figure_draws_with_named_panels_and_own_randomness(drawing):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("file", ["18-two-variables.png", "18-newton.png"])
 def test_a_figure_draws_from_runs(file):
     (drawing,) = (drawing for drawing in DRAWINGS if drawing.file == file)
@@ -230,6 +231,7 @@ def test_a_recipe_is_trained_and_read(capfd):
     assert not list(run.glob("wandb*"))
 
 
+@pytest.mark.drawn
 def test_a_trace_is_read_from_start_to_end():
     run = Runs(Path("runs")).fit("surface_parabola-gradient_noise")
     trace = descent.trace_of(run)

@@ -607,6 +607,7 @@ PLATEAU = ("--model.lr_scheduler", "lightning.pytorch.cli.ReduceLROnPlateau")
 NARROW = ("--model.width_ratio", "0.0625", "--data.batch_size", "8")
 
 
+@pytest.mark.drawn
 def test_pictures_are_drawn_from_a_checkpoint(capsys):
     run = fit(capsys, "dcgan-fashion_mnist", *NARROW, "--model.conditional", "true")
     with Image.open(run / "pictures" / "samples.gif") as film:

@@ -539,6 +539,7 @@ def test_in_mixed_precision_too(root, cache):
     torch.testing.assert_close(*results, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.drawn
 def test_pictures_of_the_evaluation_leave_out_what_they_cannot_show(root, cache, tmp_path):
     model = Frozen()
     for name, options in (("plain", {}), ("kept", {"cache_features": True})):

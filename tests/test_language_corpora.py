@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import zipfile
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 import torch
@@ -452,11 +452,11 @@ def test_another_vocabulary_is_refused():
 
 
 def test_one_seed_one_set_of_bytes(tmp_path):
-    start = perf_counter()
+    start = process_time()
     for name, seed in (("one", 0), ("two", 0), ("other", 1)):
         prose.write_book(tmp_path / name / FILE, seed=seed)
         prose.write_sentences(tmp_path / name / "ptb", tuple(NAMES.values()), seed=seed)
-    assert perf_counter() - start < 3
+    assert process_time() - start < 3
     contents = [
         {path.name: path.read_bytes() for path in sorted((tmp_path / name).rglob("*.txt"))}
         for name in ("one", "two", "other")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from processes import Command
 
 from datamodules import FashionMNIST
 from zoo.errors import StoppedError
@@ -18,7 +19,7 @@ from zoo.training.checkpoint import DurableCheckpointIO, read
 from zoo.training.last_checkpoint import LastCheckpoint
 
 FIT = [
-    *(sys.executable, "-m", "zoo.cli", "fit", "softmax_regression-fashion_mnist"),
+    *("fit", "softmax_regression-fashion_mnist"),
     *("--data.synthetic", "true", "--data.batch_size", "50", "--trainer.accelerator", "cpu"),
     *("--trainer.max_epochs", "1000", "--trainer.limit_val_batches", "1"),
 ]
@@ -182,14 +183,11 @@ def test_gathered_gradients_are_used_before_the_stop():
     )
 
 
-def start(*options, environment=None):
-    return subprocess.Popen(
-        [*FIT, *options],
-        env={**os.environ, **(environment or {}), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+@pytest.fixture
+def start(tmp_path_factory):
+    """Starts the command in a process."""
+    return lambda *options, environment=None: Command(
+        tmp_path_factory.mktemp("pipes"), *FIT, *options, environment=environment
     )
 
 
@@ -213,7 +211,7 @@ def trained(process, epoch=2):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "int"]
 )
-def test_the_command_ends_with_the_right_code(number, code):
+def test_the_command_ends_with_the_right_code(start, number, code):
     process = start()
     trained(process)
     process.send_signal(number)
@@ -227,7 +225,7 @@ def test_the_command_ends_with_the_right_code(number, code):
 
 
 @pytest.mark.slow
-def test_usr1_saves_and_goes_on():
+def test_usr1_saves_and_goes_on(start):
     process = start()
     trained(process)
     process.send_signal(signal.SIGUSR1)
@@ -237,7 +235,7 @@ def test_usr1_saves_and_goes_on():
     assert process.wait(60) == 143
 
 
-def test_slurm_requeues_once(tmp_path):
+def test_slurm_requeues_once(start, tmp_path):
     scontrol = tmp_path / "bin/scontrol"
     scontrol.parent.mkdir()
     scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
@@ -264,7 +262,23 @@ def test_slurm_requeues_once(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_stop_after_the_same_step():
-    process = start("--trainer.devices", "2", "--trainer.strategy", "ddp")
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "zoo.cli",
+            *FIT,
+            "--trainer.devices",
+            "2",
+            "--trainer.strategy",
+            "ddp",
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     trained(process)
     process.send_signal(signal.SIGTERM)  # to the first alone
     _, errors = process.communicate(timeout=60)

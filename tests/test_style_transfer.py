@@ -384,6 +384,7 @@ def test_a_run_goes_on_by_the_same_features_alone(torchvision_19, tmp_path):
 # Files
 
 
+@pytest.mark.drawn
 def test_a_painting_is_written_as_it_comes_about_and_predicted(capsys):
     options = ["--model.features", JUDGE["features"], "--data.sizes", "[48, 64]"]
     options += ["--model.features_args.width_ratio", "0.0625", "--data.num_steps", "2"]

@@ -21,6 +21,8 @@ from zoo.optimization.surface import Surface
 from zoo.optimizers.newton import Newton
 from zoo.training.objective import BatchObjective
 
+pytestmark = pytest.mark.drawn
+
 ATOL = 1e-9
 
 

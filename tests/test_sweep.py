@@ -633,14 +633,12 @@ def test_the_picture_has_an_axis_for_each_parameter():
 @pytest.fixture
 def logged_in(monkeypatch):
     """A key for a server; what W&B remembers of another is forgotten."""
-    import wandb
-
     for name in ("HTTPS_PROXY", "https_proxy", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    wandb.teardown()
+    wandb_logger.finish()
     yield
-    wandb.teardown()
+    wandb_logger.finish()
 
 
 ONE = {"parameters": {"model.quality": {"value": 0.5}}}

@@ -233,6 +233,7 @@ def test_vectors_of_another_size_are_refused():
 # The command
 
 
+@pytest.mark.drawn
 def test_the_commands_classes_and_probabilities(capsys):
     name = "bag_of_embeddings-imdb"
     options = ["--trainer.max_epochs", "12", "--trainer.accelerator", "cpu"]

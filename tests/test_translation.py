@@ -349,6 +349,7 @@ def test_the_courses_bleu(prediction, reference, wanted):
 CKPT = "runs/transformer-fra_eng/1/checkpoints/last.ckpt"
 
 
+@pytest.mark.drawn
 def test_a_sentence_and_a_file_are_translated(capsys):
     small = ["--data.synthetic", "true", "--data.num_test", "5", "--trainer.accelerator", "cpu"]
     assert main(["fit", "transformer-fra_eng", *small, "--trainer.max_epochs", "8"]) == 0

@@ -6,7 +6,7 @@ import zipfile
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 import torch
@@ -585,10 +585,10 @@ def test_facts_are_known_before_the_trainer_prepares():
 
 
 def test_one_seed_one_set_of_bytes(tmp_path):
-    start = perf_counter()
+    start = process_time()
     for name, seed in (("one", 0), ("two", 0), ("other", 1)):
         phrases.write_pairs(tmp_path / name / FILE, seed=seed)
-    assert perf_counter() - start < 3
+    assert process_time() - start < 3
     one, two, other = ((tmp_path / name / FILE).read_bytes() for name in ("one", "two", "other"))
     assert one == two != other
 

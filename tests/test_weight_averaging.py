@@ -285,6 +285,7 @@ def test_the_command_tests_and_predicts_by_the_average(overlay, capsys):
     assert float(line.split()[3]) == pytest.approx(float(measured[-1]), abs=2e-4)
 
 
+@pytest.mark.drawn
 def test_what_a_language_model_writes_meanwhile_is_by_the_average(monkeypatch):
     written_by = []
 

@@ -12,6 +12,8 @@ from zoo.cli.main import main
 from zoo.training.checkpoint import corpus_state, load, read
 from zoo.word_embedding.queries import analogy, nearest
 
+pytestmark = pytest.mark.drawn
+
 
 def trained(model, capsys):
     """The checkpoint of a recipe after an epoch on the stand-in."""

@@ -54,6 +54,8 @@ def quiet() -> None:
     """Silences what a normal run need not say."""
     for pattern in NOISE:
         warnings.filterwarnings("ignore", pattern)
+    if "SLURM_JOB_ID" not in os.environ:  # a login node: within a job it is good advice
+        warnings.filterwarnings("ignore", "The `srun` command is available on your system.*")
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

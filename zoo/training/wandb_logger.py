@@ -1,17 +1,27 @@
 """Weights & Biases: offline unless asked, redacted, and never in the way of a run."""
 
+import atexit
+import logging
 import os
 import re
 import socket
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import psutil
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
-PATIENCE = 10  # seconds that a server may take
+PATIENCE = 10  # seconds that W&B may take, its server or its service
+SERVICE = "wandb-core"  # the process to which the library hands what is logged
+T = TypeVar("T")
 SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|passwd|credential)s?$", re.I)
 
 
@@ -52,18 +62,113 @@ def make_logger(
 
 
 def finish() -> None:
-    """Ends the W&B run of this process, if there is one: its files are whole from then on."""
-    if wandb := sys.modules.get("wandb"):
-        wandb.finish()
+    """Ends the W&B run of this process, if there is one, and its service: its files are whole then.
+
+    Takes at most `PATIENCE` seconds, after which a run that is still being sent stays on disk,
+    for `wandb sync`.
+    """
+    if not (wandb := sys.modules.get("wandb")):
+        return
+    folder = wandb.run.settings.sync_dir if wandb.run else None
+    reason = ""
+    with hurried() as late:
+        for end in (wandb.finish, wandb.teardown):
+            try:
+                end()
+            except (Exception, SystemExit) as error:  # its service is gone
+                reason = reason or " ".join(str(error).split()) or type(error).__name__
+        wandb.run = None  # type: ignore[attr-defined]  # which it is not where finish failed
+    if folder and late.is_set():
+        rank_zero_warn(f"W&B took longer than {PATIENCE} s: `wandb sync {folder}` sends the run")
+    elif folder and reason:
+        rank_zero_warn(f"W&B did not finish the run ({reason}): {folder} holds what it logged")
+
+
+@contextmanager
+def hurried() -> Iterator[threading.Event]:
+    """Kills W&B's service where the block takes longer than `PATIENCE`: W&B has no limit itself.
+
+    Yields:
+        An event that is set once the service has been killed.
+    """
+    late = threading.Event()
+    timer = threading.Timer(PATIENCE, _kill_service, [late])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
+def _kill_service(killed: threading.Event) -> None:
+    killed.set()
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if child.name().startswith(SERVICE):
+                child.kill()
+
+
+@cache
+def _hurry_the_exit() -> None:
+    """Sees to it that the end of this process does not wait for W&B's service without limit.
+
+    The hook comes before W&B's own, which was registered earlier and which this one unregisters;
+    a thread cannot be started within one.
+    """
+    import wandb
+
+    leaving = threading.Event()
+    logging.getLogger("wandb").addHandler(logging.NullHandler())  # not of Python's last resort
+
+    def watch() -> None:
+        leaving.wait()
+        time.sleep(PATIENCE)  # this thread ends with the process, as it should long before
+        _kill_service(threading.Event())
+
+    def leave() -> None:
+        leaving.set()
+        with suppress(Exception, SystemExit):  # of a service that is gone
+            wandb.teardown()
+
+    threading.Thread(target=watch, name="end of W&B", daemon=True).start()
+    atexit.register(leave)
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """Returns what `ask` returns, in a thread that is left behind where it hangs.
+
+    Raises:
+        TimeoutError: It did not return in time. What `ask` raises is raised.
+    """
+    answers: list[T] = []
+    errors: list[Exception] = []
+
+    def answer() -> None:
+        try:
+            answers.append(ask())
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    for error in errors:
+        raise error
+    if not answers:
+        raise TimeoutError(f"no answer in {seconds:.0f} s")
+    return answers[0]
 
 
 def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedWandbLogger:
     import wandb
 
     os.environ["WANDB_MODE"] = mode
-    wandb.setup(settings=wandb.Settings(silent=True))
+    wandb.setup(settings=wandb.Settings(mode=mode, silent=True))  # type: ignore[arg-type]
+    _hurry_the_exit()
     options = wandb.Settings(
         init_timeout=PATIENCE,
+        finish_timeout=PATIENCE,
         login_timeout=PATIENCE,
         console="off",
         silent=True,
@@ -86,11 +191,12 @@ def unreachable() -> str | None:
     """Why a run cannot be sent to the server, found out quickly; None if it can be tried."""
     import wandb
 
+    settings = wandb.setup(settings=wandb.Settings(mode="online", silent=True)).settings
     if not wandb.login(prompt=False, verify=False):
         return "no login was found (`wandb login` makes one)"
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return None
-    url = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    url = urlsplit(os.environ.get("WANDB_BASE_URL") or settings.base_url)
     address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
     try:
         socket.create_connection(address, timeout=PATIENCE / 2).close()

@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -176,18 +174,12 @@ def _open(project: str, identity: str | None) -> tuple[list[Any], Iterator[Any]]
     """The first run, if there is one, once the server has told it, and those that follow."""
     import wandb
 
+    from zoo.training.wandb_logger import unreachable
+
     os.environ["WANDB_MODE"] = "online"  # as it was asked for
     wandb.setup(settings=wandb.Settings(silent=True))
-    if not wandb.login(prompt=False, verify=False):
-        raise InputError("no login was found: `wandb login` makes one")
-    url = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
-    if not (os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")):
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            socket.create_connection((url.hostname or "", port), timeout=PATIENCE / 2).close()
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f"{url.hostname} does not answer ({reason})") from None
+    if reason := unreachable():
+        raise InputError(reason)
     api = wandb.Api()
     if identity:
         return [api.run(f"{project}/{identity}")], iter(())
@@ -206,23 +198,12 @@ def _read_remote(remote: Any) -> Run:
 
 def _in_time(name: str, seconds: float, ask: Callable[[], Any]) -> Any:
     """What `ask` returns; W&B's own errors, and its silence, as one line."""
-    answers: list[Any] = []
-    errors: list[Exception] = []
+    from zoo.training.wandb_logger import within
 
-    def _ask() -> None:
-        try:
-            answers.append(ask())
-        except Exception as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=_ask, daemon=True)  # left behind where it hangs
-    thread.start()
-    thread.join(seconds)
-    for error in errors:
-        if isinstance(error, _EmptyError):
-            raise error
+    try:
+        return within(seconds, ask)
+    except _EmptyError:
+        raise
+    except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name}: W&B cannot be read: {reason}") from None
-    if not answers:
-        raise InputError(f"{name}: W&B cannot be read: no answer in {seconds:.0f} s")
-    return answers[0]

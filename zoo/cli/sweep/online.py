@@ -3,9 +3,9 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,31 +29,26 @@ def create(plan: Sweep, options: Sequence[str], runs: Path, cap: int | None) -> 
     Returns:
         The id and an empty reason, or an empty id and the reason, after 10 seconds at most.
     """
-    from zoo.training.wandb_logger import PATIENCE
+    from zoo.training.wandb_logger import PATIENCE, within
 
-    answer: dict[str, Any] = {}
-    # A thread that is not waited for: the library has no limit of its own.
-    thread = threading.Thread(
-        target=_ask, args=(configuration(plan, options, runs, cap), answer), daemon=True
-    )
-    thread.start()
-    thread.join(0.8 * PATIENCE)
-    return answer.get("id", ""), answer.get("reason", "the server does not answer")
+    config = configuration(plan, options, runs, cap)
+    try:
+        return within(0.8 * PATIENCE, partial(_ask, config)), ""
+    except TimeoutError:
+        return "", "the server does not answer"
+    except Exception as error:
+        return "", str(error).partition("\n")[0] or type(error).__name__
 
 
-def _ask(config: dict[str, Any], answer: dict[str, Any]) -> None:
+def _ask(config: dict[str, Any]) -> str:
+    """Makes the sweep; returns its id."""
     import wandb
 
     from zoo.training.wandb_logger import unreachable
 
-    try:
-        if reason := unreachable():
-            answer["reason"] = reason
-            return
-        made = wandb.sweep(config, entity=config.get("entity"), project=config["project"])
-        answer |= {"id": made, "reason": ""}
-    except Exception as error:
-        answer["reason"] = str(error).partition("\n")[0] or type(error).__name__
+    if reason := unreachable():
+        raise InputError(reason)
+    return wandb.sweep(config, entity=config.get("entity"), project=config["project"])
 
 
 def configuration(

@@ -1,0 +1,294 @@
+"""Where the time of the tests goes, what each tier covers, and which tests the first one needs.
+
+    python -m scripts.benchmarks.suite              # where the time of all goes
+    python -m scripts.benchmarks.suite --tier first --against ../other    # two checkouts in turns
+    python -m scripts.benchmarks.suite --coverage   # how many lines the first tier runs, of all
+    python -m scripts.benchmarks.suite --write      # measures all, sets the tiers anew
+
+Tiers: a test of less than `QUICK` seconds is in the first one. Of the others it has those that run
+lines which no quicker one runs, as long as they take less than `LONGEST`; all of them stand in
+tests/tiers.csv with what they took. Arguments that are not known here are pytest's.
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.machine import processor
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("zoo", "datamodules")
+TIERS = ROOT / "tests" / "tiers.csv"
+QUICK = 0.25  # seconds: a test that takes less is in the first tier
+LONGEST = 5.0  # seconds: one that takes more is in the rest
+EACH = re.compile(r"::test_(header_is_true|every_parameter_gets_a_finite_gradient)\[")
+SHOWN = 15  # rows of a table
+# Waits for a service of W&B without limit before 30 November 2026
+HANGS = "test_a_server_is_not_waited_for_longer_than_ten_seconds[dead]"
+Lines = dict[str, set[tuple[str, int]]]  # of each test, those that it runs
+
+
+class Run(NamedTuple):
+    """One run of the tests.
+
+    Attributes:
+        tests: By their ids: seconds, outcome if it is not passed, costs, counts, fixtures.
+        starts: Seconds from the start of each worker until its tests are collected.
+        wall: Seconds of the whole command.
+    """
+
+    tests: dict[str, dict[str, Any]]
+    starts: list[float]
+    wall: float
+
+    @property
+    def seconds(self) -> float:
+        """Worker-seconds: of the workers' starts and of all tests."""
+        return sum(self.starts) + sum(test["seconds"] for test in self.tests.values())
+
+
+def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: bool = False) -> Run:
+    """Runs the tests of a checkout as ./scripts/test does, with the interpreter of this process.
+
+    Args:
+        checkout: Its packages are the ones that are imported.
+        arguments: Of pytest.
+        folder: Gets what is recorded.
+        coverage: Whether to note the lines that each test runs.
+    """
+    plugin = folder / "plugin"
+    plugin.mkdir(parents=True)
+    shutil.copy(Path(__file__).with_name("recorder.py"), plugin)
+    variables = {
+        "PYTHONPATH": os.pathsep.join(map(str, (checkout, plugin))),
+        "SUITE_RECORD": str(folder),
+        "SUITE_COVERAGE": "1" if coverage else "",
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "WANDB_MODE": "disabled",
+        "MPLBACKEND": "Agg",
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "recorder", "--numprocesses", "auto"]
+    command += ["--maxprocesses", "4", "--dist", "worksteal", *arguments]
+    begun = time.monotonic()
+    with (folder / "log").open("wb") as log:
+        subprocess.run(
+            command, cwd=checkout, env=os.environ | variables, stdout=log, stderr=log, check=False
+        )
+    wall = time.monotonic() - begun
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    return Run(record["tests"], list(record["workers"].values()), wall)
+
+
+# Where the time goes
+
+
+def report(found: Run, console: Console) -> None:
+    """Prints the tables of one run."""
+    by_file: Counter[str] = Counter()
+    by_fixture: Counter[str] = Counter()
+    by_kind: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for name, test in found.tests.items():
+        by_file[name.partition("::")[0]] += test["seconds"]
+        by_fixture.update(test.get("fixtures", {}))
+        by_kind.update(test.get("costs", {}))
+        counts.update(test.get("counts", {}))
+    console.print(
+        f"{len(found.tests):,} tests, {found.seconds:.0f} worker-seconds in {found.wall:.0f} s, "
+        f"{sum(found.starts):.0f} of them until the tests were collected"
+    )
+    failed = [name for name, test in found.tests.items() if test.get("outcome") == "failed"]
+    for name in failed:
+        console.print(f"failed: {name}", markup=False, soft_wrap=True)
+    tables: Sequence[tuple[str, Counter[str]]] = (
+        ("file", by_file),
+        ("fixture", by_fixture),
+        ("of it (these hold each other)", by_kind),
+        ("test", Counter({name: test["seconds"] for name, test in found.tests.items()})),
+    )
+    for title, costs in tables:
+        table = Table(title, "seconds", *(["calls"] if costs is by_kind else []))
+        for name, seconds in costs.most_common(SHOWN):
+            calls = [f"{counts[name]:,}"] if costs is by_kind else []
+            table.add_row(name.replace("[", r"\["), f"{seconds:.1f}", *calls)
+        console.print(table)
+
+
+def hook_seconds() -> tuple[float, float]:
+    """Seconds to import all modules with shapes, with beartype's import hook and without."""
+    code = (
+        "import sys, time; sys.path.insert(0, 'tests'); sys.argv[1:] = []\n"
+        "import torch, lightning.pytorch, torchmetrics, beartype, jaxtyping\n"
+        "from importlib import import_module\n"
+        "from jaxtyping import install_import_hook\n"
+        "from pathlib import Path\n"
+        "paths = [p for p in Path('zoo').rglob('*.py') if 'zoo.shapes' in p.read_text()]\n"
+        "names = ['.'.join(p.with_suffix('').parts) for p in paths]\n"
+        "if {}: install_import_hook(names, 'beartype.beartype')\n"
+        "begun = time.perf_counter()\n"
+        "for name in names: import_module(name)\n"
+        "print(time.perf_counter() - begun)"
+    )
+    found = []
+    for hooked in (True, False):
+        command = [sys.executable, "-c", code.format(hooked)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        found.append(float(done.stdout))
+    return found[0], found[1]
+
+
+def beside(
+    other: Path, mine: Sequence[str], others: Sequence[str], turns: int, console: Console
+) -> None:
+    """Runs the tests of this checkout and of another one in turns, and prints the ratios.
+
+    Args:
+        other: The other checkout, all of whose tests run, but those that hang.
+        mine: Arguments of pytest for this one.
+        others: For the other one.
+        turns: How often each runs.
+        console: Where it is printed.
+    """
+    found: dict[str, list[Run]] = {"this checkout": [], "the other": []}
+    for turn in range(turns):
+        ways = [("this checkout", ROOT, mine), ("the other", other, others)]
+        for name, checkout, arguments in ways if turn % 2 == 0 else ways[::-1]:
+            with tempfile.TemporaryDirectory() as folder:
+                done = run(checkout, arguments, Path(folder))
+            failed = sum(test.get("outcome") == "failed" for test in done.tests.values())
+            console.print(
+                f"{name}: {len(done.tests):,} tests, {failed} failed, "
+                f"{done.seconds:.0f} worker-seconds, {done.wall:.0f} s",
+                soft_wrap=True,
+            )
+            found[name].append(done)
+    mid = {name: median(one.seconds for one in runs) for name, runs in found.items()}
+    walls = {name: median(one.wall for one in runs) for name, runs in found.items()}
+    console.print(
+        f"worker-seconds {mid['this checkout'] / mid['the other']:.3f}, "
+        f"time {walls['this checkout'] / walls['the other']:.3f} of the other's"
+    )
+
+
+# The tiers
+
+
+def lines_of(folder: Path) -> Lines:
+    """The lines of each test, as the workers noted them; of imports, which are no test's, none."""
+    from coverage import CoverageData
+
+    found: Lines = defaultdict(set)
+    for path in folder.glob("lines.*"):
+        data = CoverageData(str(path))
+        data.read()
+        for file in data.measured_files():
+            name = str(Path(file).relative_to(ROOT))
+            for line, tests in data.contexts_by_lineno(file).items():
+                for test in filter(None, tests):
+                    found[test].add((name, line))
+    return found
+
+
+def rest_of(tests: Mapping[str, Mapping[str, Any]], lines: Lines) -> list[str]:
+    """The tests that the first tier can do without.
+
+    Those that take `QUICK` seconds or more, but for `EACH` and the ones that run most new lines a
+    second, as long as there are any; and all that take `LONGEST`, or use a fixture that does.
+    """
+    seconds = {name: test["seconds"] for name, test in tests.items()}
+    long = {
+        fixture
+        for test in tests.values()
+        for fixture, took in test.get("fixtures", {}).items()
+        if took >= LONGEST
+    }
+    left = {
+        name
+        for name, test in tests.items()
+        if seconds[name] >= LONGEST or long & set(test.get("uses", ()))
+    }
+    slow = {name for name in set(tests) - left if seconds[name] >= QUICK and not EACH.search(name)}
+    run_already: set[tuple[str, int]] = set()
+    for name in set(lines) - slow - left:
+        run_already |= lines[name]
+    candidates = {name: lines.get(name, set()) - run_already for name in sorted(slow)}
+    while candidates:
+        best = max(candidates, key=lambda name: len(candidates[name]) / seconds[name])
+        new = candidates.pop(best)
+        if not new:
+            break
+        slow.remove(best)
+        candidates = {name: found - new for name, found in candidates.items()}
+    return sorted(slow | left)
+
+
+def write(tests: Mapping[str, Mapping[str, Any]], rest: Iterable[str]) -> None:
+    """Writes tests/tiers.csv: tier and seconds of the tests that are not quick, or in the rest."""
+    left, seconds = set(rest), {name: test["seconds"] for name, test in tests.items()}
+    with TIERS.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("tier", "seconds", "test"))
+        for name in sorted(name for name in tests if name in left or seconds[name] >= QUICK):
+            table.writerow(("rest" if name in left else "first", f"{seconds[name]:.2f}", name))
+
+
+def covered(lines: Lines, rest: Iterable[str]) -> tuple[int, int]:
+    """How many lines the first tier runs, and all tests."""
+    left = set(rest)
+    first = set().union(*(found for name, found in lines.items() if name not in left))
+    return len(first), len(first.union(*lines.values()))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures; returns 0, or 1 where a test failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--tier", default="all", choices=("first", "rest", "all"))
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="another one to run too")
+    parser.add_argument("--turns", type=int, default=1, help="runs of each of two checkouts")
+    parser.add_argument("--coverage", action="store_true", help="lines run by the first tier")
+    parser.add_argument("--write", action="store_true", help=f"write {TIERS.relative_to(ROOT)}")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what is recorded")
+    options, arguments = parser.parse_known_args(argv)
+    console = Console(highlight=False)
+    console.print(processor(), markup=False)
+    mine = ["--tier", options.tier, *arguments]
+    if options.against:
+        others = [*arguments, "--deselect", f"tests/test_sweep.py::{HANGS}"]
+        beside(options.against.resolve(), mine, others, options.turns, console)
+        return 0
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = (options.keep or Path(scratch) / "timed").resolve()
+        found = run(ROOT, mine, folder)
+        report(found, console)
+        with_hook, without = hook_seconds()
+        console.print(f"imports with beartype's hook {with_hook:.1f} s, without {without:.1f} s")
+        if options.coverage or options.write:
+            run(ROOT, mine, folder / "covered", coverage=True)
+            lines = lines_of(folder / "covered")
+            if options.write:
+                write(found.tests, rest_of(found.tests, lines))
+            with TIERS.open(encoding="utf-8", newline="") as file:
+                rest = [row["test"] for row in csv.DictReader(file) if row["tier"] == "rest"]
+            first, every = covered(lines, rest)
+            console.print(f"the first tier runs {first:,} of {every:,} lines: {first / every:.4f}")
+    return int(any(test.get("outcome") == "failed" for test in found.tests.values()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
