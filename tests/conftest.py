@@ -3,11 +3,13 @@
 import csv
 import hashlib
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -81,19 +83,19 @@ def pytest_collection_modifyitems(config, items):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     """Refuses a new test of the first tier that keeps the processor busy for too long."""
-    begun = os.times()
+    begun = time.process_time()
     result = yield
     if item.stash[UNMEASURED]:
-        refuse_long(sum(os.times()[:4]) - sum(begun[:4]))
+        refuse_long(item.nodeid, time.process_time() - begun)
     return result
 
 
-def refuse_long(seconds: float) -> None:
+def refuse_long(name: str, seconds: float) -> None:
     """Fails a test that took more seconds of the processor than the first tier allows."""
     if seconds > LONGEST:
         pytest.fail(
             f"took {seconds:.1f} s of the processor, of {LONGEST:g} s in the first tier: make it "
-            "quicker, mark it slow, or `python -m scripts.benchmarks.suite --write` for its tier"
+            f'quicker, or move it with a line of tests/tiers.csv: rest,{seconds:.2f},"{name}"'
         )
 
 
@@ -101,8 +103,8 @@ def refuse_long(seconds: float) -> None:
 
 
 def digest() -> str:
-    """Of all that stand-ins are written by."""
-    found = hashlib.sha256()
+    """Of all that stand-ins are written by: the corpora's code and the libraries that draw."""
+    found = hashlib.sha256(f"{sys.version} {version('numpy')} {version('pillow')}".encode())
     for path in sorted((ROOT / "datamodules").rglob("*.py")):
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
@@ -189,6 +191,17 @@ def all_recipes() -> list[Recipe]:
 def imported(class_path: str) -> Any:
     module, _, name = class_path.rpartition(".")
     return getattr(import_module(module), name)
+
+
+def tensors(value: Any) -> Iterator[Any]:
+    """All tensors in tuples, lists and dictionaries."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from tensors(one)
 
 
 def fails(capsys, *argv: str) -> str:

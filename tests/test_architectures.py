@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import all_architectures
+from conftest import all_architectures, tensors
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
@@ -116,6 +116,17 @@ def test_every_parameter_gets_a_finite_gradient(definition):
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
+def test_predictions_and_buffers_hold_on_to_no_graph(definition):
+    model = narrow(definition)
+    if definition in COUNTED:
+        model.step(batch(definition))
+        model.count()
+    step = model.step(batch(definition))
+    assert not any(tensor.requires_grad for tensor in tensors(step.predictions))
+    assert not any(buffer.requires_grad for buffer in model.buffers())
 
 
 @pytest.mark.parametrize("definition", OF_ROWS, ids=lambda d: d.name)

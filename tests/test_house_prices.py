@@ -103,6 +103,7 @@ def test_the_stand_in_has_what_makes_the_corpus_hard(written):
 
 def test_a_straight_line_learns_the_stand_in():
     corpus = HousePrices(synthetic=True, logarithms=True)
+    corpus.prepare_data()
     corpus.setup("fit")
     (features, targets), (held_out, wanted) = (
         [tensor.double() for tensor in corpus.data[split].tensors] for split in ("train", "val")

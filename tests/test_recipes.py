@@ -4,8 +4,10 @@ import csv
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -83,24 +85,39 @@ def shrunk(recipe: Recipe) -> list[str]:
     return options
 
 
-def prepare_weights(recipe: Recipe, torchvisions: Path, monkeypatch) -> None:
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The best checkpoint of a recipe that others begin with: trained once."""
+
+    @cache
+    def of(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("first")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert main(["fit", name, *shrunk(recipes()[name])]) == 0
+        return folder / "runs" / name / "1" / "checkpoints" / "best.ckpt"
+
+    return of
+
+
+def prepare_weights(recipe: Recipe, torchvisions: Path, trained, monkeypatch) -> None:
     """What a recipe begins with: torchvision's weights, or another recipe's run."""
     given = recipe.config["model"].get("init_args") or {}
     weights = given.get("weights") or given.get("features")
     if weights == "torchvision":
         monkeypatch.setenv("TORCH_HOME", str(torchvisions))
     elif weights:
-        first = recipes()[Path(weights).parts[1]]
-        assert main(["fit", first.name, *shrunk(first)]) == 0
-        assert Path(weights).is_file()
+        path = Path(weights)
+        path.parent.mkdir(parents=True)
+        shutil.copy(trained(path.parts[1]), path)
 
 
 @pytest.mark.parametrize(("recipe", "variant"), RUNS)
 def test_runs_two_batches_and_leaves_a_whole_run(
-    recipe, variant, capsys, torchvisions, monkeypatch
+    recipe, variant, capsys, torchvisions, trained, monkeypatch
 ):
     task = imported(recipe.config["model"]["class_path"])
-    prepare_weights(recipe, torchvisions, monkeypatch)
+    prepare_weights(recipe, torchvisions, trained, monkeypatch)
     options = list(VARIANTS[variant])
     if "RowSGD" in str(recipe.config["model"]) and "--trainer.gradient_clip_val" in options:
         assert "RowSGD clips nothing" in fails(capsys, "fit", recipe.name, *SMALL, *options)

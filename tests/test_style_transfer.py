@@ -257,6 +257,7 @@ def test_what_to_do_without_weights(capsys, tmp_path, monkeypatch):
 
 def test_only_the_picture_learns():
     model, corpus = painter(), pair()
+    corpus.prepare_data()
     corpus.setup("fit")
     contents, style = corpus.rows[0]
     given = contents.clone(), style.clone()

@@ -69,9 +69,11 @@ def test_a_tier_is_what_the_table_says(wanted, kept, tmp_path, monkeypatch):
 
 
 def test_a_long_test_is_told_the_ways_out():
-    refuse_long(LONGEST)
-    with pytest.raises(pytest.fail.Exception, match=r"took 5\.1 s .* mark it slow, or `python -m"):
-        refuse_long(LONGEST + 0.1)
+    refuse_long("tests/test_a.py::test_b[c,d]", LONGEST)
+    with pytest.raises(pytest.fail.Exception, match=r"took 5\.1 s of") as error:
+        refuse_long("tests/test_a.py::test_b[c,d]", LONGEST + 0.1)
+    line = str(error.value).rpartition("tiers.csv: ")[2]
+    assert next(csv.reader([line])) == ["rest", "5.10", "tests/test_a.py::test_b[c,d]"]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,9 @@ def test_nor_does_the_end_of_a_process_wait(fault, tmp_path):
     code = (
         "import psutil; from pathlib import Path; from zoo.training import wandb_logger\n"
         "wandb_logger.PATIENCE = 1\n"
-        "wandb_logger.make_logger(Path(), 'offline').experiment.log({'loss': 0})\n"
+        "for _ in range(2):\n"  # a run has a service of its own
+        "    wandb_logger.finish()\n"
+        "    wandb_logger.make_logger(Path(), 'offline').experiment.log({'loss': 0})\n"
         "(service,) = [c for c in psutil.Process().children() if 'wandb-core' in c.name()]\n"
         f"service.send_signal({int(fault)}); print(service.pid)"
     )

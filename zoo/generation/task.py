@@ -175,7 +175,7 @@ class AdversarialGenerator(Task):
         }
         sums = {name: loss * len(samples) for name, loss in losses.items()}
         sums |= self.shown(real_logits, fake_logits)
-        return Step(losses["loss_d"] + losses["loss_g"], len(samples), sums, fake)
+        return Step(losses["loss_d"] + losses["loss_g"], len(samples), sums, fake.detach())
 
     def shown(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """D(x) and D(G(z)), each summed over the rows."""

@@ -109,30 +109,41 @@ def _kill_service(killed: threading.Event) -> None:
                 child.kill()
 
 
-@cache
 def _hurry_the_exit() -> None:
     """Sees to it that the end of this process does not wait for W&B's service without limit.
 
-    The hook comes before W&B's own, which was registered earlier and which this one unregisters;
-    a thread cannot be started within one.
+    The hook comes before W&B's own, which was registered earlier and which this one unregisters.
     """
-    import wandb
-
-    leaving = threading.Event()
     logging.getLogger("wandb").addHandler(logging.NullHandler())  # not of Python's last resort
+    _watch_the_exit()
+    atexit.unregister(_leave)
+    atexit.register(_leave)
+
+
+@cache
+def _watch_the_exit() -> threading.Event:
+    """Starts the thread that ends the service, once: none can be started in a hook.
+
+    Returns:
+        The event that tells it that the process is leaving.
+    """
+    leaving = threading.Event()
 
     def watch() -> None:
         leaving.wait()
         time.sleep(PATIENCE)  # this thread ends with the process, as it should long before
         _kill_service(threading.Event())
 
-    def leave() -> None:
-        leaving.set()
-        with suppress(Exception, SystemExit):  # of a service that is gone
-            wandb.teardown()
-
     threading.Thread(target=watch, name="end of W&B", daemon=True).start()
-    atexit.register(leave)
+    return leaving
+
+
+def _leave() -> None:
+    import wandb
+
+    _watch_the_exit().set()
+    with suppress(Exception, SystemExit):  # of a service that is gone
+        wandb.teardown()
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
