@@ -1,27 +1,33 @@
-"""Commands in processes of their own, forked from one that has imported torch already."""
+"""Commands in processes of their own, forked from one that has imported torch already.
+
+They end without what `atexit` was told; what happens there is tested by whole processes.
+"""
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import IO
 
 LIBRARIES = ["lightning.pytorch.cli", "torchmetrics", "torchvision", "matplotlib.figure"]
 
 
 @cache
 def context():
-    """What forks; it starts with the first command and ends with the tests."""
+    """Returns the context whose server forks commands; it lives as long as the tests."""
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(LIBRARIES)
     return found
 
 
 def _run(argv: list[str], folder: str, environment: dict[str, str], pipes: list[str]) -> None:
-    """The command, as `python -m zoo.cli` would run it, leader of a session."""
+    """Runs the command as the leader of a session."""
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
@@ -42,7 +48,7 @@ class Command:
 
     Attributes:
         stdout: What it prints, line by line.
-        stderr: The same of its complaints.
+        stderr: Its complaints.
         pid: The leader of its session.
     """
 
@@ -52,35 +58,54 @@ class Command:
         for pipe in pipes:
             os.mkfifo(pipe)
         self.process: BaseProcess = context().Process(
-            target=_run, args=(list(argv), str(Path.cwd()), given, pipes)
+            target=_run, args=(list(argv), str(Path.cwd()), given, pipes), daemon=True
         )
         self.process.start()
-        self.stdout, self.stderr = (open(pipe, encoding="utf-8") for pipe in pipes)  # noqa: SIM115, PTH123
-        self.errors: list[str] = []
-        self.reader = threading.Thread(target=lambda: self.errors.append(self.stderr.read()))
-        self.reader.start()
         self.pid = self.process.pid
+        self.stdout, self.stderr = (open(pipe, encoding="utf-8") for pipe in pipes)  # noqa: SIM115, PTH123
+        self.errors = _Rest(self.stderr)
 
     def send_signal(self, number: int) -> None:
         """Sends a signal to the command alone."""
-        os.kill(self.process.pid, number)
+        os.kill(self.pid, number)
 
     def communicate(self, timeout: float) -> tuple[str, str]:
-        """The rest of what it prints, and its complaints, once it has ended."""
-        lines = self.stdout.read()
+        """Returns the rest of what it prints, and its complaints, once it has ended."""
+        rest = _Rest(self.stdout)
         self.wait(timeout)
-        return lines, self.errors[0]
+        return rest.text(), self.errors.text()
 
     def wait(self, timeout: float) -> int:
-        """Waits for its end; its exit code."""
+        """Waits for its end and returns its exit code."""
         self.process.join(timeout)
         if self.process.exitcode is None:
-            self.process.kill()
+            self.kill()
             raise subprocess.TimeoutExpired("zoo", timeout)
-        self.reader.join()
         return self.process.exitcode
+
+    def kill(self) -> None:
+        """Ends it and what it started, if they still run."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.join()
 
     @property
     def returncode(self) -> int | None:
         """The exit code, None as long as it runs."""
         return self.process.exitcode
+
+
+class _Rest(threading.Thread):
+    """Reads a stream to its end, beside the test."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__(daemon=True)
+        self.stream, self.lines = stream, list[str]()
+        self.start()
+
+    def run(self) -> None:
+        self.lines += self.stream
+
+    def text(self) -> str:
+        self.join(10)
+        return "".join(self.lines)

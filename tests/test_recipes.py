@@ -16,8 +16,12 @@ import yaml
 from conftest import all_recipes, fails, imported
 
 from zoo.catalogue import arguments
+from zoo.cli.experiment import compose
+from zoo.cli.lightning import ZooCLI
 from zoo.cli.main import main
 from zoo.cli.names import Recipe, architectures, corpora, definitions, recipes
+from zoo.cli.run import in_one_line
+from zoo.errors import InputError
 
 SMALL = [
     *("--data.synthetic", "true", "--data.batch_size", "32"),
@@ -28,25 +32,11 @@ SMALL = [
 SIDE = 72  # no network needs larger pictures
 WIDTH = 1 / 16
 NO_KERNEL = "this processor cannot compute a layer in this precision"
-VARIANTS = {
-    "plain": [],
-    "bf16_clipped": [
-        *("--trainer.precision", "bf16-mixed", "--trainer.limit_val_batches", "1"),
-        *("--trainer.num_sanity_val_steps", "0"),
-        *("--trainer.gradient_clip_val", "1"),
-    ],
-}
 # A recipe of each model draws
 DRAWN = {recipe.model: recipe.name for recipe in reversed(all_recipes())}.values()
 RUNS = [
-    pytest.param(
-        recipe,
-        variant,
-        id=f"{recipe.name}-{variant}",
-        marks=[pytest.mark.drawn] * (variant == "plain" and recipe.name in DRAWN),
-    )
+    pytest.param(recipe, id=recipe.name, marks=[pytest.mark.drawn] * (recipe.name in DRAWN))
     for recipe in all_recipes()
-    for variant in VARIANTS
 ]
 A_FEW = ["lenet_relu-fashion_mnist", "linear_regression-house_prices"]
 
@@ -112,24 +102,13 @@ def prepare_weights(recipe: Recipe, torchvisions: Path, trained, monkeypatch) ->
         shutil.copy(trained(path.parts[1]), path)
 
 
-@pytest.mark.parametrize(("recipe", "variant"), RUNS)
+@pytest.mark.parametrize("recipe", RUNS)
 def test_runs_two_batches_and_leaves_a_whole_run(
-    recipe, variant, capsys, torchvisions, trained, monkeypatch
+    recipe, capsys, torchvisions, trained, monkeypatch
 ):
     task = imported(recipe.config["model"]["class_path"])
     prepare_weights(recipe, torchvisions, trained, monkeypatch)
-    options = list(VARIANTS[variant])
-    if "RowSGD" in str(recipe.config["model"]) and "--trainer.gradient_clip_val" in options:
-        assert "RowSGD clips nothing" in fails(capsys, "fit", recipe.name, *SMALL, *options)
-        options = options[: options.index("--trainer.gradient_clip_val")]
-    if recipe.path.parent.name == "generation" and "--trainer.gradient_clip_val" in options:
-        refusal = fails(capsys, "fit", recipe.name, *shrunk(recipe), *options)
-        assert "clip by --model.gradient_clip_val" in refusal
-        options = [option.replace("--trainer.grad", "--model.grad") for option in options]
-    code = main(["fit", recipe.name, *shrunk(recipe), *options])
-    if code == 2 and variant != "plain" and NO_KERNEL in capsys.readouterr().err:
-        pytest.skip("this processor has no kernel in this precision")
-    assert code == 0
+    assert main(["fit", recipe.name, *shrunk(recipe)]) == 0
     run = Path("runs") / recipe.name / "1"
     measured = metrics(run)
     holds_out = (recipe.config["data"].get("init_args") or {}).get("num_val") != 0
@@ -142,9 +121,10 @@ def test_runs_two_batches_and_leaves_a_whole_run(
         torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
     least = 1_000 if recipe.path.parent.name == "generation" else 5_000  # samples are grey at first
     assert all(path.stat().st_size > least for path in (run / "pictures").glob("*.png"))
-    drawn = variant == "plain" and recipe.name in DRAWN
     draws = recipe.model != "Seq2Seq"  # which looks nowhere: its translations are text
-    assert drawn == any((run / "pictures").glob("*.png" if draws else "translations.txt"))
+    assert (recipe.name in DRAWN) == any(
+        (run / "pictures").glob("*.png" if draws else "translations.txt")
+    )
     saved = yaml.safe_load((run / "config.yaml").read_text())
     assert saved["model"]["class_path"] == recipe.config["model"]["class_path"]
     assert saved["trainer"]["max_epochs"] == 1
@@ -153,6 +133,36 @@ def test_runs_two_batches_and_leaves_a_whole_run(
     assert re.search(f"zoo ({verb}) --ckpt_path {run}/checkpoints/best.ckpt", out)
     formula = "root" not in saved["data"]["init_args"]  # which needs no stand-in
     assert formula or "synthetic stand-in" in out
+
+
+@pytest.mark.parametrize("recipe", all_recipes(), ids=lambda r: r.name)
+def test_trains_in_bfloat16_and_clipped(recipe, capsys, torchvisions, trained, monkeypatch):
+    """Two batches and one of validation, without a run folder."""
+    prepare_weights(recipe, torchvisions, trained, monkeypatch)
+    options = [*shrunk(recipe), "--trainer.precision", "bf16-mixed"]
+    options += ["--trainer.limit_val_batches", "1", "--trainer.num_sanity_val_steps", "0"]
+    clip = ["--trainer.gradient_clip_val", "1"]
+    if "RowSGD" in str(recipe.config["model"]):
+        assert "RowSGD clips nothing" in fails(capsys, "fit", recipe.name, *options, *clip)
+        clip = []
+    if recipe.path.parent.name == "generation":
+        refusal = fails(capsys, "fit", recipe.name, *options, *clip)
+        assert "clip by --model.gradient_clip_val" in refusal
+        clip = ["--model.gradient_clip_val", "1"]
+    options += clip
+    given = [f"{name}={value}" for name, value in zip(options[::2], options[1::2], strict=True)]
+    cli = ZooCLI(compose(recipe.name, None, None, None, given), None, logs=False)
+    try:
+        with in_one_line():
+            cli.trainer.fit(cli.model, cli.datamodule)
+    except InputError as error:
+        if NO_KERNEL not in str(error):
+            raise
+        pytest.skip("this processor has no kernel in this precision")
+    measured = cli.trainer.callback_metrics
+    assert "train/loss_epoch" in measured
+    assert all(value.isfinite() for value in measured.values())
+    assert cli.trainer.global_step > 0
 
 
 def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess:

@@ -185,10 +185,17 @@ def test_gathered_gradients_are_used_before_the_stop():
 
 @pytest.fixture
 def start(tmp_path_factory):
-    """Starts the command in a process."""
-    return lambda *options, environment=None: Command(
-        tmp_path_factory.mktemp("pipes"), *FIT, *options, environment=environment
-    )
+    """Starts the command in a process, which ends with the test."""
+    started = []
+
+    def command(*options, environment=None):
+        folder = tmp_path_factory.mktemp("pipes")
+        started.append(Command(folder, *FIT, *options, environment=environment))
+        return started[-1]
+
+    yield command
+    for one in started:
+        one.kill()
 
 
 def all_gone(session, seconds=15):

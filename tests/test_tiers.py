@@ -1,13 +1,14 @@
 """The tiers of the tests: what the table says, what each command runs, what a long test is told."""
 
 import csv
+import math
 import shutil
 import subprocess
 from types import SimpleNamespace
 
 import conftest
 import pytest
-from conftest import LIMITS, LONGEST, ROOT, TIERS, UNMEASURED, all_architectures, refuse_long
+from conftest import LIMIT, LIMITS, LONGEST, ROOT, TIERS, all_architectures, refuse_long
 
 from scripts.benchmarks.suite import covered, rest_of
 
@@ -65,13 +66,14 @@ def test_a_tier_is_what_the_table_says(wanted, kept, tmp_path, monkeypatch):
     for item in items:
         tier = {"long": "rest", "slow": "slow"}.get(item.nodeid, "first")
         assert item.marks["timeout"] == (LIMITS[tier],)
-        assert item.stash[UNMEASURED] == (item.nodeid == "new" and wanted == "first")
+        limits = {"new": LONGEST, "quick": 4 * LONGEST} if wanted == "first" else {}
+        assert item.stash[LIMIT] == limits.get(item.nodeid, math.inf)
 
 
 def test_a_long_test_is_told_the_ways_out():
-    refuse_long("tests/test_a.py::test_b[c,d]", LONGEST)
-    with pytest.raises(pytest.fail.Exception, match=r"took 5\.1 s of") as error:
-        refuse_long("tests/test_a.py::test_b[c,d]", LONGEST + 0.1)
+    refuse_long("tests/test_a.py::test_b[c,d]", LONGEST, LONGEST)
+    with pytest.raises(pytest.fail.Exception, match=r"took 5\.1 s, of 5 s") as error:
+        refuse_long("tests/test_a.py::test_b[c,d]", LONGEST + 0.1, LONGEST)
     line = str(error.value).rpartition("tiers.csv: ")[2]
     assert next(csv.reader([line])) == ["rest", "5.10", "tests/test_a.py::test_b[c,d]"]
 

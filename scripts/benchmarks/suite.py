@@ -36,7 +36,11 @@ PACKAGES = ("zoo", "datamodules")
 TIERS = ROOT / "tests" / "tiers.csv"
 QUICK = 0.25  # seconds: a test that takes less is in the first tier
 LONGEST = 5.0  # seconds: one that takes more is in the rest
-EACH = re.compile(r"::test_(header_is_true|every_parameter_gets_a_finite_gradient)\[")
+# In the first tier as long as they take less than `LONGEST`: bad input, each architecture, a stop
+EACH = re.compile(
+    r"::test_(header_is_true|every_parameter_gets_a_finite_gradient|a_signal_within_a_step)"
+    r"|::\w*(_bad_|one_line|refused|damaged|hostile|equal|torchs|torchvisions|brute_force|golden)"
+)
 SHOWN = 15  # rows of a table
 # Waits for a service of W&B without limit before 30 November 2026
 HANGS = "test_a_server_is_not_waited_for_longer_than_ten_seconds[dead]"
@@ -66,10 +70,13 @@ def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: boo
     """Runs the tests of a checkout as ./scripts/test does, with the interpreter of this process.
 
     Args:
-        checkout: Its packages are the ones that are imported.
-        arguments: Of pytest.
-        folder: Gets what is recorded.
+        checkout: Checkout whose packages are imported.
+        arguments: Arguments of pytest.
+        folder: Folder of what is recorded; it must not exist.
         coverage: Whether to note the lines that each test runs.
+
+    Raises:
+        RuntimeError: The tests ended before anything was recorded; says what they printed last.
     """
     plugin = folder / "plugin"
     plugin.mkdir(parents=True)
@@ -91,8 +98,15 @@ def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: boo
             command, cwd=checkout, env=os.environ | variables, stdout=log, stderr=log, check=False
         )
     wall = time.monotonic() - begun
+    if not (folder / "record.json").exists():
+        raise RuntimeError((folder / "log").read_text(encoding="utf-8")[-2_000:])
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     return Run(record["tests"], list(record["workers"].values()), wall)
+
+
+def failed(found: Run) -> list[str]:
+    """The tests that failed."""
+    return [name for name, test in found.tests.items() if test.get("outcome") == "failed"]
 
 
 # Where the time goes
@@ -113,8 +127,7 @@ def report(found: Run, console: Console) -> None:
         f"{len(found.tests):,} tests, {found.seconds:.0f} worker-seconds in {found.wall:.0f} s, "
         f"{sum(found.starts):.0f} of them until the tests were collected"
     )
-    failed = [name for name, test in found.tests.items() if test.get("outcome") == "failed"]
-    for name in failed:
+    for name in failed(found):
         console.print(f"failed: {name}", markup=False, soft_wrap=True)
     tables: Sequence[tuple[str, Counter[str]]] = (
         ("file", by_file),
@@ -159,11 +172,11 @@ def beside(
     """Runs the tests of this checkout and of another one in turns, and prints the ratios.
 
     Args:
-        other: The other checkout, all of whose tests run, but those that hang.
+        other: Another checkout, all of whose tests run, but the one that hangs.
         mine: Arguments of pytest for this one.
-        others: For the other one.
-        turns: How often each runs.
-        console: Where it is printed.
+        others: Arguments of pytest for the other one.
+        turns: Number of runs of each.
+        console: Console on which it is printed.
     """
     found: dict[str, list[Run]] = {"this checkout": [], "the other": []}
     for turn in range(turns):
@@ -171,9 +184,8 @@ def beside(
         for name, checkout, arguments in ways if turn % 2 == 0 else ways[::-1]:
             with tempfile.TemporaryDirectory() as folder:
                 done = run(checkout, arguments, Path(folder))
-            failed = sum(test.get("outcome") == "failed" for test in done.tests.values())
             console.print(
-                f"{name}: {len(done.tests):,} tests, {failed} failed, "
+                f"{name}: {len(done.tests):,} tests, {len(failed(done))} failed, "
                 f"{done.seconds:.0f} worker-seconds, {done.wall:.0f} s",
                 soft_wrap=True,
             )
@@ -265,6 +277,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help=f"write {TIERS.relative_to(ROOT)}")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what is recorded")
     options, arguments = parser.parse_known_args(argv)
+    if options.write and (options.tier != "all" or arguments):
+        parser.error("--write measures all tests: leave out --tier and the arguments of pytest")
     console = Console(highlight=False)
     console.print(processor(), markup=False)
     mine = ["--tier", options.tier, *arguments]
@@ -281,13 +295,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.coverage or options.write:
             run(ROOT, mine, folder / "covered", coverage=True)
             lines = lines_of(folder / "covered")
-            if options.write:
+            if options.write and failed(found):
+                console.print("not written: a test failed")
+            elif options.write:
                 write(found.tests, rest_of(found.tests, lines))
             with TIERS.open(encoding="utf-8", newline="") as file:
                 rest = [row["test"] for row in csv.DictReader(file) if row["tier"] == "rest"]
             first, every = covered(lines, rest)
             console.print(f"the first tier runs {first:,} of {every:,} lines: {first / every:.4f}")
-    return int(any(test.get("outcome") == "failed" for test in found.tests.values()))
+    return int(bool(failed(found)))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 PATIENCE = 10  # seconds that W&B may take, its server or its service
+GRACE = 0.2  # part of it that is left to a service that is told to end
 SERVICE = "wandb-core"  # the process to which the library hands what is logged
 T = TypeVar("T")
 SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|passwd|credential)s?$", re.I)
@@ -62,10 +63,9 @@ def make_logger(
 
 
 def finish() -> None:
-    """Ends the W&B run of this process, if there is one, and its service: its files are whole then.
+    """Ends the W&B run of this process, if there is one, and its service, so that files are whole.
 
-    Takes at most `PATIENCE` seconds, after which a run that is still being sent stays on disk,
-    for `wandb sync`.
+    Takes at most `PATIENCE` seconds. What is not sent by then stays on disk, for `wandb sync`.
     """
     if not (wandb := sys.modules.get("wandb")):
         return
@@ -92,7 +92,7 @@ def hurried() -> Iterator[threading.Event]:
         An event that is set once the service has been killed.
     """
     late = threading.Event()
-    timer = threading.Timer(PATIENCE, _kill_service, [late])
+    timer = threading.Timer((1 - GRACE) * PATIENCE, _kill_service, [late])
     timer.daemon = True
     timer.start()
     try:
@@ -106,6 +106,9 @@ def _kill_service(killed: threading.Event) -> None:
     for child in psutil.Process().children():
         with suppress(psutil.Error):
             if child.name().startswith(SERVICE):
+                child.terminate()  # which writes what it holds; a stopped one does not hear it
+                with suppress(psutil.TimeoutExpired):
+                    child.wait(GRACE * PATIENCE)
                 child.kill()
 
 
@@ -131,7 +134,9 @@ def _watch_the_exit() -> threading.Event:
 
     def watch() -> None:
         leaving.wait()
-        time.sleep(PATIENCE)  # this thread ends with the process, as it should long before
+        time.sleep(
+            (1 - GRACE) * PATIENCE
+        )  # this thread ends with the process, as it should long before
         _kill_service(threading.Event())
 
     threading.Thread(target=watch, name="end of W&B", daemon=True).start()
@@ -158,6 +163,8 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
     def answer() -> None:
         try:
             answers.append(ask())
+        except SystemExit as error:  # by which W&B says that its service failed
+            errors.append(RuntimeError(f"W&B's service ended with {error}"))
         except Exception as error:
             errors.append(error)
 
@@ -179,7 +186,8 @@ def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedW
     _hurry_the_exit()
     options = wandb.Settings(
         init_timeout=PATIENCE,
-        finish_timeout=PATIENCE,
+        finish_timeout=(1 - 2 * GRACE) * PATIENCE,
+        finish_timeout_raises=True,
         login_timeout=PATIENCE,
         console="off",
         silent=True,
@@ -198,11 +206,16 @@ def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedW
     )
 
 
-def unreachable() -> str | None:
-    """Why a run cannot be sent to the server, found out quickly; None if it can be tried."""
+def unreachable(seconds: float = PATIENCE / 2) -> str | None:
+    """Says why a run cannot be sent to the server; None where it can be tried.
+
+    Args:
+        seconds: Time that the server has to accept a connection.
+    """
     import wandb
 
     settings = wandb.setup(settings=wandb.Settings(mode="online", silent=True)).settings
+    _hurry_the_exit()
     if not wandb.login(prompt=False, verify=False):
         return "no login was found (`wandb login` makes one)"
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
@@ -210,7 +223,7 @@ def unreachable() -> str | None:
     url = urlsplit(os.environ.get("WANDB_BASE_URL") or settings.base_url)
     address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
     try:
-        socket.create_connection(address, timeout=PATIENCE / 2).close()
+        socket.create_connection(address, timeout=seconds).close()
     except OSError as error:
         return f"{url.hostname} does not answer ({error.strerror or error})"
     return None

@@ -177,8 +177,7 @@ def _open(project: str, identity: str | None) -> tuple[list[Any], Iterator[Any]]
     from zoo.training.wandb_logger import unreachable
 
     os.environ["WANDB_MODE"] = "online"  # as it was asked for
-    wandb.setup(settings=wandb.Settings(silent=True))
-    if reason := unreachable():
+    if reason := unreachable(PATIENCE / 2):
         raise InputError(reason)
     api = wandb.Api()
     if identity:

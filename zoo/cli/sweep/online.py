@@ -29,7 +29,7 @@ def create(plan: Sweep, options: Sequence[str], runs: Path, cap: int | None) -> 
     Returns:
         The id and an empty reason, or an empty id and the reason, after 10 seconds at most.
     """
-    from zoo.training.wandb_logger import PATIENCE, within
+    from zoo.training.wandb_logger import PATIENCE, finish, within
 
     config = configuration(plan, options, runs, cap)
     try:
@@ -38,6 +38,8 @@ def create(plan: Sweep, options: Sequence[str], runs: Path, cap: int | None) -> 
         return "", "the server does not answer"
     except Exception as error:
         return "", str(error).partition("\n")[0] or type(error).__name__
+    finally:
+        finish()  # trials and agents would find its service in the environment
 
 
 def _ask(config: dict[str, Any]) -> str:
