@@ -3,9 +3,11 @@
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ import torch
 import yaml
 from conftest import ROOT, all_architectures, fails
 from PIL import Image
+from rich.console import Console
 
 from datamodules import FashionMNIST
 from datamodules.idx import write_idx
 from zoo.cli.bounds import refuse_out_of_bounds
 from zoo.cli.main import main
-from zoo.cli.run import in_one_line
+from zoo.cli.run import _print_metrics, in_one_line
 from zoo.errors import InputError
 from zoo.training.checkpoint import read
 
@@ -582,3 +585,10 @@ def test_a_precision_without_a_kernel_is_one_line():
         raise RuntimeError("could not create a primitive descriptor for the LSTM. Run with ...")
     with pytest.raises(RuntimeError, match="another"), in_one_line():
         raise RuntimeError("another")
+
+
+def test_results_are_listed_by_name():
+    with StringIO() as text:
+        _print_metrics(Console(file=text), "results", {"val/loss": 1, "train/loss": 2, "val/f1": 3})
+        listed = re.findall(r"\S+/\S+", text.getvalue())
+    assert listed == ["train/loss", "val/f1", "val/loss"]

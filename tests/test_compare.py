@@ -12,6 +12,7 @@ from conftest import fails
 from matplotlib.figure import Figure
 from PIL import Image
 
+from zoo.cli.compare.series import Curve, _averaged
 from zoo.cli.compare.verb import compare, draw
 from zoo.errors import InputError
 
@@ -566,3 +567,13 @@ def test_neither_torch_nor_pyplot_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_mean_is_of_the_epochs_that_two_runs_share_in_their_order():
+    curves = [
+        Curve(0, "val", epochs, [value] * len(epochs))
+        for epochs, value in (([3.0, 4.0], 1.0), ([2.0, 3.0], 3.0), ([1.0, 2.0, 4.0], 5.0))
+    ]
+    found = _averaged(curves)
+    assert found.x == [2, 3, 4]
+    assert found.y == [4, 2, 3]

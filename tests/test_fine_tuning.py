@@ -35,6 +35,7 @@ from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.resnet import ResNet
 from zoo.optimizers.schedules import FactorLR, WarmupCosineLR
 from zoo.training import pretrained
+from zoo.training.objective import parameter_groups
 
 TINY: dict[str, Any] = {"in_channels": 3, "num_classes": 4, "width_ratio": 1 / 16}
 PLAIN = {"in_channels": 3, "num_classes": 4}
@@ -662,3 +663,13 @@ def test_a_recipe_says_which_run_it_begins_with(capsys):
     line = fails(capsys, "fit", "fine_tuned_resnet_small-hot_dog", "--data.synthetic", "true")
     assert "runs/resnet_small-cifar10/1/checkpoints/best.ckpt: there is no such file" in line
     assert "`zoo fit resnet_small-cifar10` makes it" in line
+
+
+def test_groups_are_those_of_each_ratio_and_of_ratio_one_first():
+    module = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(3)))
+    ratios = {"0": 2.0, "1": 1.0, "2": 0.5}
+    groups = parameter_groups(module, 0.0, lambda name: ratios[name[0]])
+    assert [group.get("lr_ratio") for group in groups] == [None, 0.5, 2.0]
+    assert [group["params"] for group in groups] == [
+        [*module[place].parameters()] for place in (1, 2, 0)
+    ]

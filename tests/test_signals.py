@@ -15,6 +15,7 @@ from processes import Command
 from datamodules import FashionMNIST
 from zoo.errors import StoppedError
 from zoo.image_classification.mlp import MLP
+from zoo.training import last_checkpoint
 from zoo.training.checkpoint import DurableCheckpointIO, read
 from zoo.training.last_checkpoint import LastCheckpoint
 
@@ -93,6 +94,16 @@ def test_a_signal_within_a_step_saves_the_whole_step(at):
     assert list(rest) == list(range(at + 1, 13))
     for step, tensors in rest.items():
         assert all(map(torch.equal, tensors, uninterrupted[step])), step
+
+
+@pytest.mark.parametrize(("number", "asked"), [(signal.SIGUSR1, ["123"]), (signal.SIGTERM, [])])
+def test_a_job_is_requeued_where_its_time_is_up_alone(number, asked, monkeypatch):
+    jobs = []
+    monkeypatch.setenv("SLURM_JOB_ID", "123")
+    monkeypatch.setattr(last_checkpoint, "requeue", lambda job: jobs.append(job) or "requeued")
+    with pytest.raises(StoppedError, match="step 3 is saved"):
+        train(3, number)
+    assert jobs == asked
 
 
 class Kept(Callback):

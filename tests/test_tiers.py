@@ -48,14 +48,18 @@ class Item(SimpleNamespace):
         self.marks[mark.name] = mark.args
 
 
+@pytest.mark.parametrize("written", [True, False])
 @pytest.mark.parametrize(
     ("wanted", "kept"),
     [("first", ["new", "quick"]), ("rest", ["long"]), ("all", ["new", "quick", "long", "slow"])],
 )
-def test_a_tier_is_what_the_table_says(wanted, kept, tmp_path, monkeypatch):
+def test_a_tier_is_what_the_table_says(wanted, kept, written, tmp_path, monkeypatch):
     table = tmp_path / "tiers.csv"
     table.write_text("tier,seconds,test\nrest,4.00,long\nfirst,1.00,quick\n")
     monkeypatch.setattr(conftest, "TIERS", table)
+    monkeypatch.setattr(conftest, "STAND_INS", tmp_path)
+    if written:
+        (tmp_path / conftest.digest()).mkdir()
     left = []
     hook = SimpleNamespace(pytest_deselected=lambda items: left.extend(items))
     config = SimpleNamespace(hook=hook, getoption=lambda name: wanted)
@@ -66,8 +70,8 @@ def test_a_tier_is_what_the_table_says(wanted, kept, tmp_path, monkeypatch):
     for item in items:
         tier = {"long": "rest", "slow": "slow"}.get(item.nodeid, "first")
         assert item.marks["timeout"] == (LIMITS[tier],)
-        limits = {"new": LONGEST, "quick": 4 * LONGEST} if wanted == "first" else {}
-        assert item.stash[LIMIT] == limits.get(item.nodeid, math.inf)
+        strict = LONGEST if written and item.nodeid == "new" else 4 * LONGEST
+        assert item.stash[LIMIT] == (strict if wanted == "first" else math.inf)
 
 
 def test_a_long_test_is_told_the_ways_out():
