@@ -1,5 +1,7 @@
 """Augmentation: keyed by picture and epoch, uniform, and against torchvision picture by picture."""
 
+from inspect import signature
+
 import pytest
 import torch
 from conftest import fails
@@ -274,3 +276,9 @@ def test_a_network_trains_on_mixed_labels(mix):
 def test_options_are_tried_before_any_file_is_read():
     with pytest.raises(CorpusError, match="no change is called turn"):
         CIFAR10(root="/nowhere", augment=["turn"])
+
+
+def test_rand_augment_does_as_much_as_torchvisions():
+    ours, theirs = (signature(each).parameters for each in (rand_augment, v2.RandAugment))
+    for name in ("num_ops", "magnitude"):
+        assert ours[name].default == theirs[name].default

@@ -12,7 +12,7 @@ from datamodules.cifar10 import CIFAR10
 from zoo.cli.main import main
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.resnet import ResNet
-from zoo.training.classification_pictures import ClassificationPictures
+from zoo.training.classification_pictures import ClassificationPictures, draw_confusion
 
 
 def batch():
@@ -118,3 +118,10 @@ def test_the_grid_shows_every_class_though_rows_come_class_by_class(tmp_path):
         labels = torch.full((30,), label)
         pictures.add((torch.zeros(30, 1, 2, 2), labels), labels)
     assert [int(label) for _, label, _ in pictures.shown] == [0] * 20 + [1] * 20
+
+
+def test_a_confusion_is_shown_in_shares_of_each_true_class():
+    counts = torch.tensor([[6, 2], [0, 0]])
+    (axis,) = draw_confusion(counts, ("shirt", "coat")).axes
+    assert axis.images[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
+    assert [text.get_text() for text in axis.texts] == ["6", "2"]

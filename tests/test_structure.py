@@ -14,7 +14,10 @@ from conftest import ROOT, all_architectures, all_recipes
 import datamodules
 import zoo
 from zoo.catalogue import lineage, scan
+from zoo.cli.compare.wandb_runs import files_of
 from zoo.cli.names import corpora
+from zoo.cli.overlays import overlays
+from zoo.cli.run_history import pictures_in
 
 PACKAGES = ("zoo", "datamodules", "scripts")
 FAMILIES = {p.parent.name for p in (ROOT / "zoo").glob("*/task.py")}
@@ -158,3 +161,20 @@ def test_the_wheel_holds_every_recipe(tmp_path):
     assert {f"zoo/recipes/{r.path.parent.name}/{r.name}.yaml" for r in all_recipes()} <= names
     assert "datamodules/synthetic/garments.py" in names
     assert not [n for n in names if n.startswith(("tests", "scripts"))]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_listings_do_not_depend_on_the_file_system(reverse, tmp_path, monkeypatch):
+    """Which hands out names in an order of its own."""
+    for name in ("b.png", "a.png", "c.PNG", "run-b.wandb", "run-a.wandb"):
+        (tmp_path / name).touch()
+    known = list(scan("zoo.optimizers", ROOT / "zoo" / "optimizers"))
+    for method in ("glob", "rglob"):
+        found = getattr(Path, method)
+        monkeypatch.setattr(
+            Path, method, lambda *given, found=found: iter(sorted(found(*given), reverse=reverse))
+        )
+    assert list(pictures_in(tmp_path)) == ["a", "b", "c"]
+    assert [path.name for path in files_of(tmp_path)] == ["run-a.wandb", "run-b.wandb"]
+    assert list(overlays.__wrapped__()) == sorted(overlays())
+    assert list(scan("zoo.optimizers", ROOT / "zoo" / "optimizers")) == known
