@@ -8,6 +8,7 @@
 #
 #     without a login: offline
 #     after a login:   CommError
+#     with setup:      offline
 #
 # What helps: `wandb.setup(wandb.Settings(mode="offline"))` before the run.
 set -euo pipefail
