@@ -147,6 +147,18 @@ def refused(action: Callable, *args, **kwargs) -> str:
 # fetch
 
 
+def test_a_server_is_asked_for_the_bytes_as_they_lie(mirror, root):
+    """Some compress what they send, and say nothing of the length that is checked."""
+    wanted = []
+
+    def answer(request):
+        wanted.append(request.headers["Accept-Encoding"])
+        good(request)
+
+    fetch(mirror.file(answer), root)
+    assert wanted == ["identity"]
+
+
 def test_fetches_then_asks_no_more(mirror, root):
     file = mirror.file(good)
     assert fetch(file, root) == root / NAME
