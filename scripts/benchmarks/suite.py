@@ -146,7 +146,7 @@ def report(found: Run, console: Console) -> None:
 def hook_seconds() -> tuple[float, float]:
     """Seconds to import all modules with shapes, with beartype's import hook and without."""
     code = (
-        "import sys, time; sys.path.insert(0, 'tests'); sys.argv[1:] = []\n"
+        "import time\n"
         "import torch, lightning.pytorch, torchmetrics, beartype, jaxtyping\n"
         "from importlib import import_module\n"
         "from jaxtyping import install_import_hook\n"

@@ -134,9 +134,7 @@ def _watch_the_exit() -> threading.Event:
 
     def watch() -> None:
         leaving.wait()
-        time.sleep(
-            (1 - GRACE) * PATIENCE
-        )  # this thread ends with the process, as it should long before
+        time.sleep((1 - GRACE) * PATIENCE)  # most often the process has ended before
         _kill_service(threading.Event())
 
     threading.Thread(target=watch, name="end of W&B", daemon=True).start()
