@@ -10,12 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datamodules.download import RemoteFile
-from datamodules.errors import CorpusError
-from datamodules.in_memory import InMemory
+from datamodules.batches.in_memory import InMemory
+from datamodules.files.download import RemoteFile
+from datamodules.files.errors import CorpusError
 from datamodules.synthetic import airfoils
-from datamodules.table_corpus import TableCorpus
-from datamodules.tables import Layout
+from datamodules.tables.corpus import TableCorpus
+from datamodules.tables.reading import Layout
 
 FILE = "airfoil/airfoil_self_noise.dat"
 

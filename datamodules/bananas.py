@@ -10,14 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.annotations import Annotation, Box, Faults, corners, number
-from datamodules.detection import DetectionCorpus
-from datamodules.download import RemoteFile
-from datamodules.errors import CorpusError
-from datamodules.picture_rows import named_pictures, picture_size
-from datamodules.places import folder_or_zip, read_file, unwrapped
+from datamodules.boxes.annotations import Annotation, Box, Faults, corners, number
+from datamodules.boxes.corpus import DetectionCorpus
+from datamodules.files.download import RemoteFile
+from datamodules.files.errors import CorpusError
+from datamodules.files.places import folder_or_zip, read_file, unwrapped
+from datamodules.pictures.rows import named_pictures, picture_size
 from datamodules.synthetic import sprites
-from datamodules.tables import Layout, parse_table
+from datamodules.tables.reading import Layout, parse_table
 
 NAME = "banana-detection"
 FOLDERS = {"train": "bananas_train", "test": "bananas_val"}

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datamodules.cifar_batches import batches_in, read_batch
-from datamodules.download import RemoteFile
-from datamodules.errors import CorpusError
-from datamodules.in_memory import InMemory, Rows, WholeBatches
-from datamodules.labelled_pictures import labelled
-from datamodules.picture_rows import PictureRows, pictures_in
-from datamodules.pictures import PictureCorpus
+from datamodules.batches.in_memory import InMemory, Rows, WholeBatches
+from datamodules.files.download import RemoteFile
+from datamodules.files.errors import CorpusError
+from datamodules.formats.cifar_batches import batches_in, read_batch
+from datamodules.pictures.corpus import PictureCorpus
+from datamodules.pictures.labels import labelled
+from datamodules.pictures.rows import PictureRows, pictures_in
 from datamodules.synthetic import objects
 
 BATCHES = (

@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from datamodules.annotations import Annotation, Box, Faults, corners, number
-from datamodules.detection import DetectionCorpus
-from datamodules.errors import CorpusError
-from datamodules.json_files import read_json
-from datamodules.picture_rows import Picture, named_pictures, picture_size
-from datamodules.places import within
+from datamodules.boxes.annotations import Annotation, Box, Faults, corners, number
+from datamodules.boxes.corpus import DetectionCorpus
+from datamodules.files.errors import CorpusError
+from datamodules.files.json_files import read_json
+from datamodules.files.places import within
+from datamodules.pictures.rows import Picture, named_pictures, picture_size
 from datamodules.synthetic import sprites
 
 FILES = ("train", "test")

@@ -11,10 +11,10 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from datamodules.download import RemoteFile, adopt, fetch
-from datamodules.errors import CorpusError
-from datamodules.in_memory import Batches, WholeBatches
-from datamodules.samplers import EvaluationBatches, TrainBatches
+from datamodules.batches.in_memory import Batches, WholeBatches
+from datamodules.batches.samplers import EvaluationBatches, TrainBatches
+from datamodules.files.download import RemoteFile, adopt, fetch
+from datamodules.files.errors import CorpusError
 
 # The sampler resumes by key, which Lightning cannot know.
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")

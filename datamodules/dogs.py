@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.errors import CorpusError
-from datamodules.labelled_pictures import labelled
-from datamodules.picture_folders import PictureFolderCorpus
-from datamodules.picture_rows import pictures_in
-from datamodules.places import Place
-from datamodules.stratified import hold_out, hold_out_fold
+from datamodules.batches.stratified import hold_out, hold_out_fold
+from datamodules.files.errors import CorpusError
+from datamodules.files.places import Place
+from datamodules.pictures.folders import PictureFolderCorpus
+from datamodules.pictures.labels import labelled
+from datamodules.pictures.rows import pictures_in
 from datamodules.synthetic import dogs
 
 # In the order of Kaggle's sample_submission.csv; a subset of the pictures has the same classes.

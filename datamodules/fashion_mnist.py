@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from datamodules.download import RemoteFile
-from datamodules.errors import CorpusError
-from datamodules.idx import read_idx
-from datamodules.in_memory import InMemory
-from datamodules.pictures import PictureCorpus
+from datamodules.batches.in_memory import InMemory
+from datamodules.files.download import RemoteFile
+from datamodules.files.errors import CorpusError
+from datamodules.formats.idx import read_idx
+from datamodules.pictures.corpus import PictureCorpus
 from datamodules.synthetic import garments
 
 MIRRORS = (

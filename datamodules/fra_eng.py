@@ -7,9 +7,9 @@ Batch: (source, source_lengths, target, target_lengths, references)
 from pathlib import Path
 from typing import Any
 
-from datamodules.download import RemoteFile
-from datamodules.sentence_pairs import SentencePairs
+from datamodules.files.download import RemoteFile
 from datamodules.synthetic import phrases
+from datamodules.text.sentence_pairs import SentencePairs
 
 ARCHIVE, FILE = "fra-eng/fra-eng.zip", "fra-eng/fra.txt"
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from datamodules.batches.in_memory import InMemory
 from datamodules.corpus import Corpus
-from datamodules.errors import CorpusError
-from datamodules.in_memory import InMemory
+from datamodules.files.errors import CorpusError
 
 
 class GeneratedCorpus(Corpus):

@@ -9,9 +9,9 @@ from functools import cached_property
 import torch
 from torch import Generator, Tensor
 
-from datamodules.errors import CorpusError
+from datamodules.batches.in_memory import InMemory
+from datamodules.files.errors import CorpusError
 from datamodules.generated import GeneratedCorpus
-from datamodules.in_memory import InMemory
 
 
 class GradientNoise(GeneratedCorpus):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from datamodules.errors import CorpusError
+from datamodules.files.errors import CorpusError
 from datamodules.generated import GeneratedCorpus, linear_rule
 
 WEIGHT, BIAS, NOISE = 0.01, 0.05, 0.01

@@ -8,9 +8,9 @@ Batch: (features, targets)
 from pathlib import Path
 from typing import Any
 
-from datamodules.download import RemoteFile
+from datamodules.files.download import RemoteFile
 from datamodules.synthetic import houses
-from datamodules.table_corpus import TableCorpus
+from datamodules.tables.corpus import TableCorpus
 
 NUMERIC = (
     *("LotFrontage", "LotArea", "OverallQual", "OverallCond", "YearBuilt", "YearRemodAdd"),

@@ -11,18 +11,19 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from datamodules.batches.length_buckets import EvaluationBuckets, LengthBuckets
+from datamodules.batches.ragged import Ragged
+from datamodules.batches.stratified import hold_out, hold_out_fold
 from datamodules.corpus import Corpus, Loader
-from datamodules.download import RemoteFile
-from datamodules.errors import CorpusError
-from datamodules.length_buckets import EvaluationBuckets, LengthBuckets
-from datamodules.pretrained_vectors import WordVectors, read_vectors
-from datamodules.ragged import Ragged, TokenRows
-from datamodules.review_rows import ReviewRows, cleaned_review
-from datamodules.stratified import hold_out, hold_out_fold
+from datamodules.files.download import RemoteFile
+from datamodules.files.errors import CorpusError
 from datamodules.synthetic import reviews
-from datamodules.text_folders import texts_in
-from datamodules.tokenizers import refuse_unknown, tokenizer
-from datamodules.vocabulary import PAD, UNK, Vocab
+from datamodules.text.folders import texts_in
+from datamodules.text.review_rows import ReviewRows, cleaned_review
+from datamodules.text.token_rows import TokenRows
+from datamodules.text.tokenizers import refuse_unknown, tokenizer
+from datamodules.text.vocabulary import PAD, UNK, Vocab
+from datamodules.words.pretrained_vectors import WordVectors, read_vectors
 
 NAME = "aclImdb"
 FOLDERS = ("neg", "pos")
@@ -36,14 +37,14 @@ class IMDB(Corpus):
 
     Args:
         tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
-            wordpunct; see `datamodules.tokenizers`.
+            wordpunct; see `datamodules.text.tokenizers`.
         clean: Lower case, without line breaks, with blanks around stops; see
-            `datamodules.review_rows.cleaned_review`.
+            `datamodules.text.review_rows.cleaned_review`.
         min_freq: How often a token must be in the training reviews to be in the vocabulary.
         max_length: Tokens that are read of a review, from its beginning; none reads all.
         vectors: A file of word vectors for the embeddings to begin with, as GloVe, word2vec or
-            fastText write them; see `datamodules.pretrained_vectors`. A checkpoint does not keep
-            its name.
+            fastText write them; see `datamodules.words.pretrained_vectors`. A checkpoint does not
+            keep its name.
         batch_size: Rows a batch and process.
         corpus: Arguments of every corpus.
 

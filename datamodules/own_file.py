@@ -6,7 +6,7 @@ Batch: as of the base that says how it is read
 from pathlib import Path
 
 from datamodules.corpus import Corpus
-from datamodules.errors import CorpusError
+from datamodules.files.errors import CorpusError
 
 
 class OwnFile(Corpus):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.own_file import OwnFile
-from datamodules.sentence_pairs import SentencePairs
 from datamodules.synthetic import phrases
+from datamodules.text.sentence_pairs import SentencePairs
 
 
 class PairFile(OwnFile, SentencePairs):

@@ -7,9 +7,9 @@ Batch: (tokens, targets)
 
 from typing import Any
 
-from datamodules.penn_treebank_files import PennTreebankFiles
-from datamodules.text_corpus import TextCorpus
-from datamodules.vocabulary import EOS, UNK
+from datamodules.text.penn_treebank_files import PennTreebankFiles
+from datamodules.text.running_text import TextCorpus
+from datamodules.text.vocabulary import EOS, UNK
 
 
 class PennTreebank(PennTreebankFiles, TextCorpus):

@@ -6,8 +6,8 @@ Batch: (words, contexts, counts)
 
 from typing import Any
 
-from datamodules.cooccurrences import Cooccurrences
-from datamodules.penn_treebank_files import PennTreebankFiles
+from datamodules.text.penn_treebank_files import PennTreebankFiles
+from datamodules.words.cooccurrences import Cooccurrences
 
 
 class PennTreebankCooccurrences(PennTreebankFiles, Cooccurrences):

@@ -6,8 +6,8 @@ Batch: (centers, contexts)
 
 from typing import Any
 
-from datamodules.penn_treebank_files import PennTreebankFiles
-from datamodules.word_windows import WordWindows
+from datamodules.text.penn_treebank_files import PennTreebankFiles
+from datamodules.words.windows import WordWindows
 
 
 class PennTreebankWindows(PennTreebankFiles, WordWindows):

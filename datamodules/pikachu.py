@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datamodules.annotations import Annotation, Box, Faults, corners, number
-from datamodules.detection import DetectionCorpus
-from datamodules.download import RemoteFile
-from datamodules.errors import CorpusError
-from datamodules.json_files import read_json
-from datamodules.picture_rows import named_pictures
-from datamodules.record_io import Record, records
+from datamodules.boxes.annotations import Annotation, Box, Faults, corners, number
+from datamodules.boxes.corpus import DetectionCorpus
+from datamodules.files.download import RemoteFile
+from datamodules.files.errors import CorpusError
+from datamodules.files.json_files import read_json
+from datamodules.formats.record_io import Record, records
+from datamodules.pictures.rows import named_pictures
 from datamodules.synthetic import sprites
 
 NAME = "pikachu"

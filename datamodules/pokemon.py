@@ -11,11 +11,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datamodules.download import RemoteFile
-from datamodules.errors import CorpusError
-from datamodules.picture_folders import PictureFolderCorpus
-from datamodules.picture_rows import pictures_in
-from datamodules.places import Place, folder_or_zip
+from datamodules.files.download import RemoteFile
+from datamodules.files.errors import CorpusError
+from datamodules.files.places import Place, folder_or_zip
+from datamodules.pictures.folders import PictureFolderCorpus
+from datamodules.pictures.rows import pictures_in
 from datamodules.synthetic import creatures
 
 

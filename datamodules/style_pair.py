@@ -13,11 +13,11 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from datamodules.batches.in_memory import Batches, WholeBatches
 from datamodules.corpus import Loader
-from datamodules.errors import CorpusError
-from datamodules.in_memory import Batches, WholeBatches
-from datamodules.places import Place
-from datamodules.style_corpus import CONTENT, LEAST, STYLE, StyleCorpus, size_at
+from datamodules.files.errors import CorpusError
+from datamodules.files.places import Place
+from datamodules.pictures.style_corpus import CONTENT, LEAST, STYLE, StyleCorpus, size_at
 
 
 class Pairs(WholeBatches):

@@ -12,13 +12,13 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
 import datamodules
+from datamodules.batches.in_memory import WholeBatches
 from datamodules.corpus import Corpus
-from datamodules.errors import CorpusError
-from datamodules.in_memory import WholeBatches
-from datamodules.picture_folders import PictureFolderCorpus
-from datamodules.picture_rows import PictureRows, pictures_in
-from datamodules.pictures import PictureCorpus
-from datamodules.style_corpus import LEAST, STYLE, StyleCorpus
+from datamodules.files.errors import CorpusError
+from datamodules.pictures.corpus import PictureCorpus
+from datamodules.pictures.folders import PictureFolderCorpus
+from datamodules.pictures.rows import PictureRows, pictures_in
+from datamodules.pictures.style_corpus import LEAST, STYLE, StyleCorpus
 
 DEFAULT = "HotDog"
 

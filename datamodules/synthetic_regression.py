@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from datamodules.errors import CorpusError
+from datamodules.files.errors import CorpusError
 from datamodules.generated import GeneratedCorpus, linear_rule
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.own_file import OwnFile
-from datamodules.plain_text import PlainText
 from datamodules.synthetic import prose
+from datamodules.text.plain_text import PlainText
 
 
 class TextFile(OwnFile, PlainText):
@@ -19,7 +19,7 @@ class TextFile(OwnFile, PlainText):
         path: Of the file, from the current folder or else from the root. A checkpoint does not
             keep it.
         tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
-            wordpunct; see `datamodules.tokenizers`.
+            wordpunct; see `datamodules.text.tokenizers`.
         clean: Keep nothing but letters from a to z, in lower case, and single blanks.
         text: Arguments of every corpus of running text.
     """

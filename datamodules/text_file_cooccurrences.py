@@ -7,8 +7,8 @@ Batch: (words, contexts, counts)
 from pathlib import Path
 from typing import Any
 
-from datamodules.cooccurrences import Cooccurrences
-from datamodules.sentence_file import SentenceFile
+from datamodules.words.cooccurrences import Cooccurrences
+from datamodules.words.sentence_file import SentenceFile
 
 
 class TextFileCooccurrences(SentenceFile, Cooccurrences):

@@ -7,8 +7,8 @@ Batch: (centers, contexts)
 from pathlib import Path
 from typing import Any
 
-from datamodules.sentence_file import SentenceFile
-from datamodules.word_windows import WordWindows
+from datamodules.words.sentence_file import SentenceFile
+from datamodules.words.windows import WordWindows
 
 
 class TextFileWindows(SentenceFile, WordWindows):

@@ -7,9 +7,9 @@ Batch: (tokens, targets)
 from pathlib import Path
 from typing import Any
 
-from datamodules.download import RemoteFile
-from datamodules.plain_text import PlainText
+from datamodules.files.download import RemoteFile
 from datamodules.synthetic import prose
+from datamodules.text.plain_text import PlainText
 
 FILE = "timemachine/timemachine.txt"
 
@@ -19,7 +19,7 @@ class TimeMachine(PlainText):
 
     Args:
         tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
-            wordpunct; see `datamodules.tokenizers`.
+            wordpunct; see `datamodules.text.tokenizers`.
         clean: Keep nothing but letters from a to z, in lower case, and single blanks.
         text: Arguments of every corpus of running text.
     """

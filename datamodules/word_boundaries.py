@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from datamodules.batches.token_streams import TokenStream
 from datamodules.time_machine import TimeMachine
-from datamodules.token_streams import TokenStream
 
 BLANK = " "
 

@@ -32,10 +32,9 @@ def modules_that_say(words: str) -> list[str]:
 # Shapes are checked where signatures name them; elsewhere each call would cost for nothing.
 install_import_hook(modules_that_say("zoo.shapes"), "beartype.beartype")
 
-from datamodules.errors import CorpusError  # noqa: E402
-from zoo.catalogue import Definition, architectures  # noqa: E402
+from datamodules.files.errors import CorpusError  # noqa: E402
+from zoo.catalogue import Definition, Recipe, architectures, recipes  # noqa: E402
 from zoo.cli.main import main  # noqa: E402
-from zoo.cli.names import Recipe, recipes  # noqa: E402
 
 REAL = os.environ.pop("ZOO_DATA", os.environ.get("ZOO_REAL_DATA"))
 if REAL:

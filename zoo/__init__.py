@@ -17,8 +17,8 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def load(checkpoint: Any, **options: Any) -> Any:
-    """The trained model of a checkpoint; see `zoo.training.checkpoint.load`."""
-    from zoo.training.checkpoint import load
+    """The trained model of a checkpoint; see `zoo.checkpoints.checkpoint.load`."""
+    from zoo.checkpoints.checkpoint import load
 
     return load(checkpoint, **options)
 

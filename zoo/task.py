@@ -80,6 +80,7 @@ class Task(LightningModule):
     metric_names: tuple[str, ...] = ()
     counts_rows = True  # or something else, which is behind the loss: see `Step.counted`
     signatures: Mapping[str, str] = {}  # of metrics that are computed in many ways: in which
+    not_exported: str = ""  # why there is no graph of it, as in "X looks its counts up, which ..."
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import default_rng
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 
 THIRD_OCTAVES = np.round(1000 * 2 ** (np.arange(-7, 14) / 3), -1)  # Hz
 CHORDS = (0.0254, 0.0508, 0.1016, 0.1524, 0.2286, 0.3048)  # metres

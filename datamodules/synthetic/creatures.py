@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from PIL import Image
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 from datamodules.synthetic.canvas import OVERSAMPLING, Canvas, Color, shaded, tinted
 
 SIZE = 96

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from numpy.random import Generator, default_rng
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 from datamodules.synthetic.canvas import Canvas, Color, shaded, tinted
 
 SIZES = ((128, 96), (128, 96), (96, 128), (128, 85), (112, 112))

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from PIL import Image, ImageDraw
 
-from datamodules.idx import write_idx
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
+from datamodules.formats.idx import write_idx
 
 SIZE = 28
 OVERSAMPLING = 4  # Pillow draws hard edges; the mean of 4 x 4 pixels is soft

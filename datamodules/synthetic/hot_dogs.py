@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 from datamodules.synthetic.canvas import Canvas, Points, shaded, tinted
 
 LABELS = ("hotdog", "not-hotdog")

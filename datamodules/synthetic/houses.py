@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 
 GRADES = ("Po", "Fa", "TA", "Gd", "Ex")
 HOODS = (

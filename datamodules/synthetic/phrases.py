@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from numpy.random import Generator, default_rng
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 
 
 class Noun(NamedTuple):

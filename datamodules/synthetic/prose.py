@@ -13,7 +13,7 @@ from textwrap import wrap
 
 from numpy.random import Generator, default_rng
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 
 HE, SHE = ("he", "him", "his", "himself"), ("she", "her", "her", "herself")
 PEOPLE = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from numpy.random import Generator, default_rng
 
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
 
 FOLDERS = ("neg", "pos")
 RATINGS = {"neg": (1, 5), "pos": (7, 11)}  # from, to before

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from PIL import Image, ImageChops
 
-from datamodules import record_io
-from datamodules.staging import write_once
+from datamodules.files.staging import write_once
+from datamodules.formats import record_io
 from datamodules.synthetic.canvas import OVERSAMPLING, Canvas, Color, shaded, tinted
 
 SIZE = 128

@@ -51,7 +51,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
 from torch.utils.data import DataLoader, TensorDataset
 
-from datamodules.in_memory import Rows
+from datamodules.batches.in_memory import Rows
 from datamodules.pikachu import Pikachu
 from scripts.benchmarks.measuring import (
     Clock,

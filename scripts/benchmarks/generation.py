@@ -31,7 +31,7 @@ from torch.optim import Adam
 from torch.utils.data import DataLoader
 
 from datamodules import FashionMNIST
-from datamodules.in_memory import Rows
+from datamodules.batches.in_memory import Rows
 from scripts.benchmarks.measuring import (
     Clock,
     alternately,
@@ -44,7 +44,7 @@ from zoo.cli.lightning import quiet
 from zoo.generation.dcgan import DCGAN
 from zoo.generation.frechet import SampleQuality
 from zoo.generation.picture_generator import in_unit_range
-from zoo.training.feature_network import FeatureNetwork
+from zoo.pretrained.feature_network import FeatureNetwork
 
 SIDES = (28, 64)
 Trained = Callable[[int], float]  # steps -> seconds for each

@@ -37,8 +37,8 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from datamodules.batches.token_streams import SequentialStreams
 from datamodules.time_machine import TimeMachine
-from datamodules.token_streams import SequentialStreams
 from scripts.benchmarks.measuring import (
     Clock,
     alternately,

@@ -38,8 +38,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from datamodules.batches.samplers import TrainBatches
 from datamodules.fashion_mnist import RAW, FashionMNIST
-from datamodules.samplers import TrainBatches
 from scripts.benchmarks.measuring import (
     Clock,
     benchmark_parser,
@@ -47,7 +47,7 @@ from scripts.benchmarks.measuring import (
     lean_trainer,
     write_results,
 )
-from zoo.cli.experiment import compose
+from zoo.cli.compose import compose
 from zoo.cli.lightning import ZooCLI, quiet
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.softmax_regression import SoftmaxRegression

@@ -44,8 +44,8 @@ from scripts.benchmarks.measuring import (
     write_results,
 )
 from zoo.cli.lightning import quiet
+from zoo.pretrained.tapped_network import CONTENT, STYLE
 from zoo.style_transfer.neural_style import NeuralStyle
-from zoo.training.tapped_network import CONTENT, STYLE
 
 BAR = 0.6
 CONTENT_WEIGHT, STYLE_WEIGHT, TV_WEIGHT = 1.0, 1e3, 10.0

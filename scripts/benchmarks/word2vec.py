@@ -47,7 +47,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 
 from datamodules.penn_treebank_windows import PennTreebankWindows
-from datamodules.word_windows import IGNORED, draw_windows, keep_probabilities
+from datamodules.words.windows import IGNORED, draw_windows, keep_probabilities
 from scripts.benchmarks.measuring import (
     Clock,
     benchmark_parser,
@@ -55,8 +55,8 @@ from scripts.benchmarks.measuring import (
     lean_trainer,
     write_results,
 )
+from zoo.catalogue import recipes
 from zoo.cli.lightning import quiet
-from zoo.cli.names import recipes
 from zoo.optimizers.row_sgd import RowSGD
 from zoo.optimizers.schedules import LinearDecayLR
 from zoo.word_embedding.skip_gram import SkipGram

@@ -8,8 +8,8 @@ from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
-from datamodules.archives import extract
-from datamodules.errors import CorpusError
+from datamodules.files.archives import extract
+from datamodules.files.errors import CorpusError
 from scripts.durability.trial import Outcome, damaged
 
 CLIMBING = (

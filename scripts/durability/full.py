@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from scripts.durability.trial import Outcome, ended, forked
+from zoo.checkpoints.checkpoint import DurableCheckpointIO, read
 from zoo.errors import InputError
-from zoo.training.checkpoint import DurableCheckpointIO, read
 
 REFUSED = 7  # exit code
 

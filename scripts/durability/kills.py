@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from scripts.durability.trial import Outcome, forked
+from zoo.checkpoints.checkpoint import DurableCheckpointIO, read
 from zoo.errors import InputError
-from zoo.training.checkpoint import DurableCheckpointIO, read
 
 VALUES = 2_000_000
 

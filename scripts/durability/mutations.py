@@ -8,8 +8,8 @@ import torch
 
 from scripts.durability.trial import Outcome, damaged
 from zoo import LeNet
+from zoo.checkpoints.checkpoint import DurableCheckpointIO, load, read
 from zoo.errors import InputError
-from zoo.training.checkpoint import DurableCheckpointIO, load, read
 
 
 def check(count: int, folder: Path) -> Outcome:

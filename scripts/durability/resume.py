@@ -15,11 +15,10 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from scripts.durability.trial import Outcome
-from zoo.catalogue import arguments
-from zoo.cli.experiment import compose
+from zoo.catalogue import arguments, corpora, definitions, recipes
+from zoo.checkpoints.checkpoint import read
+from zoo.cli.compose import compose
 from zoo.cli.lightning import ZooCLI
-from zoo.cli.names import corpora, definitions, recipes
-from zoo.training.checkpoint import read
 
 EPOCH = 20  # steps
 CASES = {  # a recipe of each family, with dropout, augmentation and schedules by steps among them

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from scripts.durability.trial import Outcome, ended, forked
+from zoo.checkpoints.checkpoint import read
 from zoo.cli.main import main
 from zoo.errors import InputError
-from zoo.training.checkpoint import read
 
 RECIPE = "softmax_regression-fashion_mnist"
 FIT = [

@@ -8,7 +8,7 @@ import zoo
 from scripts.figures.runs import Runs
 from scripts.figures.sentence_lengths import corpus
 from scripts.figures.style import name, sheet
-from zoo.training.translations import attention_maps, draw_map
+from zoo.translation.pictures import attention_maps, draw_map
 
 TOPIC = (14, "Attention")
 RECIPE = "attention_seq2seq-fra_eng"

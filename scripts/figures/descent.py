@@ -31,8 +31,8 @@ from scripts.figures.style import (
     sheet,
 )
 from zoo.optimization.functions import FUNCTIONS
+from zoo.optimization.pictures import draw_trace
 from zoo.regression.linear_regression import least_squares
-from zoo.training.descent_pictures import draw_trace
 
 TOPIC = (18, "Gradient descent")
 PLAIN: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 2}

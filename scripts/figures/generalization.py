@@ -21,8 +21,8 @@ from scripts.figures.style import (
     name,
     sheet,
 )
-from zoo.cli.run_history import Line
 from zoo.regression.linear_regression import least_squares
+from zoo.runs.history import Line
 
 TOPIC = (7, "Generalization")
 CUBIC, DECAYED = "polynomial_regression-polynomial", "linear_regression-high_dimensional"

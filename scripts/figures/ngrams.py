@@ -3,8 +3,8 @@
 import torch
 from matplotlib.figure import Figure
 
+from datamodules.text.vocabulary import count_ngrams
 from datamodules.time_machine import TimeMachine
-from datamodules.vocabulary import count_ngrams
 from scripts.figures.runs import Runs
 from scripts.figures.style import BLUE, GREEN, GREY, NOTE, ORANGE, legend, name, sheet
 
@@ -34,7 +34,7 @@ def zipf(runs: Runs) -> Figure:
     smooth its counts. The stand-in has too few words: its curve bends down.
 
     Made from the words of The Time Machine, or its stand-in where it is not there (the title says
-    which): letters alone, in lower case, counted by `datamodules.vocabulary.count_ngrams`.
+    which): letters alone, in lower case, counted by `datamodules.text.vocabulary.count_ngrams`.
     """
     figure, (panel,) = sheet(1, 1, 4.6)
     tokens, text = words()

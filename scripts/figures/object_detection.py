@@ -32,7 +32,7 @@ from scripts.figures.style import (
 )
 from zoo.object_detection.anchors import Placement, anchors_of, encode, targets_of
 from zoo.object_detection.detections import detect
-from zoo.training.detection_pictures import rectangle
+from zoo.object_detection.pictures import rectangle
 
 TOPIC = (25, "Object detection")
 WIDTH, HEIGHT = 728, 561  # of the course's picture of a dog and a cat

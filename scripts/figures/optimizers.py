@@ -24,7 +24,7 @@ from scripts.figures.style import (
     name,
     sheet,
 )
-from zoo.cli.names import recipes
+from zoo.catalogue import recipes
 from zoo.optimizers.schedules import FactorLR, SquareRootLR, WarmupCosineLR
 from zoo.optimizers.sgd import SGD
 

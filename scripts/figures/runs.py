@@ -7,8 +7,8 @@ from io import StringIO
 from pathlib import Path
 
 from zoo.cli.main import main
-from zoo.cli.run_history import Line, read
 from zoo.errors import InputError
+from zoo.runs.history import Line, read
 
 MARKER = ".made-by-scripts-figures"
 

@@ -27,7 +27,7 @@ def sentence_lengths(runs: Runs) -> Figure:
     """Most sentences have five to nine tokens; the translations are a little longer.
 
     Rows of a batch are padded to the longest: batches of rows of like lengths, drawn by
-    `datamodules.length_buckets`, leave little to pad.
+    `datamodules.batches.length_buckets`, leave little to pad.
 
     Made from the pairs of fra-eng, or their stand-in where they are not there (the title says
     which), cut at blanks and before stops as in the course; <eos> is not counted.

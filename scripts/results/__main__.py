@@ -22,7 +22,8 @@ from scripts.results.rows import Row, rows
 from scripts.results.ship import ship
 from scripts.results.tables import write
 from scripts.results.words import measured
-from zoo.cli.names import pick, recipes
+from zoo.catalogue import recipes
+from zoo.cli.names import pick
 from zoo.cli.parser import Parser
 from zoo.errors import InputError
 

@@ -17,11 +17,12 @@ from scripts.machine import processor
 from scripts.results.records import Result, commit, digest
 from scripts.results.rows import Row
 from scripts.results.words import counted
-from zoo.cli.names import class_path, corpora, definitions, recipes
-from zoo.cli.run_history import Line, read
+from zoo.catalogue import corpora, definitions, recipes
+from zoo.cli.names import class_path
 from zoo.errors import InputError
+from zoo.runs.history import Line, read
 
-TRAIN = (sys.executable, "-m", "zoo.cli.sweep.trial")  # zoo, in the folder that it is given
+TRAIN = (sys.executable, "-m", "zoo.cli.trial")  # zoo, in the folder that it is given
 ZOO = (sys.executable, "-m", "zoo.cli")
 STOPPED = (128 + signal.SIGTERM, -signal.SIGTERM)  # with what was done saved; before any was
 LOOK = 0.5  # seconds between two looks at a training
@@ -245,7 +246,7 @@ def weights_of(recipe: str, path: Path) -> dict[str, float]:
 
     The bias counts as a weight of the rule, not of the norm.
     """
-    from zoo.training.checkpoint import read as read_checkpoint
+    from zoo.checkpoints.checkpoint import read as read_checkpoint
 
     state = read_checkpoint(path)["state_dict"]
     matrix = state.get("linear.weight")

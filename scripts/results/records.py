@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.results.rows import BY_DEFAULT, Row
-from zoo.cli.names import recipes
-from zoo.cli.run import write_json
+from zoo.catalogue import recipes
 from zoo.errors import InputError
+from zoo.files import write_json
 
 FILE = Path(__file__).with_name("results.json")
 FORMAT = 1

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from zoo.cli.names import Recipe, listed, meant, pick, recipes
+from zoo.catalogue import Recipe, recipes
+from zoo.cli.names import listed, meant, pick
 from zoo.errors import InputError
 
 FILE = Path(__file__).with_name("rows.yaml")

@@ -4,8 +4,8 @@ from shutil import copy
 
 from scripts.results.measure import ZOO, Measurer
 from scripts.results.rows import Row
+from zoo.checkpoints.shipped import FOLDER, SUFFIX
 from zoo.errors import InputError
-from zoo.training.shipped import FOLDER, SUFFIX
 
 RECIPES = {  # with the checkpoint that is taken
     "bag_of_embeddings-imdb": "best",

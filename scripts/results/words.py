@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from scripts.results.records import Result, Results, figures, of
 from scripts.results.rows import RANGE, Row, rows
-from zoo.catalogue import Definition
-from zoo.cli.names import recipes
-from zoo.cli.rounding import rounded
+from zoo.catalogue import Definition, recipes
+from zoo.runs.rounding import rounded
 
 WIDTH, INDENT = 100, " " * 8
 REACHED = {

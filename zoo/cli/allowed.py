@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from zoo.cli.names import definitions
+from zoo.catalogue import definitions
 from zoo.errors import InputError
 
 TRUSTED = ("zoo", "datamodules", "lightning.pytorch", "torch.optim", "torch.nn", "torchvision")

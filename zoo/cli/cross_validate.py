@@ -12,13 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from zoo.catalogue import arguments
+from zoo.catalogue import arguments, definitions
 from zoo.cli.experiment import Experiment
-from zoo.cli.names import definitions
-from zoo.cli.rounding import rounded
-from zoo.cli.run import chosen, new_run, train, write_json
+from zoo.cli.run import chosen, new_run, train
 from zoo.errors import InputError
-from zoo.training import run_folder
+from zoo.files import write_json
+from zoo.runs import folder as run_folder
+from zoo.runs.rounding import rounded
 
 
 def cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:

@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 from rich.console import Console
 from rich.markup import escape
 
-from zoo.cli.names import corpora
+from zoo.catalogue import corpora
 from zoo.version import zoo_version
 
 PROJECT = "deep-learning-zoo"

@@ -1,35 +1,20 @@
 """From a recipe, a pair of names or a checkpoint to the settings of one experiment. No torch."""
 
 import inspect
-from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from zoo.catalogue import arguments, facts
-from zoo.cli.allowed import refuse_foreign_classes
-from zoo.cli.names import (
-    architectures,
-    class_path,
+from zoo.catalogue import (
+    arguments,
     corpora,
     definitions,
-    in_full,
-    listed,
-    meant,
-    optimizers,
-    pick,
-    recipes,
-    schedules,
+    facts,
 )
-from zoo.cli.overlays import lay
+from zoo.cli.names import listed, meant
 from zoo.errors import InputError
-
-DEFAULT_OPTIMIZER = "torch.optim.Adam"  # of a task
-EPOCHS = 10  # of a pair without a recipe
 
 
 @dataclass
@@ -53,169 +38,6 @@ class Experiment:
     def arguments(self) -> list[str]:
         """The command line of the LightningCLI."""
         return ["--config", yaml.safe_dump(self.config, sort_keys=False), *self.overrides]
-
-
-def compose(
-    recipe: str | None,
-    config_file: str | None,
-    model: str | None,
-    data: str | None,
-    overrides: list[str],
-    overlays: Sequence[str] = (),
-    allow: Sequence[str] = (),
-) -> Experiment:
-    """The experiment of a recipe or a configuration file, or of a model and a corpus.
-
-    Overlays come after its settings and before the options.
-
-    Raises:
-        InputError: A name is unknown, model or corpus is missing, overlays contradict, or a class
-            is of a package that is neither trusted nor in `allow`.
-    """
-    refuse_foreign_classes({"model": model, "data": data}, overrides, allow)
-    note = ""
-    if recipe and config_file:
-        raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
-    if config_file:
-        name, config = Path(config_file).stem, _read_config(Path(config_file))
-        refuse_foreign_classes(config, (), allow)
-    elif recipe:
-        name = pick("recipe", in_full(recipe), recipes())
-        config = deepcopy(recipes()[name].config)
-    elif model and data:
-        name = _pair(model, data)
-        known = name in recipes()
-        config = deepcopy(recipes()[name].config) if known else {"seed_everything": 0}
-        if not known:
-            note = f"no recipe is called {name}: training with the defaults"
-            if not any(option.startswith("--trainer.max_") for option in overrides):
-                config["trainer"] = {"max_epochs": EPOCHS}
-                note += f", {EPOCHS} epochs (--trainer.max_epochs)"
-    else:
-        missing = "a corpus: --data NAME" if model else "a model: --model NAME" if data else ""
-        raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")
-    _choose(config, "model", model)
-    _choose(config, "data", data)
-    lay(overlays, config)
-    overrides = _choose_optimizer(config["model"], overrides)
-    experiment = Experiment(name, config, overrides, note=note)
-    experiment.facts = link(experiment)
-    return experiment
-
-
-def from_checkpoint(
-    checkpoint: dict[str, Any],
-    source: str,
-    data: str | None,
-    overrides: list[str],
-    allow: Sequence[str] = (),
-) -> Experiment:
-    """The experiment that a checkpoint was trained by, on its own corpus or on `data`.
-
-    Raises:
-        InputError: The checkpoint names no corpus and `data` is not given, or a class is of a
-            package that is neither trusted nor in `allow`.
-    """
-    saved = checkpoint.get(checkpoint["zoo"]["corpus"] or "")
-    config: dict[str, Any] = {
-        "model": {
-            "class_path": checkpoint["zoo"]["class_path"],
-            "init_args": _plain(checkpoint.get("hyper_parameters", {})),
-        }
-    }
-    if saved:
-        config["data"] = {"class_path": saved["class_path"], "init_args": saved["arguments"]}
-    elif not data:
-        raise InputError(f"{source} does not say what it was trained on: add --data CORPUS")
-    refuse_foreign_classes({**config, "data": data or config["data"]}, overrides, allow)
-    _choose(config, "data", data)
-    wanted, offered = (
-        _arguments(config["model"]["class_path"]),
-        _facts(config["data"]["class_path"]),
-    )
-    for name in wanted:
-        if name in offered:
-            config["model"]["init_args"].pop(name, None)
-    experiment = Experiment(Path(source).stem, config, overrides)
-    experiment.facts = link(experiment)
-    return experiment
-
-
-def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Hyperparameters without Lightning's own keys, tuples as lists: as YAML writes them."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in arguments.items()
-        if not name.startswith("_")
-    }
-
-
-def _pair(model: str, data: str) -> str:
-    stems = (
-        class_path("model", model, architectures()).split(".")[-2],
-        class_path("corpus", data, corpora()).split(".")[-2],
-    )
-    return "-".join(stems)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" in line {where.line + 1}" if where else ""
-        raise InputError(f"{path}: not YAML{line}") from None
-    if not isinstance(config, dict):
-        raise InputError(f"{path}: not a configuration: wanted model:, data: and trainer:")
-    return config
-
-
-def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
-    """Sets the class of `group`; another class than the recipe's drops the recipe's arguments."""
-    kind, known = ("model", architectures()) if group == "model" else ("corpus", corpora())
-    given = config.get(group)
-    if isinstance(given, str):
-        given = {"class_path": given}
-    if given:
-        given = {**given, "class_path": class_path(kind, given.get("class_path", ""), known)}
-    if name:
-        chosen = class_path(kind, name, known)
-        if not given or given["class_path"] != chosen:
-            given = {"class_path": chosen}
-    if not given:
-        raise InputError(f"the configuration names no {kind}: add --{group} NAME")
-    config[group] = given
-
-
-def _choose_optimizer(model: dict[str, Any], overrides: list[str]) -> list[str]:
-    """Names the zoo's own optimizers and schedules in full; returns the options so written.
-
-    Another class than the recipe's drops the recipe's settings of it, as another model does:
-    jsonargparse would hand on those that the new class has too.
-    """
-    arguments = model["init_args"] = dict(model.get("init_args") or {})
-    for argument, known in (("optimizer", optimizers()), ("lr_scheduler", schedules())):
-        start, chosen = f"--model.{argument}=", None
-        for index, option in enumerate(overrides):
-            if option.startswith(start):
-                name = option.removeprefix(start)
-                chosen = known.get(name, name)
-                overrides = [*overrides[:index], start + chosen, *overrides[index + 1 :]]
-        given = arguments.get(argument)
-        if isinstance(given, str):
-            given = {"class_path": given}
-        if isinstance(given, dict):
-            path = known.get(given.get("class_path", ""), given.get("class_path", ""))
-            arguments[argument] = {**given, "class_path": path}
-            if chosen and chosen not in (path, path.rpartition(".")[2]):
-                del arguments[argument]
-    options = {option.partition("=")[0] for option in overrides}
-    only_settings = "--model.optimizer" not in options and "optimizer" not in arguments
-    if only_settings and any(option.startswith("--model.optimizer.") for option in options):
-        arguments["optimizer"] = {"class_path": DEFAULT_OPTIMIZER}
-    return overrides
 
 
 def link(experiment: Experiment) -> list[str]:

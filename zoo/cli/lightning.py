@@ -1,18 +1,13 @@
 """The LightningCLI of the zoo: parses, links facts, and builds model, corpus and Trainer."""
 
-import difflib
-import inspect
 import logging
 import os
-import re
 import warnings
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jsonargparse
-import torch
 import yaml
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
@@ -25,19 +20,18 @@ from lightning.pytorch.plugins.environments import (
 )
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
-from torch.optim import lr_scheduler
 
-from datamodules.errors import CorpusError
+from datamodules.files.errors import CorpusError
+from zoo.checkpoints.checkpoint import DurableCheckpointIO
+from zoo.checkpoints.last_checkpoint import LastCheckpoint
 from zoo.cli.bounds import refuse_out_of_bounds
 from zoo.cli.experiment import Experiment
-from zoo.cli.names import listed, meant, optimizers, schedules
+from zoo.cli.foreign_errors import _chain, _of_trainer, _one_line
 from zoo.errors import InputError
+from zoo.runs.record import RunRecord
+from zoo.runs.wandb_logger import make_logger
 from zoo.task import Task
-from zoo.training.checkpoint import DurableCheckpointIO
-from zoo.training.last_checkpoint import LastCheckpoint
 from zoo.training.progress import EpochLines
-from zoo.training.run_record import RunRecord
-from zoo.training.wandb_logger import make_logger
 
 NOISE = (
     ".*smaller than the logging interval.*",
@@ -188,20 +182,6 @@ class ZooCLI(LightningCLI):
         )
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _of_trainer(complaint: str, given: Any) -> str:
-    """What the Trainer finds wrong with its options, in one line."""
-    line = " ".join(complaint.split())
-    if line.startswith("No supported"):  # accelerator; Lightning does not say which was asked for
-        return f"--trainer.accelerator {given['accelerator']}: {line[:-1]}; `zoo doctor` tells"
-    return line
-
-
 def _cluster() -> list[ClusterEnvironment]:
     """SLURM, where it started this process: the zoo requeues a job itself, between two steps."""
     if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
@@ -215,43 +195,3 @@ def _progress() -> Any:
 
 def _fact(corpus: Any, name: str) -> Any:
     return getattr(corpus, name)
-
-
-def _one_line(message: str) -> str:
-    """The heart of a parser's error, with a suggestion for an option that does not exist."""
-    unknown = re.search(r"[Uu]nrecognized arguments?: --?([\w.]+)", message) or re.search(
-        r"[Kk]ey ['\"]([\w.]+)['\"] is not expected", message
-    )
-    if unknown:
-        name = unknown.group(1)
-        known = [f"trainer.{n}" for n in inspect.signature(Trainer).parameters]
-        near = difflib.get_close_matches(name, [*known, "seed_everything"], n=1)
-        return f"there is no option --{name}" + (f" (did you mean --{near[0]}?)" if near else "")
-    chosen = re.search(r'key "(optimizer|lr_scheduler)":\s+- Expected a path but ([\w.]+)', message)
-    if chosen:
-        return _no_such(*chosen.groups())
-    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    key = re.search(r'key "([\w.]+)"', message)
-    causes = [line for line in lines if re.search(r"not accepted|Expected|[Ii]nvalid|not a", line)]
-    cause = next((c for c in causes if "NoneType" not in c), lines[-1] if lines else message)
-    cause = cause.replace("typing.", "").replace("<class ", "").replace(">", "")
-    option = f"--{key.group(1)}" if key else ""
-    value = re.search(r"Given value: (.*)", message)
-    given = re.search(r"key='(\w+)', val=(.*)\)", value.group(1)) if value else None
-    if given:
-        option += f".{given.group(1)}"
-    elif value and "Got value" not in cause:
-        cause += f", not {value.group(1)}"
-    return f"{option}: {cause}" if option else cause
-
-
-def _no_such(argument: str, name: str) -> str:
-    """What to say of an optimizer or a schedule that does not exist: what there is."""
-    kind, module, base, own = {
-        "optimizer": ("optimizer", torch.optim, torch.optim.Optimizer, optimizers()),
-        "lr_scheduler": ("schedule", lr_scheduler, lr_scheduler.LRScheduler, schedules()),
-    }[argument]
-    torchs = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
-    names = sorted({*own, *torchs} - {base.__name__})
-    near = meant(name.rpartition(".")[2], names)
-    return f"no {kind} is called {name}{near}; there are: {listed(names)}"

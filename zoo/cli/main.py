@@ -6,12 +6,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from datamodules.errors import CorpusError
+from datamodules.files.errors import CorpusError
 from zoo.cli.names import meant
 from zoo.cli.overlays import TRAIN, taken
 from zoo.cli.parser import build_parser
 from zoo.errors import InputError, NonFiniteError, RankError, StoppedError
-from zoo.training import run_folder
+from zoo.runs import folder as run_folder
 
 OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
@@ -86,7 +86,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _list(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.listing import list_all
+    from zoo.cli.show.listing import list_all
 
     list_all(options.kind, options.filter, as_json=options.json)
     return 0
@@ -96,19 +96,19 @@ def _show(options: argparse.Namespace, overrides: list[str]) -> int:
     if (overrides or options.output) and not options.augmented:
         raise InputError("--output and --data.X are for pictures: add --augmented")
     if options.layers:
-        from zoo.cli.layers import show_layers
+        from zoo.cli.show.layers import show_layers
 
         show_layers(options.name)
     elif options.augmented:
-        from zoo.cli.augmented import show_augmented
+        from zoo.cli.show.augmented import show_augmented
 
         show_augmented(options.name, options.output, overrides)
     elif options.card:
-        from zoo.cli.name_card import show_card
+        from zoo.cli.show.name_card import show_card
 
         show_card(options.name)
     else:
-        from zoo.cli.show import show
+        from zoo.cli.show.verb import show
 
         show(options.name)
     return 0
@@ -170,7 +170,7 @@ def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.compare.verb import compare
+    from zoo.cli.compare_runs import compare
 
     files = {kind: getattr(options, kind) for kind in ("csv", "markdown", "html")}
     given = {"seeds": options.seeds, "wandb": options.wandb, "files": files}

@@ -10,8 +10,8 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo.catalogue import lineage
-from zoo.cli.names import RECIPES, Recipe, architectures, definitions, listed, meant
+from zoo.catalogue import RECIPES, Recipe, architectures, definitions, lineage
+from zoo.cli.names import listed, meant
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _fp16(experiment: "Experiment") -> str:
 
 def _compile(experiment: "Experiment") -> str:
     """At the sizes of the header: what a model is made of hangs on its class."""
-    from zoo.cli.layers import build, device
+    from zoo.examples import build, device
     from zoo.training.compiled import networks, nothing_to_compile
 
     path = experiment.config["model"]["class_path"]

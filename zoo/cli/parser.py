@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from zoo.cli.names import architectures, corpora, meant, recipes
+from zoo.catalogue import architectures, corpora, recipes
+from zoo.cli.names import meant
 from zoo.errors import InputError
 
 

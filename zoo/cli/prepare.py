@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from zoo.catalogue import arguments
-from zoo.cli.names import class_path, corpora, definitions
+from zoo.catalogue import arguments, corpora, definitions
+from zoo.cli.names import class_path
 from zoo.errors import InputError
 
 

@@ -12,7 +12,7 @@ def own_checkpoint(run: Path, ckpt_path: str | None) -> tuple[str | None, dict[s
     A run finds one where its job has run before, which gives it the same folder again. It goes on
     from there if it was told to go on at all: from `last`, or first of all from another file.
     """
-    from zoo.training.checkpoint import read
+    from zoo.checkpoints.checkpoint import read
 
     own = run / "checkpoints" / "last.ckpt"
     if ckpt_path is None or not own.is_file():

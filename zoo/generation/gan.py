@@ -23,8 +23,8 @@ from lightning.pytorch import Callback
 from torch import Generator, Tensor, nn
 
 from zoo.errors import InputError
+from zoo.generation.sample_scatters import SampleScatters
 from zoo.generation.task import AdversarialGenerator
-from zoo.training.sample_scatters import SampleScatters
 
 MEASURED = 10_000  # samples
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo.generation.frechet import SampleQuality
+from zoo.generation.sample_grids import SampleGrids
 from zoo.generation.task import AdversarialGenerator
+from zoo.pretrained.feature_network import FeatureNetwork
 from zoo.shapes import Images
-from zoo.training.feature_network import FeatureNetwork
-from zoo.training.sample_grids import SampleGrids
 
 
 class PictureGenerator(AdversarialGenerator):

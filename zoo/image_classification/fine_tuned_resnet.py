@@ -23,14 +23,15 @@ import torch
 from torch import nn
 
 from zoo.errors import InputError
-from zoo.image_classification.resnet import DEPTHS, ResNet
+from zoo.image_classification.resnet import ResNet
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.dense import hidden_layers
 from zoo.layers.initialisation import he_normal, near_zero
+from zoo.layers.residual import DEPTHS
 from zoo.layers.scaling import scaled
+from zoo.pretrained import resnet_weights
+from zoo.pretrained.resnet_weights import Pretrained
 from zoo.shapes import Features, Images, Logits
-from zoo.training import pretrained
-from zoo.training.pretrained import Pretrained
 
 
 class FineTunedResNet(ImageClassifier):
@@ -77,7 +78,7 @@ class FineTunedResNet(ImageClassifier):
         self.save_hyperparameters()
         check(body_lr_ratio, frozen, unfreeze_at)
         given = {"depth": depth, "stem": stem, "width_ratio": width_ratio}
-        found = pretrained.read(weights, depth) if weights is not None else None
+        found = resnet_weights.read(weights, depth) if weights is not None else None
         form = agreed(in_channels, given, found)
         self.hparams.update(form)
         body = ResNet(in_channels, num_classes, **form)

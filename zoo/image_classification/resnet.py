@@ -18,19 +18,10 @@ from typing import Any, Literal
 from torch import nn
 
 from zoo.image_classification.task import ImageClassifier
-from zoo.layers.residual import basic, bottleneck, stage
+from zoo.layers.residual import DEPTHS, stage
 from zoo.layers.scaling import scaled
 from zoo.layers.stem import first_layers
 from zoo.shapes import Images, Logits
-
-# Depth: the block, the channels that leave each stage, the blocks of each stage
-DEPTHS = {
-    18: (basic, (64, 128, 256, 512), (2, 2, 2, 2)),
-    34: (basic, (64, 128, 256, 512), (3, 4, 6, 3)),
-    50: (bottleneck, (256, 512, 1024, 2048), (3, 4, 6, 3)),
-    101: (bottleneck, (256, 512, 1024, 2048), (3, 4, 23, 3)),
-    152: (bottleneck, (256, 512, 1024, 2048), (3, 8, 36, 3)),
-}
 
 
 class ResNet(ImageClassifier):

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from zoo.errors import InputError
+from zoo.image_classification.pictures import ClassificationPictures
 from zoo.shapes import Features, Images, Labels, Logits, Shares
 from zoo.task import Step, Task
-from zoo.training.classification_pictures import ClassificationPictures
 
 
 class ImageClassifier(Task):

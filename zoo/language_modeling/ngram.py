@@ -60,6 +60,8 @@ class NGram(LanguageModel):
         InputError: A setting is out of bounds.
     """
 
+    not_exported = "looks its counts up, which no graph of tensors can"
+
     def __init__(
         self,
         vocab_size: int,

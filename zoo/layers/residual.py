@@ -77,3 +77,13 @@ def stage(
     """Blocks one after another, of which the first changes channels and side."""
     first = block(in_channels, out_channels, stride)
     return nn.Sequential(first, *(block(out_channels, out_channels, 1) for _ in range(count - 1)))
+
+
+# Depth: the block, the channels that leave each stage, the blocks of each stage
+DEPTHS = {
+    18: (basic, (64, 128, 256, 512), (2, 2, 2, 2)),
+    34: (basic, (64, 128, 256, 512), (3, 4, 6, 3)),
+    50: (bottleneck, (256, 512, 1024, 2048), (3, 4, 6, 3)),
+    101: (bottleneck, (256, 512, 1024, 2048), (3, 4, 23, 3)),
+    152: (bottleneck, (256, 512, 1024, 2048), (3, 8, 36, 3)),
+}

@@ -20,8 +20,8 @@ from zoo.errors import InputError
 from zoo.layers.stem import convolution
 from zoo.object_detection.multibox_head import MultiBoxHead, kinds_of
 from zoo.object_detection.task import Detector
+from zoo.pretrained import backbones
 from zoo.shapes import FeatureMaps, Images
-from zoo.training import backbones
 
 
 class SSD(Detector):

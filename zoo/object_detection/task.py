@@ -17,9 +17,9 @@ from zoo.object_detection.anchors import Placement, anchors_of, encode, targets_
 from zoo.object_detection.detections import Detections, detect
 from zoo.object_detection.losses import BoxLoss, box_losses, class_losses, hardest
 from zoo.object_detection.multibox_head import MultiBoxHead
+from zoo.object_detection.pictures import DetectionPictures
 from zoo.shapes import AnchorOutputs, Anchors, Boxes, BoxLabels, FeatureMaps, Images
 from zoo.task import Step, Task
-from zoo.training.detection_pictures import DetectionPictures
 from zoo.training.ranks import in_turn, of_all_ranks
 from zoo.training.running_means import at_least_one
 

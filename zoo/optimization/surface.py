@@ -49,10 +49,10 @@ from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.optimization.functions import FUNCTIONS
+from zoo.optimization.pictures import DescentPictures
 from zoo.optimization.projections import project_ball, project_box, project_simplex
 from zoo.shapes import Features
 from zoo.task import Step, Task
-from zoo.training.descent_pictures import DescentPictures
 
 
 class Surface(Task):
@@ -74,6 +74,7 @@ class Surface(Task):
     """
 
     metric_names = ("value",)
+    not_exported = "is a point on a surface and reads no input"
 
     def __init__(
         self,

@@ -10,9 +10,9 @@ from lightning.pytorch import Callback
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from zoo.regression.pictures import RegressionPictures
 from zoo.shapes import Features, Targets
 from zoo.task import Step, Task
-from zoo.training.regression_pictures import RegressionPictures
 
 
 class Regressor(Task):

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.layers.scaling import scaled
+from zoo.pretrained.tapped_network import MEAN, STD
 from zoo.shapes import FeatureMap, Images
+from zoo.style_transfer.pictures import StyledPictures, as_bytes
 from zoo.style_transfer.task import StyleTransfer
-from zoo.training.painted_pictures import StyledPictures, as_bytes
-from zoo.training.tapped_network import MEAN, STD
 
 LEAST = 8  # pixels of a side, for a quarter of it is mirrored at its edges
 

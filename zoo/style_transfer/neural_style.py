@@ -25,10 +25,10 @@ from torch.nn.functional import interpolate
 from torch.optim import LBFGS
 
 from zoo.errors import InputError
+from zoo.pretrained.tapped_network import TappedNetwork
 from zoo.shapes import FeatureMaps, Images
+from zoo.style_transfer.pictures import PaintingPictures
 from zoo.style_transfer.task import StyleTransfer
-from zoo.training.painted_pictures import PaintingPictures
-from zoo.training.tapped_network import TappedNetwork
 
 
 class Painting(nn.Module):
@@ -65,6 +65,7 @@ class NeuralStyle(StyleTransfer):
     """
 
     monitor = None
+    not_exported = "is one painting, which `zoo predict` writes"
     begun: Tensor  # how many paintings
 
     def __init__(

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
+from zoo.pretrained import tapped_network
+from zoo.pretrained.tapped_network import TappedNetwork
 from zoo.shapes import FeatureMaps, Images, Style
 from zoo.style_transfer.losses import content_loss, gram, style_loss, total_variation
 from zoo.task import Step, Task
-from zoo.training import tapped_network
-from zoo.training.tapped_network import TappedNetwork
 
 
 class StyleTransfer(Task):
@@ -29,7 +29,7 @@ class StyleTransfer(Task):
     Args:
         features: The network: torchvision, for its VGG-19 of ImageNet; a file of weights of a VGG;
             a checkpoint (.ckpt) of an image classifier of the zoo, or its class path, whose weights
-            are drawn at random. See `zoo.training.tapped_network`.
+            are drawn at random. See `zoo.pretrained.tapped_network`.
         features_args: Of that class: {depth: 18, width_ratio: 0.5}.
         style_layers: Numbers of its parts whose maps show the style; by default for VGG-19 the
             course's, 0, 5, 10, 19 and 28, else the last map of each size.

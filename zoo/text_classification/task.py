@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from zoo.errors import InputError
 from zoo.shapes import Labels, Lengths, Logits, Tokens, WordVectors
 from zoo.task import Step, Task
-from zoo.training.text_confusion import TextConfusion
+from zoo.text_classification.pictures import TextConfusion
 
 
 class TextClassifier(Task):

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from matplotlib.figure import Figure
+from torch import Tensor
 
 
 class EvaluationPictures(Callback):
@@ -65,3 +67,24 @@ def keep(trainer: Trainer, folder: Path, stage: str, figures: dict[str, Figure])
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image(f"{stage}/{name}", [str(path)])
+
+
+def draw_confusion(counts: Tensor, names: tuple[str, ...]) -> Figure:
+    """Rows are the true classes, columns the predicted ones; shade is the share of the row."""
+    few = len(names) <= 20
+    size = 1.8 + (0.5 if few else 0.14) * len(names)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axis = figure.subplots()
+    shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(names))
+    axis.set_xticks(ticks, names, rotation=45 if few else 90, ha="right" if few else "center")
+    axis.set_yticks(ticks, names)
+    axis.tick_params(labelsize="medium" if few else 6)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+    for row, column in torch.nonzero(counts).tolist() if few else ():
+        color = "white" if shares[row, column] > 0.5 else "black"
+        count = str(int(counts[row, column]))
+        axis.text(column, row, count, ha="center", va="center", fontsize=8, color=color)
+    return figure

@@ -65,3 +65,6 @@ def requeue(job: str) -> str:
     if done.returncode:
         return f"not requeued: scontrol says {done.stderr.strip() or done.returncode}"
     return f"job {job} is requeued"
+
+
+GRACE = 60.0  # seconds that a trial has to save what it did

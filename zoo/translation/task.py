@@ -16,8 +16,8 @@ from torchmetrics.text import SacreBLEUScore
 from zoo.layers.attention import within
 from zoo.shapes import IGNORED, Lengths, SourceTokens, State, TokenLogits, Tokens
 from zoo.task import Step, Task
-from zoo.training.translations import Translations
 from zoo.translation.decoding import Hypothesis, decode
+from zoo.translation.pictures import Translations
 
 
 class Translator(Task):

@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.errors import InputError
 from zoo.shapes import WordVectors
 from zoo.task import Task
-from zoo.training.word_maps import WordMap
+from zoo.word_embedding.pictures import WordMap
 from zoo.word_embedding.queries import evaluate
 
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from zoo.catalogue import definitions, recipes
+from zoo.checkpoints.checkpoint import corpus_state
 from zoo.cli.markdown import cell, code, licence, table
-from zoo.cli.names import definitions, recipes
-from zoo.cli.rounding import rounded
-from zoo.cli.run_history import PER_RUN, read
 from zoo.errors import InputError
-from zoo.training.checkpoint import corpus_state
+from zoo.runs.history import PER_RUN, read
+from zoo.runs.rounding import rounded
 from zoo.version import zoo_version
 
 MOST = 200  # labels or columns that are listed

@@ -10,18 +10,18 @@ from typing import Any
 
 from rich.console import Console
 
-from zoo.cli.export.formats import (
+from zoo.checkpoints import portable
+from zoo.checkpoints.checkpoint import corpus_state, load, read, refuse_foreign
+from zoo.cli.export.model_card import Card, size_of, text_of
+from zoo.errors import InputError
+from zoo.export.formats import (
     OPSETS,
     Exported,
     export_graph,
     refuse_missing_packages,
 )
-from zoo.cli.export.graph import graph_of
-from zoo.cli.export.model_card import Card, size_of, text_of
-from zoo.cli.export.ports import Graph
-from zoo.errors import InputError
-from zoo.training import portable
-from zoo.training.checkpoint import corpus_state, load, read, refuse_foreign
+from zoo.export.graph import graph_of
+from zoo.export.ports import Graph
 from zoo.version import zoo_version
 
 SUFFIXES = {"onnx": ".onnx", "export": ".pt2", "safetensors": portable.SUFFIX}

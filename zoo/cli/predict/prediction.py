@@ -11,13 +11,12 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from datamodules.vocabulary import UNK, Vocab
-from zoo.catalogue import facts
+from datamodules.text.vocabulary import UNK, Vocab
+from zoo.catalogue import definitions, facts
+from zoo.checkpoints.checkpoint import model_arguments
 from zoo.cli.experiment import Experiment, link
 from zoo.cli.lightning import ZooCLI
-from zoo.cli.names import definitions
 from zoo.errors import InputError
-from zoo.training.checkpoint import model_arguments
 
 
 @dataclass

@@ -6,19 +6,20 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from zoo.checkpoints.checkpoint import corpus_state, read, refuse_foreign
 from zoo.cli.allowed import refuse_foreign_classes
-from zoo.cli.predict.objects import predict_objects
-from zoo.cli.predict.pictures import predict_pictures
+from zoo.cli.predict.generation import predict_samples
+from zoo.cli.predict.image_classification import predict_pictures
+from zoo.cli.predict.language_modeling import predict_text
+from zoo.cli.predict.object_detection import predict_objects
 from zoo.cli.predict.prediction import Prediction
-from zoo.cli.predict.reviews import predict_reviews
-from zoo.cli.predict.samples import predict_samples
-from zoo.cli.predict.sentences import predict_sentences
-from zoo.cli.predict.styled import predict_painting, predict_styled
-from zoo.cli.predict.table import predict_table
-from zoo.cli.predict.text import predict_tags, predict_text
-from zoo.cli.predict.words import predict_words
+from zoo.cli.predict.regression import predict_table
+from zoo.cli.predict.sequence_tagging import predict_tags
+from zoo.cli.predict.style_transfer import predict_painting, predict_styled
+from zoo.cli.predict.text_classification import predict_reviews
+from zoo.cli.predict.translation import predict_sentences
+from zoo.cli.predict.word_embedding import predict_words
 from zoo.errors import InputError
-from zoo.training.checkpoint import corpus_state, read, refuse_foreign
 
 
 class Kind(NamedTuple):

@@ -29,7 +29,7 @@ def create(plan: Sweep, options: Sequence[str], runs: Path, cap: int | None) -> 
     Returns:
         The id and an empty reason, or an empty id and the reason, after 10 seconds at most.
     """
-    from zoo.training.wandb_logger import PATIENCE, finish, within
+    from zoo.runs.wandb_logger import PATIENCE, finish, within
 
     config = configuration(plan, options, runs, cap)
     try:
@@ -46,7 +46,7 @@ def _ask(config: dict[str, Any]) -> str:
     """Makes the sweep; returns its id."""
     import wandb
 
-    from zoo.training.wandb_logger import unreachable
+    from zoo.runs.wandb_logger import unreachable
 
     if reason := unreachable():
         raise InputError(reason)

@@ -17,11 +17,10 @@ from matplotlib.path import Path as Curve
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from zoo.cli.rounding import rounded
 from zoo.cli.sweep.file import Metric
-from zoo.cli.sweep.parameters import Parameter
-from zoo.cli.sweep.report import short_names, shown
+from zoo.cli.sweep.parameters import Parameter, short_names, shown
 from zoo.cli.sweep.study import Trial
+from zoo.runs.rounding import rounded
 
 SPREAD = 100.0  # of numbers, from which on an axis shows their logarithms
 CHOSEN_SPREAD = 8.0  # of those that the file lists

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zoo.cli.rounding import rounded
 from zoo.cli.sweep.file import Metric
-from zoo.cli.sweep.parameters import Parameter
+from zoo.cli.sweep.parameters import Parameter, short_names, shown
 from zoo.cli.sweep.study import Trial
+from zoo.runs.rounding import rounded
 
 RESULTS = "results.csv"
 PICTURE = "parallel_coordinates.png"
@@ -29,28 +29,6 @@ def ranked(trials: Sequence[Trial], metric: Metric) -> list[Trial]:
         return value is None, trial.state == "failed", score, trial.number
 
     return sorted(trials, key=rank)
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The shortest ends of dotted names that tell them apart."""
-    parts = {name: [part for part in name.split(".") if part != "init_args"] for name in names}
-    short = {}
-    for name in names:
-        for length in range(1, len(parts[name]) + 1):
-            end = parts[name][-length:]
-            if sum(other[-length:] == end for other in parts.values()) == 1:
-                break
-        short[name] = ".".join(end)
-    return short
-
-
-def shown(value: Any) -> str:
-    """A value as tables show it: four digits of a number, the last part of a class path."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = str(value)
-    named = isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
-    return text.rpartition(".")[2] if named else text
 
 
 def described(values: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.cli.names import listed, meant
-from zoo.cli.run_history import Run, read
 from zoo.cli.sweep.file import Sweep
 from zoo.cli.sweep.study import Study, Trial
-from zoo.cli.sweep.trial import GRACE
 from zoo.errors import InputError, StoppedError
-from zoo.training.signals import Ear
+from zoo.runs.history import Run, read
+from zoo.training.signals import GRACE, Ear
 
 PAUSE = 0.2  # seconds between two looks at the trials
-COMMAND = (sys.executable, "-m", "zoo.cli.sweep.trial")
+COMMAND = (sys.executable, "-m", "zoo.cli.trial")
 Say = Callable[[Trial, str], None]
 
 
@@ -137,7 +136,7 @@ class Runner:
         path = folder / "checkpoints" / "last.ckpt"
         if not path.is_file():
             return None
-        from zoo.training.checkpoint import read as read_checkpoint
+        from zoo.checkpoints.checkpoint import read as read_checkpoint
 
         try:
             loops = read_checkpoint(path)["loops"]["fit_loop"]

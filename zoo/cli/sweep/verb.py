@@ -16,10 +16,10 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.markup import escape
 
-from zoo.cli.rounding import rounded
-from zoo.cli.run import write_json
 from zoo.cli.sweep.file import ANOTHER, Metric, Sweep, read_sweep
 from zoo.errors import InputError
+from zoo.files import write_json
+from zoo.runs.rounding import rounded
 
 RECORD = "sweep.json"  # what the sweep was begun with
 COPY = "sweep.yaml"
@@ -196,7 +196,8 @@ def _run(
     options: argparse.Namespace,
     console: Console,
 ) -> int:
-    from zoo.cli.sweep.report import described, report, short_names, write_results
+    from zoo.cli.sweep.parameters import short_names
+    from zoo.cli.sweep.report import described, report, write_results
     from zoo.cli.sweep.runner import Runner
     from zoo.cli.sweep.study import Study, Trial
 

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.tuner import Tuner
 
-from datamodules.errors import CorpusError
+from datamodules.files.errors import CorpusError
 
 FIRST = 2  # rows of the first trial
 STEPS = 5  # of each size; the first is not timed

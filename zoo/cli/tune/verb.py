@@ -14,10 +14,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from zoo.catalogue import arguments
+from zoo.catalogue import arguments, definitions
 from zoo.cli.experiment import Experiment
-from zoo.cli.names import definitions
-from zoo.cli.run import chosen, in_one_line
+from zoo.cli.foreign_errors import in_one_line
+from zoo.cli.run import chosen
 from zoo.errors import InputError
 
 OURS = {  # an epoch may be shorter than a trial; nothing is measured in between

@@ -1,0 +1,1 @@
+"""How rows become batches: tensors in memory, samplers, buckets, streams."""

@@ -1,0 +1,1 @@
+"""Corpora of pictures with boxes: annotations, rows, augmentation."""

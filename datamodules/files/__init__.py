@@ -1,0 +1,1 @@
+"""Files of a corpus: where they lie, download, archives, texts, JSON."""

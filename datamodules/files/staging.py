@@ -1,0 +1,76 @@
+"""Whole or absent: what is written beside its place gets its name last, under a lock."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock
+
+from datamodules.files.errors import CorpusError
+
+
+@contextmanager
+def staged(target: Path, way_out: str = "") -> Iterator[Path]:
+    """Locks `target` and hands out a place beside it: what stands there at the end becomes it.
+
+    Args:
+        target: What is written.
+        way_out: What to do where it cannot be.
+
+    Raises:
+        CorpusError: It cannot be written.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            _sweep(part)
+            try:
+                yield part
+                if part.exists():
+                    part.replace(target)
+            finally:
+                _sweep(part)
+    except OSError as error:
+        advice = f": {way_out}" if way_out else ""
+        raise CorpusError(f"{target}: cannot be written ({reason(error)}){advice}") from error
+
+
+def write_once(target: Path, write: Callable[[Path], None]) -> None:
+    """Has `write` make the target at the place that it is given, unless it is there already.
+
+    Several processes may call this at once; the first one writes.
+
+    Raises:
+        CorpusError: It cannot be written.
+    """
+    if target.exists():
+        return
+    with staged(target) as part:
+        if not target.exists():  # another process was not quicker
+            write(part)
+
+
+def _sweep(part: Path) -> None:
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part)
+    else:
+        part.unlink(missing_ok=True)
+
+
+def flush(file: IO[bytes]) -> None:
+    """Sends the bytes to the disk, so that a name never outlives a power cut without them."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def reason(error: Exception) -> str:
+    """A failure in a few words: what requests says of one fills a screen."""
+    if status := getattr(getattr(error, "response", None), "status_code", None):
+        return f"HTTP {status}"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Binary formats of corpora: idx, CIFAR batches, RecordIO."""

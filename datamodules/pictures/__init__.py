@@ -1,0 +1,1 @@
+"""Corpora of pictures: folders, rows, normalisation, augmentation."""

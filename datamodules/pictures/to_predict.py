@@ -1,0 +1,80 @@
+"""Picture files to label, prepared as a checkpoint's corpus was.
+
+Batch: (images, rows)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from datamodules.batches.samplers import EvaluationBatches
+from datamodules.corpus import Loader
+from datamodules.files.errors import CorpusError
+from datamodules.files.places import Place, within
+from datamodules.pictures.corpus import PictureCorpus
+from datamodules.pictures.rows import PictureRows, pictures_in
+
+
+class PictureFiles(PictureCorpus):
+    """The pictures that `zoo predict` is given, or finds.
+
+    Args:
+        files: Paths of pictures, or of folders and zips of them.
+        labels: Names of the classes.
+        mean: Of the pixels in [0, 1], one a channel.
+        std: Of the pixels in [0, 1], one a channel.
+        size: Side of the square that each picture is decoded to.
+        crop_size: As in training.
+        resize: As in training.
+        batch_size: Pictures a batch.
+        whole: Whether pictures of another shape are squeezed into the square, for a detector, or
+            their middle is cut out, as in training.
+
+    Raises:
+        CorpusError: There is no picture in a folder or a zip.
+    """
+
+    title = "picture files"
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        labels: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        size: int,
+        crop_size: int | None = None,
+        resize: int | None = None,
+        batch_size: int = 256,
+        whole: bool = False,
+    ) -> None:
+        self.labels = tuple(labels)
+        self.mean, self.std, self.size = tuple(mean), tuple(std), size
+        super().__init__(crop_size=crop_size, resize=resize, batch_size=batch_size)
+        pictures = [picture for file in files for picture in pictures_at(Path(file))]
+        rows = torch.arange(len(pictures))
+        self.rows = PictureRows(pictures, rows, self.in_channels, self.size, whole=whole)
+
+    def prepare_data(self) -> None:
+        """Nothing to fetch."""
+
+    def setup(self, stage: str) -> None:
+        """Nothing to read yet: each batch is decoded when it is wanted."""
+
+    def predict_dataloader(self) -> Loader:
+        return self._loader(self.rows, EvaluationBatches(self.rows, self.batch_size))
+
+
+def pictures_at(path: Path) -> list[Place]:
+    """The pictures of a folder or a zip, or the file itself.
+
+    Raises:
+        CorpusError: There is no picture in a folder or a zip.
+    """
+    if not (path.is_dir() or within(path)[0].suffix.lower() == ".zip"):
+        return [Place(path)]
+    pictures = pictures_in(path)
+    if not pictures:
+        raise CorpusError(f"{path}: there are no pictures in it")
+    return pictures

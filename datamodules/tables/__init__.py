@@ -1,0 +1,1 @@
+"""Corpora of tables: reading, encoding, rows to predict."""

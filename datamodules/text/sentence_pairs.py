@@ -1,0 +1,336 @@
+"""Corpora of sentences and their translations, held out by the sentence.
+
+Batch: (source, source_lengths, target, target_lengths, references)
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from datamodules.batches.length_buckets import EvaluationBuckets, LengthBuckets
+from datamodules.corpus import Corpus, Loader
+from datamodules.files.errors import CorpusError
+from datamodules.files.text import read_text
+from datamodules.text.sentence_rows import SentenceRows
+from datamodules.text.token_rows import TokenRows
+from datamodules.text.tokenizers import cleaned_sentence, joined, refuse_unknown, tokenizer
+from datamodules.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocab
+
+SHARE = 10  # of the sentences of a stand-in, one in so many is held out for each split at most
+SHOWN = 6  # sentences
+
+
+class SentencePairs(Corpus):
+    """Pairs of a sentence and its translation in batches of rows of like lengths.
+
+    Of the different source sentences some are held out: each has one pair there, with one of its
+    translations, and none in training. The vocabularies are those of the training pairs. A
+    sentence spelt otherwise before the cleaning is the same one.
+
+    A corpus says where its pairs are (`place`): a line each, of two columns or three, of which the
+    last is left out, parted by tabs.
+
+    Args:
+        num_pairs: Read only so many pairs, from the beginning.
+        max_length: Tokens of a sentence in training, <eos> at its end among them; a longer one is
+            cut. What is held out is never cut.
+        min_freq: How often a token must be in the training pairs to be in a vocabulary.
+        tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
+            wordpunct; see `datamodules.text.tokenizers`.
+        clean: Lower case, with a blank before each stop; see
+            `datamodules.text.tokenizers.cleaned_sentence`.
+        num_val: Sentences held out to choose by; of a stand-in at most a tenth.
+        num_test: Sentences held out to test on; of a stand-in at most a tenth.
+        split_seed: Of the choice of what is held out.
+        shared_vocab: Have one vocabulary of both languages.
+        root: Folder of the corpora; by default $ZOO_DATA, else `data`.
+        batch_size: Rows a batch and process.
+        synthetic: Read a small generated stand-in instead of the corpus.
+        num_workers: Processes that gather batches; sentences in memory need none.
+        on_device: Keep the sentences on the accelerator.
+
+    Raises:
+        CorpusError: An argument is out of range, or no tokenizer is called that.
+    """
+
+    predicts = "--text TEXT"
+    well_known: dict[str, str] = {}  # sentences to show, and how the course translates them
+
+    def __init__(
+        self,
+        num_pairs: int | None = None,
+        max_length: int | None = None,
+        min_freq: int = 1,
+        tokenizer: str = "word",
+        clean: bool = True,
+        num_val: int = 2000,
+        num_test: int = 2000,
+        split_seed: int = 0,
+        shared_vocab: bool = False,
+        root: str | Path | None = None,
+        batch_size: int = 64,
+        synthetic: bool = False,
+        num_workers: int = 0,
+        on_device: bool = False,
+    ) -> None:
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            synthetic=synthetic,
+            split_seed=split_seed,
+            num_workers=num_workers,
+            on_device=on_device,
+        )
+        refuse_unknown(tokenizer)
+        least = {"num_pairs": (num_pairs, 1), "max_length": (max_length, 2)}
+        least |= {"min_freq": (min_freq, 1), "num_val": (num_val, 0), "num_test": (num_test, 0)}
+        for name, (value, bound) in least.items():
+            if value is not None and value < bound:
+                raise CorpusError(f"{name} must be at least {bound}, not {value}")
+        self.num_pairs, self.max_length, self.min_freq = num_pairs, max_length, min_freq
+        self.tokenizer, self.clean = tokenizer, clean
+        self.num_val, self.num_test = num_val, num_test
+        self.shared_vocab = shared_vocab
+        self._split_seed = split_seed % 2**63
+        self._found = 0  # pairs in the file
+        self.splits = ("train", "val", "test") if num_test else ("train", "val")
+
+    # What is read
+
+    @property
+    def place(self) -> Path:
+        """Where the pairs are, once they are there."""
+        raise TypeError(f"{type(self).__name__} does not say where its pairs are")
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
+        """The pairs as text, cleaned where they are to be."""
+        self.prepare_data()  # facts are asked for before the Trainer does this
+        lines = read_text(self.place).rstrip("\n").split("\n")
+        self._found = len(lines)
+        pairs = []
+        for number, line in enumerate(lines[: self.num_pairs], start=1):
+            where, columns = f"{self.place}, line {number}", line.split("\t")
+            if not 2 <= len(columns) <= 3:
+                raise CorpusError(
+                    f"{where}: wanted a sentence and its translation, parted by a tab, and perhaps "
+                    f"a third column; columns found: {len(columns)}"
+                )
+            source, target = map(self._cleaned, columns[:2])
+            if not source.strip() or not target.strip():
+                raise CorpusError(
+                    f"{where}: the {'translation' if source.strip() else 'sentence'} is empty"
+                )
+            pairs.append((source, target))
+        return pairs
+
+    def _cleaned(self, sentence: str) -> str:
+        return cleaned_sentence(sentence) if self.clean else sentence
+
+    @cached_property
+    def _known(self) -> dict[str, list[int]]:
+        """Which pairs translate a sentence, whatever the blanks between its words."""
+        known: dict[str, list[int]] = {}
+        for number, (source, _) in enumerate(self._pairs):
+            known.setdefault(_key(source), []).append(number)
+        return known
+
+    @cached_property
+    def _division(self) -> dict[str, Tensor]:
+        """The pairs of each split.
+
+        Raises:
+            CorpusError: There are too few sentences to hold out so many.
+        """
+        pairs_of = list(self._known.values())
+        most = max(1, len(pairs_of) // SHARE) if self.synthetic else len(pairs_of)
+        num_test, num_val = min(self.num_test, most), min(self.num_val, most)
+        held_out = num_test + num_val
+        if held_out >= len(pairs_of):
+            raise CorpusError(
+                f"{self.title}: of {len(pairs_of):,} different sentences {self.num_val:,} + "
+                f"{self.num_test:,} held out leave none to train on: lower --data.num_val and "
+                "--data.num_test"
+            )
+        generator = Generator().manual_seed(self._split_seed)
+        order = torch.randperm(len(pairs_of), generator=generator).tolist()
+        draws = torch.rand(len(pairs_of), generator=generator).tolist()
+        drawn = [
+            pairs_of[sentence][int(draw * len(pairs_of[sentence]))]
+            for sentence, draw in zip(order[:held_out], draws, strict=False)
+        ]
+        rest = chain.from_iterable(pairs_of[sentence] for sentence in order[held_out:])
+        return {
+            "test": torch.tensor(drawn[:num_test], dtype=torch.long),
+            "val": torch.tensor(drawn[num_test:], dtype=torch.long),
+            "train": torch.tensor(sorted(rest)),
+        }
+
+    @cached_property
+    def _sides(self) -> tuple[TokenRows, TokenRows]:
+        cut = tokenizer(self.tokenizer)
+        source, target = zip(*self._pairs, strict=True)
+        return TokenRows(source, cut), TokenRows(target, cut)
+
+    def read(self, split: str) -> SentenceRows:
+        numbers = self._division[split]
+        source, target = self._sides
+        training = split == "train"
+        most = self.max_length if training else None
+        references = () if training else tuple(self._pairs[n][1] for n in numbers.tolist())
+        return SentenceRows(
+            source.indices(numbers, self.source_vocab, bos=False, most=most),
+            target.indices(numbers, self.target_vocab, bos=True, most=most),
+            references,
+        )
+
+    # Facts
+
+    @cached_property
+    def _vocabs(self) -> tuple[Vocab, Vocab]:
+        numbers = self._division["train"]
+        texts = [side.tokens(numbers) for side in self._sides]
+        if self.shared_vocab:
+            return (self._vocab(chain(*texts)),) * 2
+        source, target = map(self._vocab, texts)
+        return source, target
+
+    def _vocab(self, tokens: Iterable[str]) -> Vocab:
+        return Vocab.of(tokens, specials=SPECIALS, min_freq=self.min_freq)
+
+    @property
+    def source_vocab(self) -> Vocab:
+        """Of the training sentences, and of their translations too where it is shared."""
+        return self._vocabs[0]
+
+    @property
+    def target_vocab(self) -> Vocab:
+        """Of the training translations, and of the sentences too where it is shared."""
+        return self._vocabs[1]
+
+    @cached_property
+    def source_vocab_size(self) -> int:
+        return len(self.source_vocab)
+
+    @cached_property
+    def target_vocab_size(self) -> int:
+        return len(self.target_vocab)
+
+    @cached_property
+    def bos_index(self) -> int:
+        return SPECIALS.index(BOS)
+
+    @cached_property
+    def eos_index(self) -> int:
+        return SPECIALS.index(EOS)
+
+    @cached_property
+    def unk_index(self) -> int:
+        return SPECIALS.index(UNK)
+
+    def source_tokens(self, sentence: str) -> list[int]:
+        """A sentence of one's own as the model wants it: its tokens and <eos>."""
+        return self.source_vocab[[*tokenizer(self.tokenizer)(self._cleaned(sentence)), EOS]]
+
+    def target_text(self, tokens: Iterable[int]) -> str:
+        """The text of a translation; <pad>, <bos> and <eos> are left out."""
+        unspoken = {SPECIALS.index(special) for special in (PAD, BOS, EOS)}
+        spoken = [token for token in map(int, tokens) if token not in unspoken]
+        return joined(self.target_vocab.tokens(spoken), self.tokenizer)
+
+    def translations(self, sentence: str) -> tuple[str, ...]:
+        """The translations of a sentence that the file has, none twice; else the course's."""
+        cleaned = self._cleaned(sentence)
+        numbers = self._known.get(_key(cleaned), ())
+        known = dict.fromkeys(self._pairs[number][1] for number in numbers)
+        return tuple(known) or tuple(filter(None, [self.well_known.get(cleaned)]))
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Sentences to show: of those held out; where none are, the well known or the first."""
+        if len(held_out := self._division["val"]):
+            return tuple(self._pairs[number][0] for number in held_out[:SHOWN].tolist())
+        known = {} if self.synthetic else self.well_known
+        return tuple(known) or tuple(self._known)[:SHOWN]
+
+    @property
+    def holds_out(self) -> bool:
+        return self.num_val > 0
+
+    # Who gets which rows
+
+    def setup(self, stage: str) -> None:
+        if stage == "test" and not self.num_test:
+            raise CorpusError(
+                f"{self.title} has no test pairs: all are trained on, or held out to choose by; "
+                "train with --data.num_test"
+            )
+        super().setup(stage)
+
+    def train_dataloader(self) -> Loader:
+        if getattr(self.trainer, "overfit_batches", 0):
+            return self._evaluation_loader("train")
+        rows: Any = self.data["train"]
+        sampler = LengthBuckets(
+            rows,
+            self.batch_size,
+            rows.lengths,
+            seed=self.seed,
+            position=self._position,
+            **self._ranks,
+        )
+        if len(sampler) == 0:
+            raise CorpusError(f"{self.title}: {len(rows)} training pairs are too few to train on")
+        return self._loader(rows, sampler)
+
+    def _evaluation_loader(self, split: str) -> Loader:
+        rows: Any = self.data[split]
+        return self._loader(
+            rows, EvaluationBuckets(rows, self.batch_size, rows.lengths, **self._ranks)
+        )
+
+    @property
+    def described(self) -> str:
+        """What was read: "fra-eng, 160,000 train + 2,000 val pairs"."""
+        pairs = " + ".join(f"{len(rows):,} {split}" for split, rows in self.data.items())
+        kind = ", synthetic stand-in" if self.synthetic else ""
+        return f"{self.title}{kind}, {pairs} pairs{self._share()}"
+
+    def _share(self) -> str:
+        """How much of the original that is, where it is less: " (1,000 of 167,130 pairs)"."""
+        used = len(self._pairs)
+        whole = self._found if self.synthetic else self.full_size.get("train", self._found)
+        return f" ({used:,} of {whole:,} pairs)" if used < whole else ""
+
+    # What a checkpoint keeps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Adds what predicting needs: the vocabularies, and how a sentence becomes tokens."""
+        return {
+            **super().state_dict(),
+            "source_vocabulary": list(self.source_vocab.entries),
+            "target_vocabulary": list(self.target_vocab.entries),
+            "tokenizer": self.tokenizer,
+            "clean": self.clean,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Refuses a checkpoint that was trained on other vocabularies."""
+        for side, vocab in (("source", self.source_vocab), ("target", self.target_vocab)):
+            saved, own = state[f"{side}_vocabulary"], list(vocab.entries)
+            if saved != own:
+                given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
+                raise CorpusError(
+                    f"the checkpoint was trained on other pairs than {self.title}: its {side} "
+                    f"vocabulary of {len(saved):,} differs from that of {len(own):,}; it was "
+                    f"trained with: {given or 'the defaults'}"
+                )
+
+
+def _key(sentence: str) -> str:
+    return " ".join(sentence.split())

@@ -1,0 +1,1 @@
+"""Corpora of words for embeddings: windows, co-occurrences, queries."""

@@ -1,0 +1,73 @@
+"""Trained models that come with the zoo: whole, small, and good for something."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from datamodules import FashionMNIST
+from scripts.results.measure import Measurer
+from scripts.results.ship import MOST, RECIPES, ship
+from tests.conftest import fails
+from zoo.checkpoints.checkpoint import read
+from zoo.checkpoints.shipped import FOLDER, resolved, shipped
+from zoo.cli.main import main
+from zoo.errors import InputError
+
+
+def test_they_are_those_that_the_script_trains_and_small():
+    assert shipped() == sorted(RECIPES)
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST
+
+
+@pytest.mark.parametrize(("size", "names"), [(10, sorted(RECIPES)), (MOST // 4, [])])
+def test_all_of_them_are_written_or_none(size, names, tmp_path, monkeypatch):
+    class Made(Measurer):
+        def fit(self, row, seed):
+            return tmp_path
+
+        def do(self, command, *rest):
+            Path(command[-1]).write_bytes(bytes(size))
+
+    monkeypatch.setattr("scripts.results.ship.FOLDER", tmp_path / "trained")
+    with nullcontext() if names else pytest.raises(InputError, match="ship smaller ones"):
+        ship(Made(tmp_path, float("inf")))
+    assert sorted(path.stem for path in (tmp_path / "trained").glob("*")) == names
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_each_loads_by_its_name_and_says_that_its_corpus_is_synthetic(name):
+    model = zoo.load(name)
+    assert not model.training
+    checkpoint = read(name)
+    corpus = checkpoint[checkpoint["zoo"]["corpus"]]
+    arguments = corpus.get("arguments", {})
+    assert arguments.get("synthetic") or name == "gan-gaussian2d"
+
+
+def test_lenet_knows_the_garments_of_the_stand_in():
+    corpus = FashionMNIST(synthetic=True)
+    corpus.prepare_data()
+    corpus.setup("test")
+    images, labels = next(iter(corpus.test_dataloader()))
+    model = zoo.load("lenet_relu-fashion_mnist")
+    with torch.no_grad():
+        guesses = model(corpus.on_after_batch_transfer((images, labels), 0)[0]).argmax(dim=1)
+    assert (guesses == labels).float().mean() > 0.9
+
+
+def test_the_command_predicts_by_a_name(capsys, tmp_path):
+    assert main(["predict", "--ckpt_path", "gru_held_out-time_machine", "--prompt", "the"]) == 0
+    assert "written:" in capsys.readouterr().out
+
+
+def test_a_file_of_that_name_wins(tmp_path):
+    (tmp_path / shipped()[0]).touch()
+    assert resolved(tmp_path.joinpath(shipped()[0])).parent == tmp_path
+
+
+def test_another_name_is_refused_with_those_there_are(capsys):
+    said = fails(capsys, "predict", "--ckpt_path", "lenet-fashion_mnist", "shirt.png")
+    assert "there is no such checkpoint; with the zoo come: bag_of_embeddings-imdb" in said

@@ -1,0 +1,106 @@
+"""Settings are checked before anything is imported: those of somebody else run no code."""
+
+import inspect
+import re
+import typing
+from pathlib import Path
+
+import pytest
+import torch
+
+from scripts.durability.configs import SETTINGS, write_evil
+from tests.conftest import all_architectures, all_recipes, fails, imported
+from zoo.catalogue import corpora
+from zoo.cli.allowed import CLASSES, refuse_foreign_classes
+from zoo.cli.main import main
+from zoo.errors import InputError
+
+
+@pytest.fixture
+def evil(tmp_path, monkeypatch):
+    """Where packages that must not be imported would leave their trace."""
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    return write_evil(tmp_path)
+
+
+def test_functions_of_others_are_no_callbacks(capsys):
+    line = fails(
+        capsys,
+        *("fit", "lenet-fashion_mnist", "--data.synthetic", "true"),
+        "--trainer.callbacks+=lightning.pytorch.callbacks.LambdaCallback",
+        "--trainer.callbacks.init_args.on_fit_start=os.system",
+    )
+    assert line == (
+        "zoo: trainer.callbacks.init_args.on_fit_start: os.system is not of the zoo, Lightning or "
+        "torch and is not imported; where you trust it: --allow os"
+    )
+
+
+def test_settings_of_a_class_are_not_read_from_another_file(capsys):
+    Path("sgd.yaml").write_text("class_path: os.system\n")
+    for file in ("sgd.yaml", "./sgd.yaml", str(Path("sgd.yaml").absolute())):
+        options = ("fit", "lenet-fashion_mnist", "--data.synthetic", "true")
+        line = fails(capsys, *options, f"--model.optimizer={file}")
+        assert "not in a file of their own" in line
+
+
+def test_a_hostile_checkpoint(evil, capsys):
+    arguments = {"in_channels": 1, "num_classes": 10, "optimizer": {"class_path": "evil.C"}}
+    torch.save(
+        {
+            "zoo": {"class_path": "zoo.image_classification.lenet.LeNet", "corpus": None},
+            "hyper_parameters": arguments,
+            "state_dict": {},
+        },
+        "hostile.ckpt",
+    )
+    for verb in ("test", "validate"):
+        options = ("--ckpt_path", "hostile.ckpt", "--data", "FashionMNIST")
+        assert "evil.C" in fails(capsys, verb, *options, "--data.synthetic", "true")
+    assert not evil.exists()
+
+
+def test_a_package_that_the_user_trusts(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from zoo.image_classification.lenet import LeNet\nclass Mine(LeNet): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    options = ("fit", "--model", "mine.Mine", "--data", "FashionMNIST", "--data.synthetic", "true")
+    quick = [
+        *("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"),
+        *("--trainer.limit_val_batches", "1", "--trainer.num_sanity_val_steps", "0"),
+    ]
+    assert main([*options, *quick]) == 2
+    assert main([*options, *quick, "--allow", "mine"]) == 0
+    (checkpoint,) = Path("runs").rglob("last.ckpt")
+    assert main(["test", "--ckpt_path", str(checkpoint)]) == 2
+    few = ("--trainer.limit_test_batches", "1")
+    assert main(["test", "--ckpt_path", str(checkpoint), *few, "--allow", "mine"]) == 0
+
+
+def test_all_recipes_pass():
+    for recipe in all_recipes():
+        refuse_foreign_classes(recipe.config, ())
+
+
+@pytest.mark.parametrize("text", ["photo.jpg", "test.jpg", "os.txt", "data/os.path.txt"])
+def test_files_are_no_classes(text):
+    refuse_foreign_classes(SETTINGS, [f"--data.content={text}", f"--model.feature_network={text}"])
+
+
+def test_no_other_argument_may_be_a_class():
+    """What jsonargparse could import, by its type, is looked at by its name."""
+    for definition in [*all_architectures(), *corpora().values()]:
+        cls = imported(definition.class_path)
+        for parent in cls.__mro__[:-1]:
+            for name, kind in typing.get_type_hints(parent.__init__).items():
+                plain = re.sub(r"typing\.|collections\.abc\.|pathlib\._?\w*\.?", "", str(kind))
+                if inspect.isclass(kind) and kind in (str, int, float, bool, Path, type(None)):
+                    continue
+                if re.search(r"Callable|Optimizer|Scheduler|Module|type\[", plain):
+                    assert CLASSES.fullmatch(name), (definition.name, name, plain)
+
+
+def test_other_settings_than_an_experiments():
+    with pytest.raises(InputError, match="has seed_everything, trainer, model, data, not config"):
+        refuse_foreign_classes({"config": "other.yaml"}, ())

@@ -1,0 +1,179 @@
+"""The laws of the house: who imports whom, what a file is called, what a header says."""
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import datamodules
+import zoo
+from tests.conftest import ROOT, all_architectures, all_recipes
+from zoo.catalogue import corpora, lineage, scan
+from zoo.cli.overlays import overlays
+from zoo.runs.comparison.wandb_runs import files_of
+from zoo.runs.history import pictures_in
+
+PACKAGES = ("zoo", "datamodules", "scripts")
+FAMILIES = {p.parent.name for p in (ROOT / "zoo").glob("*/task.py")}
+HEAVY = ("torch", "lightning", "torchvision", "torchmetrics", "matplotlib", "wandb", "numpy")
+
+
+def sources():
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_rooms_import_only_what_they_may(path):
+    place = path.relative_to(ROOT).parts
+    names = imports(path)
+    if place[0] == "datamodules":
+        assert "zoo" not in roots(path)
+    if place[0] == "zoo" and place[1] != "cli":
+        assert "datamodules" not in roots(path)
+        assert not any(name.startswith("zoo.cli") for name in names)
+    if place[0] in ("zoo", "datamodules"):
+        assert not {"scripts", "tests"} & roots(path)
+    if place[0] == "zoo" and place[1] in FAMILIES:
+        others = FAMILIES - {place[1]}
+        assert not any(name.startswith(tuple(f"zoo.{o}" for o in others)) for name in names)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_public_names_of_lightning_and_torch(path):
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] in ("lightning", "torch", "torchvision", "torchmetrics"):
+            assert not any(part.startswith("_") for part in parts), name
+        assert parts[0] != "pytorch_lightning"
+
+
+def test_no_vague_file_names():
+    vague = {"utils.py", "helpers.py", "common.py", "misc.py"}
+    assert not [path for path in sources() if path.name in vague]
+
+
+def test_roots_and_front_end_import_nothing_heavy():
+    code = (
+        "import sys, zoo, datamodules, zoo.cli.main, zoo.cli.show.listing, zoo.cli.experiment;"
+        "zoo.list_models(), dir(zoo), zoo.__version__;"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_corpus_that_is_offered_is_one():
+    for name in corpora():
+        assert getattr(datamodules, name).title, name
+
+
+def test_the_package_tells_what_it_has_and_its_version():
+    assert {"load", "list_models", *zoo.list_models()} <= set(dir(zoo))
+    assert zoo.__version__ == version("deep-learning-zoo")
+    with pytest.raises(AttributeError, match="has no attribute 'LeNett'"):
+        zoo.LeNett  # noqa: B018
+
+
+@pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)
+def test_a_module_is_its_class_in_words(definition):
+    assert definition.path.stem.replace("_", "") == definition.name.lower()
+
+
+@pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)
+def test_header_is_whole(definition):
+    assert {"Paper", "Shapes", "Size", "Config"} <= set(definition.header)
+    configured = definition.header["Config"].split(", ")
+    assert sorted(configured) == sorted(
+        recipe.name for recipe in all_recipes() if recipe.model == definition.name
+    )
+    measured = [line.partition(":")[0] for line in definition.results]
+    assert measured == [name for name in configured if name in measured]
+
+
+@pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)
+def test_results_say_how_they_were_measured(definition):
+    for line in definition.results:
+        assert re.search(r"after [\d,]+ (epochs?|steps) \(.*seed \d+.* 20\d\d-\d\d-\d\d", line), (
+            line
+        )
+        drawn = line.partition(":")[0].endswith("-gradient_noise")
+        assert drawn or re.search(r"\((real|synthetic|generated)", line), line
+
+
+@pytest.mark.parametrize("recipe", all_recipes(), ids=lambda r: r.name)
+def test_a_recipe_fits_a_screen_and_says_what_it_is(recipe):
+    lines = recipe.text.splitlines()
+    assert lines[0].startswith("# ")
+    assert len(lines) <= 20
+    model, corpus = recipe.config["model"]["class_path"], recipe.config["data"]["class_path"]
+    assert model.startswith(f"zoo.{recipe.path.parent.name}.")
+    stem, _, end = recipe.name.partition("-")
+    assert stem.startswith(model.split(".")[-2])
+    assert end == corpus.split(".")[-2]
+
+
+def test_each_family_and_corpus_states_its_batch():
+    tasks = sorted((ROOT / "zoo").glob("*/task.py"))
+    found = scan("datamodules", ROOT / "datamodules")
+    corpora = {d.path for d in found.values() if "datamodules.corpus.Corpus" in lineage(d, found)}
+    assert tasks
+    for path in [*tasks, *corpora]:
+        assert "\nBatch: " in (ast.get_docstring(ast.parse(path.read_text())) or ""), path
+
+
+def test_the_wheel_holds_every_recipe(tmp_path):
+    source = tmp_path / "source"
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        source.mkdir(exist_ok=True)
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    for package in ("zoo", "datamodules"):
+        for path in (ROOT / package).rglob("*"):
+            if path.suffix in (".py", ".yaml"):
+                target = source / path.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+    code = "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=True
+    )
+    wheel = source / done.stdout.split()[-1]
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"zoo/recipes/{r.path.parent.name}/{r.name}.yaml" for r in all_recipes()} <= names
+    assert "datamodules/synthetic/garments.py" in names
+    assert not [n for n in names if n.startswith(("tests", "scripts"))]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_listings_do_not_depend_on_the_file_system(reverse, tmp_path, monkeypatch):
+    """Which hands out names in an order of its own."""
+    for name in ("b.png", "a.png", "c.PNG", "run-b.wandb", "run-a.wandb"):
+        (tmp_path / name).touch()
+    known = list(scan("zoo.optimizers", ROOT / "zoo" / "optimizers"))
+    for method in ("glob", "rglob"):
+        found = getattr(Path, method)
+        monkeypatch.setattr(
+            Path, method, lambda *given, found=found: iter(sorted(found(*given), reverse=reverse))
+        )
+    assert list(pictures_in(tmp_path)) == ["a", "b", "c"]
+    assert [path.name for path in files_of(tmp_path)] == ["run-a.wandb", "run-b.wandb"]
+    assert list(overlays.__wrapped__()) == sorted(overlays())
+    assert list(scan("zoo.optimizers", ROOT / "zoo" / "optimizers")) == known

@@ -1,0 +1,131 @@
+"""W&B: offline unless asked, no secrets, no paths, and a dead server delays nothing for long."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from zoo.cli.main import main
+from zoo.runs import wandb_logger
+from zoo.runs.wandb_logger import finish, make_logger, redact, within
+
+RECIPE = "softmax_regression-fashion_mnist"
+QUICK = [
+    *("--data.synthetic", "true", "--trainer.max_epochs", "1"),
+    *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),
+]
+
+
+def test_redacts_secrets_and_paths():
+    settings = {
+        "model": {"lr": 0.1, "api_key": "CANARY", "_class_path": "x", "tokenizer": "word"},
+        "data": {"root": "/home/me/data", "list": ["~/x", "plain"], "token": "CANARY"},
+    }
+    assert redact(settings) == {
+        "model": {"lr": 0.1, "tokenizer": "word"},
+        "data": {"root": "data", "list": ["x", "plain"]},
+    }
+
+
+@pytest.mark.drawn
+def test_an_offline_run_holds_metrics_and_pictures_but_no_canary(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", "CANARY" + "0" * 34)
+    assert main(["fit", RECIPE, *QUICK, "--data.root", str(tmp_path / "CANARY-folder")]) == 0
+    (run,) = Path(f"runs/{RECIPE}/1/wandb").glob("offline-run-*")
+    pictures = list(run.rglob("*.png"))
+    assert len(pictures) == 2
+    content = b"".join(path.read_bytes() for path in run.glob("*.wandb"))
+    assert b"val/accuracy" in content
+    assert b"torch.optim.Adam" in content
+    for path in [p for p in run.rglob("*") if p.is_file() and p.suffix != ".png"]:
+        if "logs" not in path.relative_to(run).parts:
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+        assert b"CANARY0" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("mode", ["online", None])
+def test_a_dead_server_costs_seconds_and_no_run(mode, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    start = time.perf_counter()
+    with pytest.warns(UserWarning, match="logged offline"):
+        logger = make_logger(tmp_path, mode)
+    assert time.perf_counter() - start < 10
+    assert logger.experiment.offline
+    finish()
+
+
+def test_no_login_is_said_and_logged_offline(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    with pytest.warns(UserWarning, match="wandb login"):
+        logger = make_logger(tmp_path, "online")
+    assert logger.experiment.offline
+    finish()
+
+
+def test_disabled_is_no_logger(tmp_path):
+    assert make_logger(tmp_path, "disabled") is None
+
+
+def service():
+    """W&B's process of this one."""
+    children = psutil.Process().children()
+    alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    (found,) = [child for child in alive if "wandb-core" in child.name()]
+    return found
+
+
+@pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("logged", [1, 100])
+def test_a_service_that_is_gone_is_not_waited_for(fault, logged, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setattr(wandb_logger, "PATIENCE", 1)
+    logger = make_logger(tmp_path, "offline")
+    for step in range(logged):
+        logger.experiment.log({"loss": step})
+    found = service()
+    found.send_signal(fault)
+    if fault != signal.SIGSTOP:
+        psutil.wait_procs([found], timeout=5)
+    start = time.perf_counter()
+    with pytest.warns(UserWarning, match=r"W&B (took longer than|did not finish the run)"):
+        finish()
+    assert time.perf_counter() - start < 5
+    make_logger(tmp_path / "next", "offline").experiment.log({"loss": 0})  # by a new service
+    finish()
+    assert list((tmp_path / "next" / "wandb").rglob("*.wandb"))
+
+
+@pytest.mark.parametrize(
+    "fault", [signal.SIGSTOP, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
+def test_nor_does_the_end_of_a_process_wait(fault, tmp_path):
+    code = (
+        "import psutil; from pathlib import Path; from zoo.training import wandb_logger\n"
+        "wandb_logger.PATIENCE = 1\n"
+        "for _ in range(2):\n"  # a run has a service of its own
+        "    wandb_logger.finish()\n"
+        "    wandb_logger.make_logger(Path(), 'offline').experiment.log({'loss': 0})\n"
+        "(service,) = [c for c in psutil.Process().children() if 'wandb-core' in c.name()]\n"
+        f"service.send_signal({int(fault)}); print(service.pid)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not psutil.pid_exists(int(done.stdout))
+
+
+def test_a_call_that_does_not_return_is_left_behind():
+    assert within(5, lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        within(5, lambda: 1 / 0)
+    with pytest.raises(TimeoutError, match="no answer in 0 s"):
+        within(0.1, lambda: time.sleep(5))

@@ -1,0 +1,154 @@
+"""Checkpoints: written whole or not at all, verified before they are read, plain data only."""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from zoo.checkpoints import checked_archive, portable
+from zoo.checkpoints.shipped import resolved, shipped
+from zoo.errors import InputError
+from zoo.version import CHECKPOINT_FORMAT
+
+TRUSTED = ("zoo.", "datamodules.")
+
+
+class DurableCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are written whole or not at all, with a checksum.
+
+    Lightning stages in the temporary folder and copies over the old file where that lies on
+    another filesystem; a kill or a full disk then costs both.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Raises InputError where it cannot be written; an older file is as it was."""
+        for left in Path(path).parent.glob(".*.ckpt.partial"):  # by a kill
+            left.unlink(missing_ok=True)
+        checked_archive.write(checkpoint, Path(path))
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return read(path)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU, after a check of every byte; runs no code from it.
+
+    Args:
+        path: Of the file, or the name of a trained model that comes with the zoo.
+
+    Raises:
+        InputError: The file is missing, empty, cut, damaged, not a checkpoint or has code in it.
+    """
+    path = resolved(Path(path))
+    if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
+        raise InputError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
+    try:
+        size = path.stat().st_size
+        if portable.is_portable(path):
+            checkpoint = portable.read(path)
+        else:
+            checked_archive.verify(path)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        come = f"; with the zoo come: {', '.join(shipped())}" if not path.suffix else ""
+        raise InputError(f"{path}: there is no such checkpoint{come}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, not a checkpoint") from None
+    except zipfile.BadZipFile:
+        raise InputError(f"{path}: not a whole checkpoint ({size:,} bytes; cut?)") from None
+    except pickle.UnpicklingError:
+        raise InputError(f"{path}: holds more than plain data and is not loaded") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+    written = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
+    kinds = {"format": int, "class_path": str, "corpus": str | None}
+    if not isinstance(written, dict) or any(
+        name in written and not isinstance(written[name], kind) for name, kind in kinds.items()
+    ):
+        raise InputError(f"{path}: not a checkpoint of the zoo")
+    if written.get("format", 0) > CHECKPOINT_FORMAT:
+        version = written.get("version")
+        raise InputError(f"{path}: written by a newer zoo ({version}): update this one")
+    return checkpoint
+
+
+def load(path: str | Path, *, allow: Sequence[str] = ()) -> LightningModule:
+    """The trained model of a checkpoint, on the CPU and in evaluation mode.
+
+    Args:
+        path: Of the checkpoint, or the name of a trained model that comes with the zoo.
+        allow: Packages besides the zoo that the model's class may come from.
+
+    Raises:
+        InputError: The file cannot be read, or its class is of another package.
+    """
+    checkpoint = read(path)
+    refuse_foreign(checkpoint, path, allow)
+    module, _, name = checkpoint["zoo"].get("class_path", "").rpartition(".")
+    if not module or not isinstance(checkpoint.get("state_dict"), dict):
+        raise InputError(f"{path}: holds no trained model")
+    try:
+        cls = getattr(import_module(module), name)
+    except (ImportError, AttributeError):
+        raise InputError(f"{path}: this version of the zoo has no {module}.{name}") from None
+    model = cls(**model_arguments(checkpoint))
+    load_weights(model, checkpoint, path)
+    return model.eval()
+
+
+def load_weights(model: LightningModule, checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Loads the weights of a checkpoint into a model.
+
+    Raises:
+        InputError: They are those of another network; says where they differ first.
+    """
+    try:
+        model.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        (_, reason, *_) = [*str(error).splitlines(), ""]
+        name = type(model).__name__
+        raise InputError(f"{path}: its weights do not fit this {name}: {reason.strip()}") from None
+
+
+def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence[str] = ()) -> None:
+    """Refuses a checkpoint whose model or corpus is of a package that is not trusted.
+
+    To import a class is to run its module.
+
+    Raises:
+        InputError: It is of another package than the zoo and those in `allow`.
+    """
+    trusted = (*TRUSTED, *(f"{package}." for package in allow))
+    corpus = corpus_state(checkpoint) or {}
+    for class_path in (checkpoint["zoo"].get("class_path"), corpus.get("class_path")):
+        if class_path is not None and not str(class_path).startswith(trusted):
+            raise InputError(f"{path}: {class_path} is not of the zoo and is not imported")
+
+
+def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What the network was built with, without optimizer, schedule and Lightning's own keys."""
+    training = ("optimizer", "lr_scheduler", "schedule_interval", "weight_decay")  # or ends so
+    return {
+        name: value
+        for name, value in checkpoint.get("hyper_parameters", {}).items()
+        if not name.startswith("_") and not name.endswith(training)
+    }
+
+
+def corpus_state(checkpoint: dict[str, Any]) -> dict[str, Any] | None:
+    """What the corpus left in the checkpoint, if it was trained on one of `datamodules`."""
+    return checkpoint.get(checkpoint["zoo"].get("corpus") or "")

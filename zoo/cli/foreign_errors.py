@@ -1,0 +1,110 @@
+"""Errors of jsonargparse, Lightning and torch, each as the one line that helps."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import walk_tb
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch.optim import lr_scheduler
+
+from zoo.catalogue import optimizers, schedules
+from zoo.cli.names import listed, meant
+from zoo.errors import InputError
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Complaints about options as one line; W&B ends with the run, come what may."""
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from zoo.runs.wandb_logger import finish
+
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise InputError(" ".join(str(error).split())) from None
+    except (ValueError, ZeroDivisionError) as error:
+        complaint = _of_options(error)
+        if complaint is None:
+            raise
+        raise InputError(complaint) from None
+    except RuntimeError as error:  # of oneDNN, for an LSTM in bfloat16 on processors without it
+        reason = str(error).partition(". ")[0]
+        if not reason.startswith("could not create a primitive"):
+            raise
+        raise InputError(
+            f"this processor cannot compute a layer in this precision ({reason}): "
+            "--trainer.precision 32-true"
+        ) from None
+    except SystemExit as error:  # into which Lightning turns a second Ctrl-C
+        raise error.__context__ or error from None
+    finally:
+        finish()
+
+
+def _of_options(error: Exception) -> str | None:
+    """What the Trainer, an optimizer or a schedule says of its options; None of other errors."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    where, said = str(frame.f_globals["__name__"]), " ".join(str(error).split())
+    if where.startswith("torch.optim."):
+        return f"{type(frame.f_locals.get('self')).__name__}: {said}"
+    return said if where.startswith("lightning.pytorch.") else None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _of_trainer(complaint: str, given: Any) -> str:
+    """What the Trainer finds wrong with its options, in one line."""
+    line = " ".join(complaint.split())
+    if line.startswith("No supported"):  # accelerator; Lightning does not say which was asked for
+        return f"--trainer.accelerator {given['accelerator']}: {line[:-1]}; `zoo doctor` tells"
+    return line
+
+
+def _one_line(message: str) -> str:
+    """The heart of a parser's error, with a suggestion for an option that does not exist."""
+    unknown = re.search(r"[Uu]nrecognized arguments?: --?([\w.]+)", message) or re.search(
+        r"[Kk]ey ['\"]([\w.]+)['\"] is not expected", message
+    )
+    if unknown:
+        name = unknown.group(1)
+        known = [f"trainer.{n}" for n in inspect.signature(Trainer).parameters]
+        near = difflib.get_close_matches(name, [*known, "seed_everything"], n=1)
+        return f"there is no option --{name}" + (f" (did you mean --{near[0]}?)" if near else "")
+    chosen = re.search(r'key "(optimizer|lr_scheduler)":\s+- Expected a path but ([\w.]+)', message)
+    if chosen:
+        return _no_such(*chosen.groups())
+    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
+    key = re.search(r'key "([\w.]+)"', message)
+    causes = [line for line in lines if re.search(r"not accepted|Expected|[Ii]nvalid|not a", line)]
+    cause = next((c for c in causes if "NoneType" not in c), lines[-1] if lines else message)
+    cause = cause.replace("typing.", "").replace("<class ", "").replace(">", "")
+    option = f"--{key.group(1)}" if key else ""
+    value = re.search(r"Given value: (.*)", message)
+    given = re.search(r"key='(\w+)', val=(.*)\)", value.group(1)) if value else None
+    if given:
+        option += f".{given.group(1)}"
+    elif value and "Got value" not in cause:
+        cause += f", not {value.group(1)}"
+    return f"{option}: {cause}" if option else cause
+
+
+def _no_such(argument: str, name: str) -> str:
+    """What to say of an optimizer or a schedule that does not exist: what there is."""
+    kind, module, base, own = {
+        "optimizer": ("optimizer", torch.optim, torch.optim.Optimizer, optimizers()),
+        "lr_scheduler": ("schedule", lr_scheduler, lr_scheduler.LRScheduler, schedules()),
+    }[argument]
+    torchs = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
+    names = sorted({*own, *torchs} - {base.__name__})
+    near = meant(name.rpartition(".")[2], names)
+    return f"no {kind} is called {name}{near}; there are: {listed(names)}"

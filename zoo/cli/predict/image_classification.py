@@ -1,0 +1,92 @@
+"""predict, for pictures: a table of labels and an annotated PNG, or a submission to Kaggle."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from datamodules.pictures.rows import read_picture
+from zoo.cli.predict.prediction import Prediction
+from zoo.image_classification.pictures import show
+
+COLUMNS, SHOWN = 6, 48
+
+
+def predict_pictures(prediction: Prediction, inputs: list[str]) -> Path:
+    """Labels picture files and draws them with their labels; or writes a submission.
+
+    Without inputs the corpus's own pictures to label are taken, and what comes out is the file
+    that Kaggle takes. Returns where it is.
+    """
+    state = prediction.state
+    names = ("labels", "mean", "std", "size", "crop_size", "resize")
+    arguments = {
+        "files": inputs or prediction.unanswered("picture"),
+        **{name: state[name] for name in names},
+    }
+    corpus, probabilities = prediction.run(
+        "datamodules.pictures.to_predict.PictureFiles", arguments
+    )
+    labels, pictures = state["labels"], corpus.rows.pictures
+    console = Console(highlight=False)
+    if not inputs:
+        console.print(_counted(probabilities, labels))
+        return prediction.submit(*_submission(state["submission"], pictures, probabilities, labels))
+    console.print(_table(pictures, probabilities, labels))
+    if len(pictures) > SHOWN:
+        console.print(f"and {len(pictures) - SHOWN:,} more")
+    path = prediction.place("", ".png")
+    _draw(corpus, probabilities, labels).savefig(path, dpi=120)
+    return path
+
+
+def _submission(
+    kind: str, pictures: Sequence[Any], probabilities: Tensor, labels: list[str]
+) -> tuple[list[str], Iterator[list[str]]]:
+    """Header and rows: the label of each picture, or the probability of every class."""
+    if kind == "probabilities":
+        rows = zip(pictures, probabilities.tolist(), strict=True)
+        return ["id", *labels], ([p.name, *(f"{v:.6g}" for v in row)] for p, row in rows)
+    classes = zip(pictures, probabilities.argmax(dim=1).tolist(), strict=True)
+    return ["id", "label"], ([picture.name, labels[index]] for picture, index in classes)
+
+
+def _counted(probabilities: Tensor, labels: list[str]) -> Table:
+    """How many pictures got each of the most frequent labels."""
+    counts = probabilities.argmax(dim=1).bincount(minlength=len(labels))
+    table = Table("label", "pictures")
+    values, classes = counts.topk(min(10, len(labels)))
+    for value, index in zip(values.tolist(), classes.tolist(), strict=True):
+        if value:
+            table.add_row(labels[index], f"{value:,}")
+    return table
+
+
+def _table(pictures: Sequence[Any], probabilities: Tensor, labels: list[str]) -> Table:
+    table = Table("file", "label", "probability", "or else", "probability")
+    values, classes = probabilities.topk(min(2, len(labels)), dim=1)
+    rows = zip(pictures, values.tolist(), classes.tolist(), strict=True)
+    for picture, value, index in islice(rows, SHOWN):
+        cells = zip(value, index, strict=True)
+        table.add_row(str(picture), *(cell for v, i in cells for cell in (labels[i], f"{v:.3f}")))
+    return table
+
+
+def _draw(corpus: Any, probabilities: Tensor, labels: list[str]) -> Figure:
+    pictures = corpus.rows.pictures[:SHOWN]
+    columns = min(COLUMNS, len(pictures))
+    rows = ceil(len(pictures) / columns)
+    figure = Figure(figsize=(2.2 * columns, 2.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, picture, row in zip(axes, pictures, probabilities, strict=False):
+        show(axis, read_picture(picture, corpus.in_channels, corpus.size) / 255)
+        axis.set_title(f"{labels[int(row.argmax())]} {row.max():.0%}\n{picture.name}", fontsize=9)
+    return figure

@@ -1,0 +1,39 @@
+"""predict, for tables: a CSV file with one prediction a row, as Kaggle takes it."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo.cli.predict.prediction import Prediction
+from zoo.errors import InputError
+
+FILES = "datamodules.tables.to_predict.TableFiles"
+
+
+def predict_table(prediction: Prediction, inputs: list[str]) -> Path:
+    """Predicts each row of tables, by default of the corpus's own that came without answers.
+
+    Raises:
+        InputError: There is no table, a prediction is not finite, or the file cannot be written.
+    """
+    state = prediction.state
+    names = ("encoder", "layout", "identifier")
+    arguments = {
+        "files": inputs or prediction.unanswered("table"),
+        **{name: state[name] for name in names},
+    }
+    corpus, outputs = prediction.run(FILES, arguments)
+    values = outputs.double().exp() if state["log_target"] else outputs.double()
+    if not values.isfinite().all():
+        row = int((~values.isfinite()).nonzero()[0])
+        raise InputError(f"row {corpus.identifiers[row]}: no finite prediction: look at its cells")
+    column = state["target"]
+    rows = zip(corpus.identifiers, values.tolist(), strict=True)
+    header = [state["identifier"] or "row", column]
+    path = prediction.submit(header, ([name, f"{value:.8g}"] for name, value in rows))
+    table = Table("rows", f"least {column}", "median", "greatest")
+    shown = (values.min(), values.median(), values.max())
+    table.add_row(f"{len(values):,}", *(f"{value:,.6g}" for value in shown))
+    Console(highlight=False).print(table)
+    return path

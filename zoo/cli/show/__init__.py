@@ -1,0 +1,1 @@
+"""What `zoo list` and `zoo show` print."""

@@ -1,0 +1,45 @@
+"""show --layers: an architecture at the sizes of its header, layer by layer."""
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo.catalogue import architectures
+from zoo.cli.names import listed, pick
+from zoo.errors import InputError
+from zoo.examples import build, device, example, shapes
+from zoo.layers.layer_table import layer_table
+
+
+def show_layers(name: str) -> None:
+    """Prints what each layer of an architecture gives, and how far it sees.
+
+    Raises:
+        InputError: The name is no architecture, or one without layers.
+    """
+    name = pick("model", name, architectures())
+    definition = architectures()[name]
+    inputs, _ = shapes(definition)
+    with device(definition):
+        network = build(definition)
+        rows = layer_table(network, example(definition))
+    if not rows or not any(network.children()):
+        layered = [n for n, d in architectures().items() if len(shapes(d)[0]) == 3]
+        raise InputError(f"{name} has no layers; those that do: {listed(layered)}")
+    table = Table(title=f"{name}, from {' x '.join(map(str, inputs))}", title_justify="left")
+    table.add_column("layer")
+    table.add_column("kind")
+    for column in ("output", "parameters", "sees"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        shape = " x ".join(map(str, row.shape)) or "1"
+        sees = "all" if math.isinf(row.receptive_field) else f"{row.receptive_field:.0f}"
+        table.add_row(row.name, row.kind, shape, f"{row.parameters:,}", sees)
+    total = sum(parameter.numel() for parameter in network.parameters())
+    table.add_section()
+    table.add_row("", "", "", f"{total:,}", "")
+    console = Console(highlight=False)
+    console.print(table)
+    if len(inputs) == 3:
+        console.print("sees: side of the square of the picture that one output depends on")

@@ -1,0 +1,1 @@
+"""Graphs of trained networks: ONNX, torch.export, checked against the module."""

@@ -1,0 +1,32 @@
+"""The graph of a language model: tokens -> logits of the next."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoo.export.inputs import Subject, tokens_input, vocab_of
+from zoo.export.ports import Graph
+
+
+def graph(subject: Subject) -> Graph:
+    """Returns what is exported of a trained model."""
+    number = vocab_of(subject, "vocab_size")
+    outputs = {"logits": f"(batch, steps, {number:,}), of the token after each"}
+    sizes = {"batch": 2, "steps": subject.steps()}
+    return Graph(Reading(subject.model), (tokens_input("tokens", number),), outputs, sizes)
+
+
+class Reading(nn.Module):
+    """Tokens -> logits of the token after each, of texts read from their beginning.
+
+    Args:
+        model: A LanguageModel.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        # As its forward, which counts the rows by len: a graph would have them fixed.
+        return self.model.advance(tokens, self.model.begin(tokens.shape[0]))[0]

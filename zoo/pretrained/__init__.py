@@ -1,0 +1,1 @@
+"""Bodies and weights of other projects, and their features."""

@@ -1,0 +1,41 @@
+"""The graph of a regressor: features -> predictions."""
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from zoo.export.inputs import Subject
+from zoo.export.ports import Graph, Input, Sizes
+
+
+def graph(subject: Subject) -> Graph:
+    """Returns what is exported of a trained model."""
+    state = subject.state
+    number = subject.arguments.get("in_features") or subject.shape[0]
+
+    def draw(sizes: Sizes, generator: Generator) -> Tensor:
+        return torch.randn(sizes["batch"], number, generator=generator)
+
+    scaled = "; the scaling of its columns is not in the graph" if "encoder" in state else ""
+    meaning = f"features as the corpus encodes them{scaled}"
+    target = state.get("target") or "the target"
+    told = "the natural logarithm of {}" if state.get("log_target") else "{} in its own units"
+    outputs = {"predictions": f"(batch), {told.format(target)}"}
+    inputs = (Input("features", ("batch", number), meaning, draw),)
+    return Graph(Regression(subject.model), inputs, outputs, {"batch": 2})
+
+
+class Regression(nn.Module):
+    """Features -> predictions in the units of the target.
+
+    Args:
+        model: A Regressor.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.model.predict_step((features, None), 0)

@@ -1,0 +1,114 @@
+"""What compare writes: a table as CSV or Markdown, and files that are whole or not there."""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from io import StringIO
+from math import isfinite, nan
+from pathlib import Path
+
+from zoo.runs.comparison.table import Quantity
+from zoo.errors import InputError
+
+
+def as_csv(names: Sequence[str], rows: Sequence[Quantity]) -> str:
+    """A line a run or group, with all digits: seconds, samples a second, bytes.
+
+    Best values have a column for the epoch, and where there are groups each metric and cost has
+    one for the standard deviation and one for the number of runs.
+    """
+    columns: list[tuple[str, list[str]]] = [("run", list(names))]
+    for row in rows:
+        title = f"{row.name}, best" if row.best else row.name
+        as_text = row.kind == "setting"
+        cells = [_exact(nan if as_text else cell.value, cell.text) for cell in row.cells]
+        columns.append((title, cells))
+        if row.best and any(isfinite(cell.epoch) for cell in row.cells):
+            epochs = [_exact(cell.epoch) for cell in row.cells]
+            columns.append((f"{title} epoch", epochs))
+        if any(isfinite(cell.spread) for cell in row.cells):
+            columns.append((f"{title}, std", [_exact(cell.spread) for cell in row.cells]))
+            columns.append((f"{title}, n", [str(cell.number) for cell in row.cells]))
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(title for title, _ in columns)
+    writer.writerows(zip(*(cells for _, cells in columns), strict=True))
+    return text.getvalue()
+
+
+def _exact(value: float, text: str = "") -> str:
+    """A number with all its digits, whole ones without a point; else the text."""
+    if not isfinite(value):
+        return "" if text == "-" else text
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def as_markdown(title: str, tables: Sequence[tuple[Sequence[str], Sequence[Quantity]]]) -> str:
+    """Tables of runs and of groups, a line each, the best values in bold."""
+    lines = [f"### {_markdown(title)}"]
+    for names, rows in tables:
+        header = ["run", *(row.title for row in rows)]
+        lines += ["", _line(map(_markdown, header))]
+        lines.append(_line(["---", *("---" if r.kind == "setting" else "---:" for r in rows)]))
+        for index, name in enumerate(names):
+            cells = [_markdown(name)]
+            for row in rows:
+                cell = row.cells[index]
+                text = _markdown(cell.text)
+                cells.append(f"**{text}**" if cell.value == row.winner else text)
+            lines.append(_line(cells))
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown(text: str) -> str:
+    """Text that means nothing to Markdown, or to the HTML in it."""
+    for sign in "\\`*_[]|":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.replace("<", "&lt;").split())
+
+
+Write = Callable[[Path], object]
+
+
+def write_all(wanted: Mapping[str, tuple[Path, Write]]) -> None:
+    """Writes files beside their targets and renames them when all are there.
+
+    Args:
+        wanted: For each option the file that it names, and what writes one.
+
+    Raises:
+        InputError: One cannot be written; then none is, and no folder is made.
+    """
+    named: dict[Path, str] = {}
+    for option, (path, _) in wanted.items():
+        if other := named.get(path.resolve()):
+            raise InputError(f"{path}: named by both {other} and {option}; choose another")
+        named[path.resolve()] = option
+    staged: list[tuple[Path, Path]] = []
+    made: list[Path] = []
+    where = ("", Path())
+    try:
+        for option, (path, write) in wanted.items():
+            where = (option, path)
+            if path.is_dir():
+                raise IsADirectoryError(21, "a folder")
+            made += [parent for parent in path.parents if not parent.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged.append((path.with_name(f".{path.name}.partial"), path))
+            write(staged[-1][0])
+        for aside, path in staged:
+            where = (named[path.resolve()], path)
+            aside.replace(path)
+    except OSError as error:
+        for aside, _ in staged:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+        for parent in sorted(made, key=lambda parent: -len(parent.parts)):
+            with suppress(OSError):
+                parent.rmdir()
+        (option, path), reason = where, error.strerror or error
+        raise InputError(f"{path}: cannot be written ({reason}); choose {option} FILE") from None

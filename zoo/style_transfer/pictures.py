@@ -1,0 +1,95 @@
+"""Paintings of a run: one picture as it comes about, or several beside what they show."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from zoo.errors import InputError
+from zoo.pretrained.tapped_network import MEAN, STD
+from zoo.training.pictures import EvaluationPictures
+
+PROGRESS = 10  # pictures of a painting that comes about
+SHOWN = 6
+
+
+class PaintingPictures(Callback):
+    """Writes `epoch-<number>.png`, some ten in a run, and at its end `result.png`; shows it in W&B.
+
+    Args:
+        folder: Where they go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        epochs = max(trainer.max_epochs or 0, PROGRESS)
+        done = trainer.current_epoch + 1
+        if done % (epochs // PROGRESS) == 0:
+            self._write(trainer, pl_module, f"epoch-{done:0{len(str(epochs))}}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        path = self._write(trainer, pl_module, "result")
+        for logger in trainer.loggers if path else ():
+            if isinstance(logger, WandbLogger):
+                logger.log_image("result", [str(path)])
+
+    def _write(self, trainer: Trainer, model: Any, name: str) -> Path | None:
+        if not trainer.is_global_zero:
+            return None
+        path = self.folder / f"{name}.png"
+        write_picture(path, as_bytes(model.painting)[0])
+        return path
+
+
+class StyledPictures(EvaluationPictures):
+    """Writes `<stage>_styled.png`: above what is held out, below how the model paints it."""
+
+    shown: list[tuple[Tensor, Tensor]]
+
+    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+        self.shown = []
+
+    def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
+        if len(self.shown) < SHOWN:
+            self.shown += zip(as_bytes(batch[0]), as_bytes(predictions), strict=True)
+
+    def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
+        pairs = self.shown[:SHOWN]
+        if not (pairs and trainer.is_global_zero):
+            return {}
+        figure = Figure(figsize=(2 * len(pairs), 4.2), layout="constrained")
+        axes = figure.subplots(2, len(pairs), squeeze=False)
+        for column, pair in zip(axes.T, pairs, strict=True):
+            for axis, picture in zip(column, pair, strict=True):
+                axis.imshow(picture.movedim(0, -1))
+                axis.set_axis_off()
+        return {"styled": figure}
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Pictures that are normalised as ImageNet is -> uint8, on the CPU."""
+    pixels = images.detach().float().cpu()
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (MEAN, STD))
+    return (pixels * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def write_picture(path: Path, picture: Tensor) -> None:
+    """Writes uint8 (3, height, width) as PNG, whole or not at all.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    staged = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.movedim(0, -1).contiguous().numpy()).save(staged, "PNG")
+        staged.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
