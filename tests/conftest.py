@@ -33,7 +33,15 @@ def modules_that_say(words: str) -> list[str]:
 install_import_hook(modules_that_say("zoo.shapes"), "beartype.beartype")
 
 from datamodules.files.errors import CorpusError  # noqa: E402
-from zoo.catalogue import Definition, Recipe, architectures, recipes  # noqa: E402
+from zoo.catalogue import (  # noqa: E402
+    Definition,
+    Recipe,
+    architectures,
+    arguments,
+    corpora,
+    definitions,
+    recipes,
+)
 from zoo.cli.main import main  # noqa: E402
 
 REAL = os.environ.pop("ZOO_DATA", os.environ.get("ZOO_REAL_DATA"))
@@ -44,7 +52,14 @@ STAND_INS = ROOT / ".pytest_cache" / "stand-ins"
 LONGEST = 5.0  # seconds of the processor that a test of the first tier may take
 LIMIT = pytest.StashKey[float]()  # seconds of the processor that a test may take
 LIMITS = {"first": 60, "rest": 300, "slow": 3600}  # seconds after which a test hangs
-
+SMALL = [
+    *("--data.synthetic", "true", "--data.batch_size", "32"),
+    *("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"),
+    *("--trainer.limit_val_batches", "2", "--trainer.log_every_n_steps", "1"),
+    *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),
+]
+SIDE = 72  # no network needs larger pictures
+WIDTH = 1 / 16
 
 # Tiers
 
@@ -192,6 +207,33 @@ def all_recipes() -> list[Recipe]:
     return list(recipes().values())
 
 
+def shrunk(recipe: Recipe) -> list[str]:
+    """Options that make a recipe small: few and small pictures where it resizes them, few filters.
+
+    What is smaller already stays as it is.
+    """
+    model, data = (recipe.config[group].get("init_args") or {} for group in ("model", "data"))
+    options = [*SMALL]
+    given = arguments(corpora()[recipe.corpus], definitions())
+    if "sizes" in given:  # of one pair of pictures, which is every batch
+        at = options.index("--data.batch_size")
+        options[at : at + 2] = ["--data.sizes", "[48, 64]"]
+    if "size" in given:  # of files of any size
+        options += ["--data.size", str(SIDE), "--data.batch_size", "8"]
+    if model.get("features") == "torchvision" and "sizes" not in given:  # of full width
+        options += ["--data.batch_size", "2"]
+    if {"size", "crop_size"} <= set(given):
+        options += ["--data.crop_size", "64"]
+    if "resize" in data:
+        options += ["--data.resize", str(min(data["resize"], SIDE)), "--data.batch_size", "8"]
+    known = arguments(architectures()[recipe.model], definitions())
+    if "width_ratio" in known and "weights" not in model:
+        least = 0.25 if model.get("channels_last") else WIDTH  # where narrower is not safe
+        ratio = min(model.get("width_ratio", 1.0), least)
+        options += ["--model.width_ratio", str(ratio)]
+    return options
+
+
 def imported(class_path: str) -> Any:
     module, _, name = class_path.rpartition(".")
     return getattr(import_module(module), name)
@@ -226,5 +268,14 @@ def refused(action: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     with pytest.raises(CorpusError) as caught:
         action(*args, **kwargs)
     message = str(caught.value)
-    assert "\n" not in message
+    assert not set("\r\n") & set(message)
     return message
+
+
+def quiet_trainer(**options: Any) -> Any:
+    """A Trainer on the CPU that shows, logs and keeps nothing but what `options` ask for."""
+    from lightning.pytorch import Trainer
+
+    silent = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+    silent |= {"enable_model_summary": False, "num_sanity_val_steps": 0}
+    return Trainer(**{"accelerator": "cpu", "max_epochs": 1, **silent, **options})

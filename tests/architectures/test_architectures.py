@@ -8,8 +8,8 @@ from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 import zoo
+from tests.architectures.conftest import narrow
 from tests.conftest import all_architectures, tensors
-from zoo.catalogue import arguments, definitions
 from zoo.examples import build, device, example, shapes, vocab_size
 from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.lenet import LeNet
@@ -22,29 +22,8 @@ OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a r
 TEXTS = [d for d in ALL if {"vocab_size", "source_vocab_size"} & set(d.arguments)]
 QUICK = [d for d in ALL if math.prod(shapes(d)[0]) <= 3 * 32 * 32]  # to train for a few steps
 DRAWN = [d for d in ALL if d.family == "word_embedding"]  # answers, anew for each step
-JUDGE = {  # of paintings; small, its weights drawn at random
-    "features": "zoo.image_classification.vgg.VGG",
-    "features_args": {"depth": 11, "width_ratio": 1 / 16},
-}
 GAMES = [d for d in ALL if d.family == "generation"]  # which nobody wins
 COUNTED = [d for d in TEXTS if "order" in d.arguments]  # and not descended
-
-
-def narrow(definition, **options):
-    """The architecture with few channels, where it can be so: its form is what is tested."""
-    known = arguments(definition, definitions())
-    if "negative_ratio" in known:
-        options["negative_ratio"] = None  # so that all anchors count
-    if "features" in known:
-        options |= JUDGE
-    model = build(
-        definition, **({"width_ratio": 1 / 16} if "width_ratio" in known else {}), **options
-    )
-    if definition.family == "word_embedding":
-        model.word_counts.fill_(1)  # as a corpus would
-        if "num_negatives" in known:
-            torch.nn.init.normal_(model.output.weight)  # from zeros no gradient comes
-    return model
 
 
 def batch(definition, rows=4):

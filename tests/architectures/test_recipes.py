@@ -14,22 +14,14 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import all_recipes, fails, imported
-from zoo.catalogue import Recipe, architectures, arguments, corpora, definitions, recipes
+from tests.conftest import SMALL, all_recipes, fails, imported, shrunk
+from zoo.catalogue import Recipe, recipes
 from zoo.cli.compose import compose
 from zoo.cli.foreign_errors import in_one_line
 from zoo.cli.lightning import ZooCLI
 from zoo.cli.main import main
 from zoo.errors import InputError
 
-SMALL = [
-    *("--data.synthetic", "true", "--data.batch_size", "32"),
-    *("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"),
-    *("--trainer.limit_val_batches", "2", "--trainer.log_every_n_steps", "1"),
-    *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),
-]
-SIDE = 72  # no network needs larger pictures
-WIDTH = 1 / 16
 NO_KERNEL = "this processor cannot compute a layer in this precision"
 # A recipe of each model draws
 DRAWN = {recipe.model: recipe.name for recipe in reversed(all_recipes())}.values()
@@ -45,33 +37,6 @@ def metrics(run: Path) -> dict[str, float]:
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     return {name: float(row[name]) for row in rows for name in row if row[name]}
-
-
-def shrunk(recipe: Recipe) -> list[str]:
-    """Options that make a recipe small: few and small pictures where it resizes them, few filters.
-
-    What is smaller already stays as it is.
-    """
-    model, data = (recipe.config[group].get("init_args") or {} for group in ("model", "data"))
-    options = [*SMALL]
-    given = arguments(corpora()[recipe.corpus], definitions())
-    if "sizes" in given:  # of one pair of pictures, which is every batch
-        at = options.index("--data.batch_size")
-        options[at : at + 2] = ["--data.sizes", "[48, 64]"]
-    if "size" in given:  # of files of any size
-        options += ["--data.size", str(SIDE), "--data.batch_size", "8"]
-    if model.get("features") == "torchvision" and "sizes" not in given:  # of full width
-        options += ["--data.batch_size", "2"]
-    if {"size", "crop_size"} <= set(given):
-        options += ["--data.crop_size", "64"]
-    if "resize" in data:
-        options += ["--data.resize", str(min(data["resize"], SIDE)), "--data.batch_size", "8"]
-    known = arguments(architectures()[recipe.model], definitions())
-    if "width_ratio" in known and "weights" not in model:
-        least = 0.25 if model.get("channels_last") else WIDTH  # where narrower is not safe
-        ratio = min(model.get("width_ratio", 1.0), least)
-        options += ["--model.width_ratio", str(ratio)]
-    return options
 
 
 @pytest.fixture(scope="session")

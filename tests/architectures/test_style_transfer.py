@@ -1,49 +1,28 @@
-"""Style transfer: losses against their equations, what learns, sizes, resuming, painted files."""
+"""Style transfer: losses against their equations, what learns, sizes, resuming."""
 
 import math
 from functools import partial
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
-from PIL import Image
-from safetensors.torch import save_file
 from torch import nn
 from torch.optim import LBFGS, SGD, Adam
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 from torchvision.models import get_model_weights
-from torchvision.models.vgg import cfgs, make_layers
 
-import zoo
-from datamodules import CIFAR10, StylePair, StylePictures
-from datamodules.files.places import Place
-from datamodules.pictures.rows import read_picture
+from datamodules import StylePair, StylePictures
 from datamodules.style_pair import SizesInTurn
-from tests.conftest import fails, refused
+from tests.architectures.conftest import JUDGE, drawn
+from tests.conftest import quiet_trainer
 from zoo.cli.main import main
 from zoo.errors import InputError
-from zoo.image_classification.resnet import ResNet
-from zoo.pretrained import tapped_network
-from zoo.pretrained.tapped_network import MEAN, STD, TappedNetwork
 from zoo.style_transfer.fast_style import FastStyle
 from zoo.style_transfer.losses import content_loss, gram, style_loss, total_variation
 from zoo.style_transfer.neural_style import NeuralStyle
-from zoo.style_transfer.pictures import as_bytes
 
-JUDGE = {
-    "features": "zoo.image_classification.vgg.VGG",
-    "features_args": {"depth": 11, "width_ratio": 1 / 16},
-}
 SIZES, STEPS, EPOCHS = [[48, 72], [64, 96]], 3, 2
-QUIET = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-}
 
 
 def pair(**options):
@@ -59,13 +38,9 @@ def painter(**options):
 
 
 def paint(model, corpus=None, ckpt_path=None, callbacks=(), **options):
-    trainer = Trainer(**{"max_epochs": EPOCHS, **QUIET, **options}, callbacks=[*callbacks])
+    trainer = quiet_trainer(**{"max_epochs": EPOCHS, **options}, callbacks=[*callbacks])
     trainer.fit(model, corpus or pair(), ckpt_path=ckpt_path)
     return trainer
-
-
-def drawn(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 class Notes(Callback):
@@ -131,125 +106,6 @@ def test_the_parts_of_the_loss_are_weighted_and_add_up():
     torch.testing.assert_close(sum(one.sums.values()), one.loss.detach() * 2)
     for name, value in one.sums.items():
         torch.testing.assert_close(two.sums[name], 2 * value)
-
-
-# What judges
-
-
-def vgg19(seed=0):
-    torch.manual_seed(seed)
-    network = make_layers(cfgs["E"])
-    for layer in network:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.normal_(layer.bias, std=0.1)
-    return network
-
-
-def written(network, path):
-    state = {f"features.{name}": value for name, value in network.state_dict().items()}
-    state["classifier.0.bias"] = torch.zeros(3)
-    (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def torchvision_19(tmp_path_factory):
-    network = vgg19()
-    return network, written(network, tmp_path_factory.mktemp("weights") / "vgg19.pth")
-
-
-@pytest.mark.parametrize("kind", ["pth", "safetensors", "torchvision"])
-def test_maps_are_the_courses(kind, torchvision_19, tmp_path, monkeypatch):
-    """Its loop keeps each map, which the ReLU that follows overwrites."""
-    network, path = torchvision_19
-    source = str(path)
-    if kind == "safetensors":
-        source = str(written(network, tmp_path / "vgg19.safetensors"))
-    elif kind == "torchvision":
-        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-        name = get_model_weights("vgg19")["DEFAULT"].url.rpartition("/")[2]
-        folder = tmp_path / "hub" / "checkpoints"
-        folder.mkdir(parents=True)
-        (folder / name).write_bytes(path.read_bytes())
-        source = "torchvision"
-    body = tapped_network.read(source, {})
-    assert (body.style, body.content) == ((0, 5, 10, 19, 28), (25,))
-    images, kept = drawn(1, 3, 40, 56, dtype=None), {}
-    x = images
-    with torch.no_grad():
-        for index, layer in enumerate(network[:29]):
-            x = layer(x)
-            if index in (*body.style, *body.content):
-                kept[index] = x
-        found = TappedNetwork(body, [*kept])(images, [*kept])
-    for maps, wanted in zip(found, kept.values(), strict=True):
-        torch.testing.assert_close(maps, wanted)
-    assert [bool((maps < 0).any()) for maps in found] == [False] * 5 + [True]
-
-
-def test_a_trained_network_sees_pictures_as_in_its_training(tmp_path):
-    torch.manual_seed(0)
-    network = ResNet(in_channels=3, num_classes=10, stem="cifar", width_ratio=1 / 16)
-    corpus = CIFAR10(synthetic=True)
-    trainer = Trainer(max_steps=2, limit_val_batches=0, **QUIET)
-    trainer.fit(network, corpus)
-    trainer.save_checkpoint(tmp_path / "small.ckpt")
-    body = tapped_network.read(str(tmp_path / "small.ckpt"), {})
-    assert body.style == (1, 2, 3, 4)
-    assert body.content == (3,)
-    tapped = TappedNetwork(body, [*body.style])
-    pixels = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
-    (found,) = tapped(StylePair().normalise(pixels), [4])
-    with torch.no_grad():
-        wanted = network.eval().stages(network.stem(corpus.normalise(pixels)))
-    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
-
-
-def test_what_cannot_judge_is_refused(tmp_path, torchvision_19):
-    network, path = torchvision_19
-    missing = tmp_path / "none.pth"
-    damaged, shallow, infinite = (tmp_path / f"{name}.pth" for name in ("cut", "few", "inf"))
-    damaged.write_bytes(path.read_bytes()[:1000])
-    written(network[:20], shallow)
-    spoilt = vgg19()
-    spoilt[0].weight.data[0] = math.inf
-    written(spoilt, infinite)
-    for source, said in (
-        (missing, "there is no such file"),
-        (damaged, "not a whole file of weights"),
-        (shallow, "there is no VGG-"),
-        (infinite, "not finite"),
-        (tmp_path / "none.ckpt", "there is no such"),
-        ("resnet", "a backbone is a class below"),
-        ("zoo.image_classification.mlp.MLP", "cannot be built with"),
-    ):
-        with pytest.raises(InputError, match=said):
-            tapped_network.read(str(source), {})
-    with pytest.raises(InputError, match="leave out features_args"):
-        tapped_network.read(str(path), {"depth": 19})
-    with pytest.raises(InputError, match="parts from 0 to 36"):
-        TappedNetwork(tapped_network.read(str(path), {}), [37])
-    tapped = TappedNetwork(tapped_network.read(str(path), {}), [28])
-    with pytest.raises(InputError, match="8 x 40 are too small for the features"):
-        tapped(torch.zeros(1, 3, 8, 40), [28])
-
-
-def test_what_to_do_without_weights(capsys, tmp_path, monkeypatch):
-    def offline(*arguments, **options):
-        raise URLError("no\nnetwork")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
-    name = "vgg19-dcbb9e9d.pth"
-    (tmp_path / "hub" / "checkpoints" / f".{name}.lock").touch()
-    main(["prepare", "StylePair", "--synthetic"])
-    capsys.readouterr()
-    line = fails(capsys, "fit", "neural_style", "--data.synthetic", "true")
-    assert f"{name} is not in {tmp_path / 'hub' / 'checkpoints'}" in line
-    assert f"https://download.pytorch.org/models/{name}" in line
-    assert "--model.features runs/resnet_small-cifar10/1/checkpoints/best.ckpt" in line
 
 
 # What learns
@@ -382,77 +238,6 @@ def test_a_run_goes_on_by_the_same_features_alone(torchvision_19, tmp_path):
     assert {name.partition(".")[0] for name in checkpoint["state_dict"]} == {"paintings", "begun"}
 
 
-# Files
-
-
-@pytest.mark.drawn
-def test_a_painting_is_written_as_it_comes_about_and_predicted(capsys):
-    options = ["--model.features", JUDGE["features"], "--data.sizes", "[48, 64]"]
-    options += ["--model.features_args.width_ratio", "0.0625", "--data.num_steps", "2"]
-    assert main(["fit", "neural_style", *options, "--data.synthetic", "true"]) == 0
-    assert "rainier.jpg in the style of autumn_oak.jpg" in capsys.readouterr().out
-    run = Path("runs/neural_style-style_pair/1")
-    written = sorted(path.name for path in (run / "pictures").iterdir())
-    assert written == [*(f"epoch-{number:02}.png" for number in range(2, 21, 2)), "result.png"]
-    with Image.open(run / "pictures" / "epoch-02.png") as early:
-        assert early.size == (72, 48)
-    best = str(run / "checkpoints" / "best.ckpt")
-    assert main(["predict", "--ckpt_path", best, "--output", "again.png"]) == 0
-    result = read_picture(Place(run / "pictures" / "result.png"), 3)
-    assert result.shape == (3, 64, 96)
-    assert torch.equal(read_picture(Place(Path("again.png")), 3), result)
-    capsys.readouterr()
-    assert "leave out a.png" in fails(capsys, "predict", "a.png", "--ckpt_path", best)
-
-
-@pytest.fixture(scope="module")
-def stylizer(tmp_path_factory):
-    """A FastStyle that was trained for two steps, as a checkpoint."""
-    torch.manual_seed(0)
-    model = FastStyle(num_blocks=1, width_ratio=1 / 8, **JUDGE)
-    corpus = StylePictures("CIFAR10", synthetic=True, size=32)
-    trainer = Trainer(max_steps=2, limit_val_batches=1, **QUIET)
-    trainer.fit(model, corpus)
-    path = tmp_path_factory.mktemp("stylizer") / "fast.ckpt"
-    trainer.save_checkpoint(path)
-    return path
-
-
-def test_any_picture_is_painted_in_its_own_size(stylizer, capsys, tmp_path):
-    generator = torch.Generator().manual_seed(0)
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for width, height in ((97, 50), (33, 64)):
-        pixels = torch.randint(256, (height, width, 3), generator=generator, dtype=torch.uint8)
-        Image.fromarray(pixels.numpy()).save(folder / f"{width}.png")
-    assert main(["predict", str(folder / "97.png"), "--ckpt_path", str(stylizer)]) == 0
-    assert main(["predict", str(folder), "--ckpt_path", str(stylizer), "--output", "all"]) == 0
-    assert sorted(path.name for path in Path("all").iterdir()) == ["33.png", "97.png"]
-    one, same = (read_picture(Place(Path(p)), 3) for p in ("predictions/1.png", "all/97.png"))
-    assert one.shape == (3, 50, 97)
-    assert torch.equal(one, same)
-    pixels = read_picture(Place(folder / "97.png"), 3)[None] / 255
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (MEAN, STD))
-    with torch.inference_mode():
-        wanted = as_bytes(zoo.load(stylizer)((pixels - mean) / std))[0]
-    assert (one.int() - wanted.int()).abs().max() <= 1
-    capsys.readouterr()
-    (folder / "text.png").write_text("no picture")
-    Image.new("RGB", (200, 20)).save(folder / "thin.png")
-    Path("file").touch()
-    for argument, said in (
-        (None, "name the pictures"),
-        ("none.png", "none.png: cannot be read"),
-        (str(folder / "text.png"), "not a picture"),
-        (str(folder / "thin.png"), "200 x 20 pixels; a side has to have 32"),
-    ):
-        arguments = [argument] if argument else []
-        assert said in fails(capsys, "predict", *arguments, "--ckpt_path", str(stylizer))
-    good = str(folder / "97.png")
-    line = fails(capsys, "predict", good, "--ckpt_path", str(stylizer), "--output", "file/a.png")
-    assert "file/a.png: cannot be written" in line
-
-
 def test_a_stylizer_paints_sides_of_any_length():
     model = FastStyle(num_blocks=1, width_ratio=1 / 8, **JUDGE).eval()
     with torch.no_grad():
@@ -466,65 +251,13 @@ def test_a_stylizer_learns_and_is_measured():
     torch.manual_seed(0)
     model = FastStyle(num_blocks=1, width_ratio=1 / 4, optimizer=partial(Adam, lr=0.01), **JUDGE)
     corpus = StylePictures("CIFAR10", synthetic=True, size=32, batch_size=8)
-    trainer = Trainer(max_epochs=1, limit_train_batches=30, limit_val_batches=2, **QUIET)
+    trainer = quiet_trainer(max_epochs=1, limit_train_batches=30, limit_val_batches=2)
     (before,) = trainer.validate(model, corpus, verbose=False)
     trainer.fit(model, corpus)
     (after,) = trainer.validate(model, corpus, verbose=False)
     assert after["val/loss"] < before["val/loss"] / 2
     parts = [after[f"val/{name}"] for name in FastStyle.metric_names]
     assert sum(parts) == pytest.approx(after["val/loss"], rel=1e-5)
-
-
-@pytest.mark.parametrize("pictures", ["CIFAR10", "FashionMNIST", "HotDog", "folder"])
-def test_pictures_of_any_corpus_or_folder_are_of_one_size(pictures, tmp_path):
-    options = {"synthetic": True}
-    if pictures == "folder":
-        StylePair(root=tmp_path).write_stand_in(tmp_path)
-        for number in range(9):
-            Image.new("RGB", (60 + number, 50), (number, 0, 0)).save(tmp_path / f"{number}.png")
-        pictures, options = str(tmp_path), {"root": tmp_path}
-    corpus = StylePictures(pictures, size=40, style_size=64, batch_size=4, **options)
-    corpus.prepare_data()
-    corpus.setup("fit")
-    batch = next(iter(corpus.train_dataloader()))
-    images, style = corpus.on_after_batch_transfer(batch, 0)
-    assert images.shape == (4, 3, 40, 40)
-    assert style.shape == (1, 3, 64, 88)
-    pixels = corpus.denormalise(images)
-    assert 0 <= pixels.min() < pixels.max() <= 1
-    assert corpus.state_dict()["style"] == "autumn_oak.jpg"
-    assert str(tmp_path) not in str(corpus.state_dict())
-
-
-# Bad input
-
-
-def test_bad_pictures_are_refused_in_one_line(tmp_path):
-    StylePair(root=tmp_path).write_stand_in(tmp_path)
-    (tmp_path / "text.jpg").write_text("no picture")
-    Image.new("L", (31, 200)).save(tmp_path / "narrow.png")
-    Image.new("L", (40, 4000)).save(tmp_path / "tall.png")
-    Image.new("1", (6000, 5000)).save(tmp_path / "huge.png")
-    for name, said in (
-        ("none.jpg", "none.jpg: there is no such file, here or under"),
-        ("text.jpg", "text.jpg: not a picture"),
-        ("narrow.png", "31 x 200 pixels; a side has to have 32"),
-        ("tall.png", "2 x 150 pixels, at that height, are too few"),
-        ("huge.png", "6000 x 5000 pixels are too many"),
-    ):
-        corpus = StylePair(content=name, root=tmp_path)
-        assert said in refused(lambda corpus=corpus: corpus.image_sizes)
-        corpus = StylePair(style=name, root=tmp_path)
-        assert said in refused(lambda corpus=corpus: (corpus.prepare_data(), corpus.setup("fit")))
-    assert "too many" in refused(lambda: StylePair(root=tmp_path, sizes=(5000,)).image_sizes)
-    for options in ({"sizes": ()}, {"sizes": (31,)}, {"num_steps": 0}):
-        assert "at least 32 and 1" in refused(StylePair, **options)
-    assert "at least 32" in refused(StylePictures, size=16)
-    corpus = StylePictures("Nothing", root=tmp_path)
-    assert "no corpus of labelled pictures is called so" in refused(corpus.prepare_data)
-    (tmp_path / "empty").mkdir()
-    corpus = StylePictures(str(tmp_path / "empty"), root=tmp_path)
-    assert "there are no pictures in it" in refused(corpus.setup, "fit")
 
 
 def test_bad_arguments_are_refused_in_one_line(monkeypatch):
@@ -541,17 +274,6 @@ def test_bad_arguments_are_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(Trainer, "world_size", property(lambda self: 2))
     with pytest.raises(InputError, match="one process"):
         paint(painter())
-
-
-# The real pair
-
-
-@pytest.mark.real
-def test_the_real_pair_is_found_and_scaled(real_data):
-    corpus = StylePair(root=real_data, sizes=(150, 300))
-    assert corpus.image_sizes == [[150, 225], [300, 450]]
-    corpus.setup("fit")
-    assert [style.shape[2:] for _, style in corpus.rows.pairs] == [(150, 215), (300, 429)]
 
 
 @pytest.mark.real

@@ -1,88 +1,16 @@
-"""compare: run folders written by hand, what is said of them, what is drawn, what is refused."""
+"""compare: run folders written by hand, what is said of them, what is refused."""
 
-import csv
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from matplotlib.figure import Figure
-from PIL import Image
 
-from tests.conftest import fails
-from zoo.cli.compare_runs import compare, draw
+from tests.cli.conftest import RECORD, cells, lines, settings, write_run, write_seeds
+from zoo.cli.compare_runs import compare
 from zoo.errors import InputError
-from zoo.runs.comparison.series import Curve, _averaged
 
-COLUMNS = [
-    *("epoch", "step", "train/accuracy", "train/accuracy_epoch"),
-    *("train/loss", "train/loss_epoch", "val/accuracy", "val/loss"),
-]
-
-
-def settings(lr=0.1, batch_size=256, seed=0, **data):
-    model = {"class_path": "zoo.LeNet", "init_args": {"optimizer": {"init_args": {"lr": lr}}}}
-    return {
-        "seed_everything": seed,
-        "trainer": {"max_epochs": 3, "default_root_dir": f"/run/{lr}", "logger": {"name": lr}},
-        "model": model,
-        "data": {"class_path": "d.FashionMNIST", "init_args": {"batch_size": batch_size, **data}},
-    }
-
-
-def lines(accuracies, start=0, losses=None):
-    """What Lightning logs in epochs of 100 steps, a window of 50 steps, one validation each."""
-    rows = []
-    for epoch, accuracy in enumerate(accuracies, start):
-        loss = losses[epoch - start] if losses else 1 - accuracy
-        for step in (49, 99):
-            window = {"train/loss": loss, "train/accuracy": accuracy}
-            rows.append({"epoch": epoch, "step": 100 * epoch + step, **window})
-        end = {"epoch": epoch, "step": 100 * epoch + 99}
-        rows.append({**end, "val/loss": loss, "val/accuracy": accuracy})
-        rows.append({**end, "train/loss_epoch": loss + 0.001, "train/accuracy_epoch": accuracy})
-    return rows
-
-
-def write_csv(path, rows, columns=COLUMNS):
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_run(folder, rows=None, config=None, test=None, record=None):
-    folder = Path(folder)
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text("# lightning\n" + yaml.safe_dump(config or settings()))
-    write_csv(folder / "metrics.csv", lines([0.5, 0.7, 0.6]) if rows is None else rows)
-    if test:
-        (folder / "test.json").write_text(json.dumps({"metrics": test, "epoch": 3}))
-    if record:
-        (folder / "run.json").write_text(json.dumps(record))
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "140")
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leaves the slow part out of tests that look at the tables."""
-    monkeypatch.setattr("zoo.cli.compare_runs.draw", lambda runs, title: Figure((1, 1)))
-
-
-def cells(text, title):
-    """The cells of the table row that begins with `title`."""
-    lines = [line.strip("│┃").replace("┃", "│") for line in text.splitlines()]
-    rows = [[cell.strip() for cell in line.split("│")] for line in lines]
-    found = [row[1:] for row in rows if row[0] == title]
-    assert len(found) == 1, f"{title} in {len(found)} rows of:\n{text}"
-    return found[0]
+pytestmark = pytest.mark.usefixtures("wide")
 
 
 def test_only_settings_that_differ_are_shown(capsys, undrawn):
@@ -140,77 +68,6 @@ def test_a_log_without_epochs_is_read(capsys, undrawn):
     (run / "metrics.csv").write_text("step,val/loss\n9,0.5\n19,0.25\n29,0.75\n")
     compare([run])
     assert cells(capsys.readouterr().out, "val/loss, best (epoch)") == ["0.2500"]
-
-
-def test_curves_are_a_readable_png(capsys):
-    write_run("runs/lenet/1")
-    write_run("runs/lenet/2")
-    path = compare(["runs/lenet/1", "runs/lenet/2"])
-    assert path == Path("runs/lenet/compare.png")
-    assert f"curves:   {path}" in capsys.readouterr().out
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        assert picture.width >= 1000
-        assert picture.height >= 400
-        # Both runs' colours: the first two of tab10.
-        colors = {color for _, color in picture.convert("RGB").getcolors(1 << 20)}
-    assert {(31, 119, 180), (255, 127, 14)} <= colors
-
-
-@pytest.fixture
-def panels(monkeypatch):
-    """Compares runs; the lines of each panel, x and y, by title, and the figure."""
-
-    def _panels(*runs):
-        drawn = []
-        monkeypatch.setattr(
-            "zoo.cli.compare_runs.draw", lambda *given: drawn.append(draw(*given)) or Figure((1, 1))
-        )
-        compare(runs)
-        return {
-            axes.get_title(): [(list(x.get_xdata()), list(x.get_ydata())) for x in axes.lines]
-            for axes in drawn[0].axes
-        }, drawn[0]
-
-    return _panels
-
-
-def test_curves_run_over_epochs_in_a_panel_a_quantity(panels):
-    write_run("runs/lenet/1", lines([0.5, 0.7]))
-    drawn, figure = panels("runs/lenet/1")
-    assert list(drawn) == ["loss", "accuracy"]
-    train, val = drawn["accuracy"]
-    assert train == ([0.5, 1, 1.5, 2], [0.5, 0.5, 0.7, 0.7])
-    assert val == ([1, 2], [0.5, 0.7])
-    assert figure.axes[0].get_xlabel() == "epoch"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["1", "train", "val"]
-
-
-def test_curves_run_over_steps_before_an_epoch_is_finished(panels):
-    write_run("runs/lenet/1", lines([0.5, 0.7]))
-    write_run("runs/lenet/2", lines([0.5])[:2])
-    drawn, figure = panels("runs/lenet")
-    assert figure.axes[0].get_xlabel() == "step"
-    assert drawn["loss"][2][0] == [50, 100]
-
-
-def test_a_learning_rate_has_its_own_panel_and_no_best(panels, capsys):
-    rows = [*lines([0.5]), {"step": 99, "lr-Adam": 0.00025}]
-    run = write_run("runs/lenet/1")
-    write_csv(run / "metrics.csv", rows, [*COLUMNS, "lr-Adam"])
-    drawn, _ = panels(run)
-    assert drawn["lr-Adam"][0] == ([1], [0.00025])
-    assert cells(capsys.readouterr().out, "lr-Adam") == ["0.00025"]
-
-
-def test_earlier_tries_come_before_and_repeated_steps_count_once(panels, capsys):
-    run = write_run("runs/lenet/job-7", lines([0.8], start=2))
-    write_csv(run / "metrics-1.csv", lines([0.5, 0.99]))
-    write_csv(run / "metrics-2.csv", lines([0.6], start=1))  # epoch 2 again, from a checkpoint
-    write_csv(run / "metrics-10.csv", lines([0.7], start=1))
-    drawn, _ = panels("runs/lenet")
-    assert drawn["accuracy"][1] == ([1, 2, 3], [0.5, 0.7, 0.8])
-    assert cells(capsys.readouterr().out, "epochs") == ["3"]
 
 
 def test_a_try_that_logged_nothing_yet_hides_no_earlier_one(capsys, undrawn):
@@ -282,16 +139,6 @@ def test_any_folder_stands_for_the_runs_in_it(capsys, undrawn):
     assert cells(capsys.readouterr().out, "model.optimizer.lr") == ["1", "2", "3", "4"]
 
 
-RECORD = {
-    "state": "finished",
-    "seconds": 245.0,
-    "rows_per_second": 1234.5,
-    "device": "cpu",
-    "peak_memory_bytes": 3 << 29,
-    "versions": {"zoo": "1", "torch": "2"},
-}
-
-
 def test_costs_are_shown_where_a_run_recorded_them(capsys, undrawn):
     write_run("runs/lenet/1", record=RECORD)
     write_run("runs/lenet/2", record={**RECORD, "seconds": 8000, "peak_memory_bytes": 500 << 20})
@@ -314,14 +161,6 @@ def test_how_runs_ended_and_on_what_is_shown_where_it_differs(capsys, undrawn):
     assert cells(text, "state") == ["failed", "finished"]
     assert cells(text, "device") == ["cpu", "H100"]
     assert cells(text, "versions") == ["torch 2, zoo 1", "torch 3, zoo 1"]
-
-
-def write_seeds():
-    """Three seeds of one setting and one of another."""
-    for seed, accuracy in enumerate((0.5, 0.7, 0.6)):
-        rows, record = lines([0.25, accuracy]), {**RECORD, "seconds": 10.0 * seed}
-        write_run(f"runs/lenet/{seed + 1}", rows, settings(seed=seed), record=record)
-    write_run("runs/lenet/4", lines([0.3]), settings(lr=0.5))
 
 
 def test_runs_that_differ_in_the_seed_alone_have_a_mean_and_a_spread(capsys, undrawn):
@@ -371,124 +210,6 @@ def test_a_value_of_one_run_of_a_group_has_no_spread(capsys, undrawn):
     text = capsys.readouterr().out
     assert cells(text, "test/loss") == ["0.5000 (1)"]
     assert cells(text, "epochs") == ["1 to 3"]
-
-
-def test_curves_of_seeds_are_a_mean_in_a_band(panels):
-    write_seeds()
-    drawn, figure = panels("runs/lenet")
-    train, *faint, mean, _, other = drawn["accuracy"]
-    assert [values for _, values in faint] == [[0.25, 0.5], [0.25, 0.7], [0.25, 0.6]]
-    assert mean == ([1, 2], [0.25, pytest.approx(0.6)])
-    assert train[1] == pytest.approx([0.25, 0.25, 0.6, 0.6])
-    assert other == ([1], [0.3])
-    (band,) = figure.axes[1].collections
-    heights = band.get_paths()[0].vertices[:, 1]
-    assert heights.min() == pytest.approx(0.25)
-    assert heights.max() == pytest.approx(0.7)
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["1, 2, 3 (3 seeds)", "4", "train", "val"]
-
-
-def test_losses_of_opposed_networks_have_a_panel_each_and_no_best(panels, capsys):
-    names = ["loss", "loss_d", "loss_g", "real_score", "frechet_distance"]
-    rows = [
-        {"epoch": epoch, "step": 99 + 100 * epoch, **{f"val/{name}": 1 + epoch for name in names}}
-        for epoch in range(2)
-    ]
-    run = write_run("runs/dcgan/1")
-    write_csv(run / "metrics.csv", rows, ["epoch", "step", *(f"val/{name}" for name in names)])
-    drawn, _ = panels(run)
-    assert list(drawn)[:5] == ["loss", "loss_d", "loss_g", "frechet_distance", "real_score"]
-    text = capsys.readouterr().out
-    assert cells(text, "val/loss_g") == ["2.0000"]
-    assert cells(text, "val/frechet_distance, best (epoch)") == ["1.0000 (1)"]
-    assert "loss_d, best" not in text
-    assert "val/loss, best" not in text
-
-
-def written(kind, **options):
-    compare(["runs/lenet"], files={kind: Path("out")}, **options)
-    return Path("out").read_text(encoding="utf-8")
-
-
-def test_csv_has_a_line_a_run_and_all_digits(undrawn):
-    config = settings(lr="1e-3, or so")
-    write_run("runs/lenet/1", lines([1 / 3]), config, record={**RECORD, "seconds": 1.25})
-    write_run("runs/lenet/2", lines([0.5, 0.25]), test={"test/loss": float("nan")})
-    first, second = csv.DictReader(written("csv").splitlines())
-    assert (first["run"], second["run"]) == ("1", "2")
-    assert first["model.optimizer.lr"] == "1e-3, or so"
-    assert float(first["val/accuracy"]) == 1 / 3
-    assert (second["val/accuracy, best"], second["val/accuracy, best epoch"]) == ("0.5", "1")
-    assert (first["wall time"], first["peak memory"]) == ("1.25", str(3 << 29))
-    assert (second["wall time"], first["test/loss"], second["test/loss"]) == ("", "", "nan")
-
-
-def test_csv_over_seeds_has_columns_for_the_spread(undrawn):
-    write_seeds()
-    group, single = csv.DictReader(written("csv", seeds=True).splitlines())
-    assert group["run"] == "1, 2, 3 (3 seeds)"
-    assert float(group["val/accuracy"]) == pytest.approx(0.6)
-    assert float(group["val/accuracy, std"]) == pytest.approx(0.1)
-    assert group["val/accuracy, n"] == "3"
-    assert (single["val/accuracy, std"], single["val/accuracy, n"]) == ("", "1")
-
-
-def test_markdown_has_a_line_a_run_with_the_best_in_bold(undrawn):
-    write_run("runs/lenet/1", lines([0.5]), settings(augment="a|b<script>"))
-    write_run("runs/lenet/2", lines([0.75]))
-    text = written("markdown")
-    table = [line.split(" | ") for line in text.splitlines() if line.startswith("|")]
-    assert len({len(row) for row in table}) == 1
-    assert table[0][1] == "data.augment"
-    assert table[2][1] == "a\\|b&lt;script>"
-    columns = dict(zip(table[0], table[3], strict=True))
-    assert columns["val/accuracy"] == "**0.7500**"
-    assert columns["train/loss\\_epoch"] == "**0.2510**"
-
-
-def test_a_table_can_be_printed_alone(capsys, undrawn):
-    write_run("runs/lenet/1")
-    compare(["runs/lenet"], files={"csv": Path("-")})
-    captured = capsys.readouterr()
-    assert captured.out.startswith("run,epochs,")
-    assert len(captured.out.splitlines()) == 2
-    assert "curves:" in captured.err
-    assert not Path("-").exists()
-
-
-def test_outputs_are_written_together_or_not_at_all(capsys):
-    write_run("runs/lenet/1")
-    Path("folder").mkdir()
-    before = sorted(Path().rglob("*"))
-    for option, path in (("--html", "folder"), ("--markdown", "/dev/null/x"), ("--csv", "/proc/x")):
-        options = {"--csv": "new/a.csv", "--markdown": "b.md", option: path}
-        argv = [word for pair in options.items() for word in pair]
-        assert f"{path}: cannot be written" in (line := fails(capsys, "compare", "runs", *argv))
-        assert f"choose {option} FILE" in line
-    assert "both --csv and --html" in fails(
-        *(capsys, "compare", "runs", "--csv", "a", "--html", "./a")
-    )
-    assert "cannot both be printed" in fails(
-        *(capsys, "compare", "runs", "--csv", "-", "--markdown", "-")
-    )
-    assert sorted(Path().rglob("*")) == before
-
-
-def test_a_full_disk_leaves_what_was_there(monkeypatch):
-    write_run("runs/lenet/1")
-    Path("a.csv").write_text("old")
-
-    def _full(path, text, encoding):
-        path.write_bytes(text[:9].encode())
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", _full)
-    with pytest.raises(InputError, match=r"^a.csv: cannot be written \(No space"):
-        compare(["runs"], files={"csv": Path("a.csv")})
-    assert Path("a.csv").read_bytes() == b"old"
-    assert sorted(path.name for path in Path().iterdir()) == ["a.csv", "runs"]
-    assert not Path("runs/lenet/compare.png").exists()
 
 
 BAD = {
@@ -567,13 +288,3 @@ def test_neither_torch_nor_pyplot_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_mean_is_of_the_epochs_that_two_runs_share_in_their_order():
-    curves = [
-        Curve(0, "val", epochs, [value] * len(epochs))
-        for epochs, value in (([3.0, 4.0], 1.0), ([2.0, 3.0], 3.0), ([1.0, 2.0, 4.0], 5.0))
-    ]
-    found = _averaged(curves)
-    assert found.x == [2, 3, 4]
-    assert found.y == [4, 2, 3]

@@ -11,20 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
-from tests.cli.test_compare import RECORD, lines, settings, write_csv, write_run
+from tests.cli.conftest import RECORD, lines, settings, write_csv, write_run
 from tests.conftest import ROOT
 from zoo.cli.compare_runs import compare
 from zoo.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 HOSTILE = "<img src=x onerror='window.hit=1'>"
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch):
-    monkeypatch.setattr("zoo.cli.compare_runs.draw", lambda runs, title: Figure((1, 1)))
 
 
 def page(*runs):

@@ -8,9 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import wandb
-from matplotlib.figure import Figure
 
-from tests.cli.test_compare import cells, lines, settings, write_run
+from tests.cli.conftest import RECIPE, cells, lines, settings, write_run
 from tests.conftest import fails
 from zoo.cli.compare_runs import compare
 from zoo.cli.main import main
@@ -18,13 +17,7 @@ from zoo.errors import InputError
 from zoo.runs.comparison.wandb_runs import read_offline, read_online
 from zoo.runs.wandb_logger import finish
 
-RECIPE = "softmax_regression-fashion_mnist"
-
-
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "140")
-    monkeypatch.setattr("zoo.cli.compare_runs.draw", lambda runs, title: Figure((1, 1)))
+pytestmark = pytest.mark.usefixtures("wide", "undrawn")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,67 +1,34 @@
-"""Exports: graphs that compute what the module does, safetensors that are the checkpoint."""
+"""Exports: graphs that compute what the module does, and every architecture's."""
 
-import hashlib
 import json
-import random
 import re
 from pathlib import Path
 from unittest.mock import Mock
 
 import jaxtyping
-import numpy as np
 import onnxruntime
 import pytest
 import torch
-from lightning.pytorch import Trainer
-from PIL import Image
-from safetensors.torch import load_file, save_file
 
 import datamodules
 import zoo
-from tests.architectures.test_architectures import narrow
+from tests.architectures.conftest import narrow
+from tests.cli.conftest import CASES, assert_same, exported
 from tests.conftest import all_architectures, fails, imported
-from zoo.catalogue import architectures, arguments, corpora, definitions, facts
+from zoo.catalogue import architectures
 from zoo.checkpoints import portable
-from zoo.checkpoints.checkpoint import DurableCheckpointIO, corpus_state, read
-from zoo.cli.export.model_card import Card, text_of
+from zoo.checkpoints.checkpoint import corpus_state, read
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.export import formats
 from zoo.export.graph import Graph, graph_of
 
-JUDGE = {
-    "features": "zoo.image_classification.resnet.ResNet",
-    "features_args": {"depth": 18, "width_ratio": 1 / 16},
-}
-PAIRS = {"num_pairs": 200, "max_length": 6, "num_val": 0, "num_test": 0}
-CASES = {  # of each family: corpus, its arguments, and the model's
-    "LeNet": ("FashionMNIST", {}, {}),
-    "NiN": ("FashionMNIST", {}, {"width_ratio": 1 / 16, "stem": "small"}),
-    "TinySSD": ("Pikachu", {}, {"width_ratio": 1 / 16}),
-    "MLPRegressor": ("HousePrices", {"logarithms": True}, {"hidden_sizes": [8]}),
-    "GRU": ("TimeMachine", {"num_steps": 9}, {"hidden_size": 8}),
-    "TransformerLanguageModel": (
-        "TimeMachine",
-        {"num_steps": 9},
-        {"embed_dim": 16, "num_layers": 1},
-    ),
-    "NGram": ("TimeMachine", {}, {"order": 3}),
-    "BidirectionalTagger": ("WordBoundaries", {"num_steps": 9}, {"hidden_size": 8}),
-    "BidirectionalRNN": ("IMDB", {"max_length": 5}, {"hidden_size": 8, "num_layers": 1}),
-    "Seq2Seq": ("FraEng", PAIRS, {"num_layers": 1}),
-    "Transformer": ("FraEng", PAIRS, {}),
-    "FastText": ("PennTreebankWindows", {}, {"embed_dim": 8, "num_buckets": 50}),
-    "DCGAN": ("FashionMNIST", {"scale": "symmetric"}, {"width_ratio": 1 / 16, "latent_dim": 6}),
-    "FastStyle": (
-        "StylePictures",
-        {"pictures": "CIFAR10", "size": 32},
-        {**JUDGE, "width_ratio": 1 / 16, "num_blocks": 1},
-    ),
-    "NeuralStyle": ("StylePair", {"sizes": [40]}, JUDGE),
-    "Surface": ("GradientNoise", {}, {}),
-}
 REFUSED = ("NGram", "NeuralStyle", "Surface")
+
+
 LONG = ("NiN", "Transformer", "TransformerLanguageModel")  # to export
+
+
 GRAPHS = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in LONG))
     for name in CASES
@@ -76,199 +43,6 @@ def _traced_with_symbols():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", before)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """Makes the checkpoint of a case, once: of a step on the corpus's stand-in."""
-    folder, made = tmp_path_factory.mktemp("trained"), {}
-
-    def of(name):
-        if name not in made:
-            corpus_name, given, options = CASES[name]
-            corpus = getattr(datamodules, corpus_name)(synthetic=True, **given)
-            definition = architectures()[name]
-            wanted = arguments(definition, definitions())
-            offered = facts(corpora()[corpus_name], definitions())
-            linked = {fact: getattr(corpus, fact) for fact in wanted if fact in offered}
-            torch.manual_seed(0)
-            model = imported(definition.class_path)(**linked, **options)
-            trainer = Trainer(
-                max_epochs=1, limit_train_batches=1, limit_val_batches=0, accelerator="cpu",
-                logger=False, enable_checkpointing=False, enable_progress_bar=False,
-                enable_model_summary=False, plugins=[DurableCheckpointIO()],
-            )  # fmt: skip
-            trainer.fit(model, corpus)
-            made[name] = folder / f"{name}.ckpt"
-            trainer.save_checkpoint(made[name])
-        return made[name]
-
-    return of
-
-
-def exported(path, kind, output, *options):
-    argv = ("export", str(path), "--format", kind, "--output", str(output), *options)
-    assert main(list(argv)) == 0
-    return Path(output)
-
-
-def assert_same(one, other, place=""):
-    """Equal to the last bit, kinds of values and the order of keys included."""
-    assert type(one) is type(other), place
-    if isinstance(one, torch.Tensor):
-        assert one.dtype == other.dtype, place
-        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
-    elif isinstance(one, dict):
-        assert list(one) == list(other), place
-        for key, value in one.items():
-            assert_same(value, other[key], f"{place}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), place
-        for index, value in enumerate(one):
-            assert_same(value, other[index], f"{place}.{index}")
-    else:
-        assert repr(one) == repr(other), place  # nan too
-
-
-# Safetensors
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_safetensors_hold_all_of_a_checkpoint_but_its_training(name, checkpoint):
-    path = checkpoint(name)
-    whole, found = read(path), read(exported(path, "safetensors", "a.safetensors"))
-    training = {"callbacks", "loops", "optimizer_states", "lr_schedulers"}
-    assert training <= set(whole) - set(found)
-    assert not [key for key in set(whole) - set(found) - training if key[:10] != "datamodule"]
-    assert_same({key: dict(whole)[key] for key in found}["zoo"], found["zoo"])
-    for key in found:
-        one = whole[key]
-        assert_same(dict(one) if key == "state_dict" else one, found[key], key)
-    model, again = zoo.load(path), zoo.load("a.safetensors")
-    assert type(model) is type(again)
-    assert not again.training
-    assert_same(dict(model.state_dict()), dict(again.state_dict()))
-    assert {n for n, v in whole["state_dict"].items() if isinstance(v, torch.Tensor)} <= set(
-        load_file("a.safetensors")  # for other programs, under their own names
-    )
-
-
-def test_equal_checkpoints_are_equal_files_and_export_again(checkpoint):
-    one = exported(checkpoint("GRU"), "safetensors", "a.safetensors")
-    other = exported(one, "safetensors", "b.safetensors")
-    assert one.read_bytes() == other.read_bytes()
-
-
-ASKED = {
-    "LeNet": ["x.png"],
-    "GRU": ["--prompt", "time traveller", "--length", "20"],
-    "BidirectionalTagger": ["--prompt", "thetimetraveller"],
-    "BidirectionalRNN": ["--text", "a great film"],
-    "Seq2Seq": ["--text", "i am here ."],
-    "MLPRegressor": [],
-    "FastText": ["--nearest", "the"],
-    "DCGAN": ["--num", "4"],
-    "NeuralStyle": [],
-    "FastStyle": ["x.png"],
-}
-
-
-@pytest.mark.parametrize("name", ASKED)
-def test_predict_takes_safetensors_for_the_checkpoint(name, checkpoint):
-    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save("x.png")
-    path = exported(checkpoint(name), "safetensors", "a.safetensors")
-    for number, given in enumerate((checkpoint(name), path)):
-        argv = ["predict", "--ckpt_path", str(given), *ASKED[name], "--output", f"{number}.png"]
-        assert main(argv) == 0
-    assert Path("0.png").read_bytes() == Path("1.png").read_bytes()
-
-
-def test_other_values_than_plain_ones_survive(tmp_path):
-    shared = torch.arange(6.0)
-    held = {
-        "zoo": {"class_path": "zoo.x.X", "corpus": "Mine"},
-        "Mine": {
-            "tuple": (1, (2.5, None)),
-            "keys": {1: "one", (2, 3): "pair", None: torch.tensor(5)},
-            "$tensor": {"$": "no kind"},
-            "floats": [float("nan"), float("inf"), -float("inf"), -0.0, 0.1, 1e-320],
-            "text": '\ud800 é \n <eos> "sha256":"' + "0" * 64,
-            "large": 2**70,
-            "halves": torch.tensor([1.5, float("nan")], dtype=torch.bfloat16),
-            "empty": [torch.zeros(0), torch.zeros(0, 3, dtype=torch.int64)],
-            "bits": torch.tensor([[True], [False]]),
-        },
-        "state_dict": {"a": shared, "tied": shared, "part": shared[2:4], "b": shared.view(2, 3).T},
-        "optimizer_states": ["left out"],
-    }
-    portable.write(held, tmp_path / "a.safetensors")
-    found = portable.read(tmp_path / "a.safetensors")
-    del held["optimizer_states"]
-    assert_same({key: held[key] for key in found}, found)
-    assert set(held) == set(found)
-    with pytest.raises(InputError, match=r"cannot hold it: Mine.what is a complex"):
-        portable.write({**held, "Mine": {"what": 1j}}, tmp_path / "b.safetensors")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
-
-
-def test_no_changed_byte_of_safetensors_is_read(checkpoint, tmp_path):
-    path = exported(checkpoint("GRU"), "safetensors", "a.safetensors")
-    whole, draw = path.read_bytes(), random.Random(0)
-    end = 8 + int.from_bytes(whole[:8], "little")
-    places = [*range(8), *draw.sample(range(8, end), 150), *draw.sample(range(end, len(whole)), 50)]
-    changed = [
-        whole[:n] + bytes([whole[n] ^ 1 << draw.randrange(8)]) + whole[n + 1 :] for n in places
-    ]
-    cut = [whole[: draw.randrange(len(whole))] for _ in range(50)]
-    for data in (*changed, *cut, whole + b"\0", b"", whole[:8], whole[:9]):
-        path.write_bytes(data)
-        with pytest.raises(InputError) as error:
-            read(path)
-        assert "\n" not in str(error.value)
-
-
-def test_bad_safetensors_are_said_in_one_line(checkpoint, capsys):
-    path = exported(checkpoint("GRU"), "safetensors", "a.safetensors")
-    Path("cut.safetensors").write_bytes(path.read_bytes()[:-1])
-    save_file({"w": torch.zeros(2)}, "plain.safetensors")
-    Path("deep.safetensors").write_bytes((10**5).to_bytes(8, "little") + b"[" * 10**5)
-    Path("zip.safetensors").write_bytes(checkpoint("GRU").read_bytes())
-    for name, words in {
-        "cut": "damaged, cut or changed",
-        "plain": "weights alone, not a model that `zoo export",
-        "deep": "not a whole file of safetensors",
-        "zip": "not a whole file of safetensors",
-        "none": "there is no such checkpoint",
-    }.items():
-        for verb in (["predict", "--prompt", "a"], ["test"]):
-            line = fails(capsys, *verb, "--ckpt_path", f"{name}.safetensors")
-            assert f"{name}.safetensors" in line
-            assert words in line
-    line = fails(capsys, "fit", "gru-time_machine", "--ckpt_path", str(path))
-    assert "weights alone, to predict with: go on from a .ckpt" in line
-
-
-def test_safetensors_of_foreign_code_are_not_imported(checkpoint, tmp_path, monkeypatch, capsys):
-    (tmp_path / "foreign.py").write_text("open('ran', 'w')\nclass Net: pass")
-    monkeypatch.syspath_prepend(tmp_path)
-    held = read(checkpoint("GRU"))
-    held["zoo"]["class_path"] = "foreign.Net"
-    portable.write(held, Path("foreign.safetensors"))
-    line = fails(capsys, "predict", "--prompt", "a", "--ckpt_path", "foreign.safetensors")
-    assert "foreign.Net is not of the zoo" in line
-    assert not Path("ran").exists()
-
-
-def test_a_test_of_safetensors_measures_as_the_checkpoint(checkpoint, capsys):
-    path = exported(checkpoint("LeNet"), "safetensors", "a.safetensors")
-    tables = []
-    for given in (checkpoint("LeNet"), path):
-        capsys.readouterr()
-        assert main(["test", "--ckpt_path", str(given)]) == 0
-        tables.append(capsys.readouterr().out.partition("\n")[2])
-    assert "accuracy" in tables[0]
-    assert tables[0] == tables[1]
 
 
 # Graphs
@@ -524,62 +298,6 @@ def test_a_difference_is_relative_to_large_outputs():
     assert found(1000) == pytest.approx(1e-6, rel=0.1)
     assert found(0.1) == pytest.approx(1e-3, rel=0.1)
     assert found("nan") == float("inf")
-
-
-# Model cards
-
-
-def test_the_card_says_what_a_model_is_and_how_good(capsys):
-    quick = ["--trainer.limit_train_batches", "2", "--trainer.max_epochs", "1"]
-    assert main(["fit", "lenet-fashion_mnist", "--data.synthetic", "true", *quick]) == 0
-    run = Path("runs/lenet-fashion_mnist/1")
-    path = run / "checkpoints" / "best.ckpt"
-    assert main(["test", "--ckpt_path", str(path)]) == 0
-    assert main(["export", str(path), "--format", "safetensors"]) == 0
-    file, card = run / "exports" / "best.safetensors", run / "exports" / "best.safetensors.md"
-    assert str(card) in capsys.readouterr().out
-    text = card.read_text()
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    record = json.loads((run / "test.json").read_text())["metrics"]
-    for words in (
-        "# LeNet on FashionMNIST",
-        "61,706 parameters",
-        "10.1109/5.726791",
-        "its generated stand-in",
-        "`lenet-fashion_mnist`, run 1",
-        f"SHA-256 `{digest}`",
-        f"| test/accuracy | {record['test/accuracy']:.4f} |",
-        "| val/accuracy |",
-        "max_lr: 0.01",
-        "9. ankle boot",
-        "mean [0.286]",
-        "MIT",
-    ):
-        assert words in text
-    assert str(Path.cwd()) not in text
-    (run / "test.json").write_text("{}")
-    line = fails(capsys, "export", str(path), "--format", "safetensors")
-    assert "test.json: cannot be read" in line
-
-
-def test_the_card_of_a_table_names_its_features(checkpoint):
-    exported(checkpoint("MLPRegressor"), "onnx", "a.onnx")
-    text, state = Path("a.onnx.md").read_text(), corpus_state(read(checkpoint("MLPRegressor")))
-    assert "the natural logarithm of SalePrice" in text
-    assert all(f"| {name} |" in text for name in state["encoder"]["scales"])
-    assert all(f"- {name}: " in text for name in state["encoder"]["words"])
-
-
-def test_the_card_hides_places_and_bars_markup(checkpoint):
-    held = read(checkpoint("GRU"))
-    held["hyper_parameters"]["kernel"] = "/home/somebody/secret/net.ckpt"
-    held["TimeMachine"]["labels"] = ["<script>alert(1)</script>", "a|b", "two\nlines"]
-    torch.save(held, "a.ckpt")
-    text = text_of(Card(held, Path("a.ckpt"), Path("a.onnx"), "0" * 64, 1, []))
-    assert "somebody" not in text
-    assert "net.ckpt" in text
-    assert "<script>" not in text
-    assert "1. a\\|b\n2. two lines\n" in text
 
 
 # Every architecture

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.conftest import all_architectures, all_recipes, fails
+from tests.conftest import all_architectures, all_recipes, fails, shrunk
 from zoo.catalogue import recipes
 from zoo.cli.compose import compose
 from zoo.cli.main import main
@@ -246,8 +246,6 @@ def test_compiled_networks_learn_the_same_and_keep_their_names(quickly, monkeypa
     ids=lambda r: r.name,
 )
 def test_every_architecture_that_is_compiled_trains(recipe, quickly):
-    from tests.architectures.test_recipes import shrunk
-
     assert main(["fit", recipe.name, "+compile", *shrunk(recipe)]) == 0
 
 

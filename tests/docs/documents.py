@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import yaml
 
-from tests.architectures.test_recipes import shrunk
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shrunk
 from zoo.catalogue import Recipe
 from zoo.cli.compose import compose
 from zoo.cli.overlays import TRAIN, taken

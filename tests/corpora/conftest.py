@@ -1,0 +1,230 @@
+"""What the tests of this folder share."""
+
+import hashlib
+import io
+import random
+import tarfile
+import threading
+import zipfile
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule
+from PIL import Image
+
+from datamodules import HotDog
+from datamodules.batches.in_memory import Rows
+from datamodules.files.download import RemoteFile
+from datamodules.tables.reading import Table
+from datamodules.text.vocabulary import SPECIALS
+from tests.conftest import quiet_trainer
+
+SMALL = {"size": 16, "batch_size": 4}
+
+
+def encoded(width=24, height=16, seed=0, form="PNG") -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form)
+    return file.getvalue()
+
+
+def prepared(corpus, *stages):
+    """The corpus, set up for these stages; for all that it has rows for by default."""
+    corpus.prepare_data()
+    for stage in stages or ("fit", *({"test"} & set(corpus.splits))):
+        corpus.setup(stage)
+    return corpus
+
+
+def at(epoch, done=0):
+    """The position of a sampler that goes on after `done` batches of an epoch."""
+    return lambda num_batches: (epoch, done)
+
+
+def flat(lists):
+    return [item for batch in lists for item in batch]
+
+
+class Recorder(Callback):
+    """Keeps what a model is trained on, and a checkpoint of each step."""
+
+    def __init__(self, folder=None):
+        self.folder, self.seen = folder, []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        tensors = [part.tolist() for part in batch if isinstance(part, torch.Tensor)]
+        self.seen.append([batch_idx, *tensors])
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if self.folder:
+            trainer.save_checkpoint(self.folder / f"{len(self.seen)}.ckpt")
+
+
+class Weight(LightningModule):
+    """The least that can be trained; keeps what it is validated on."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.validated = []
+
+    def training_step(self, batch, batch_idx):
+        return self.weight * batch[0].sum()
+
+    def validation_step(self, batch, batch_idx):
+        self.validated.append(batch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.0)
+
+
+def fitted(corpus, folder=None, ckpt_path=None, **options):
+    """What the least model was trained on, and the model."""
+    recorder, model = Recorder(folder), Weight()
+    trainer = quiet_trainer(
+        **{"max_epochs": 2, "limit_train_batches": 3, **options}, callbacks=[recorder]
+    )
+    trainer.fit(model, corpus, ckpt_path=ckpt_path)
+    return recorder.seen, model
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Serves `bodies` by path."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = self.server.bodies[self.path]
+            self.server.requests += 1
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with suppress(ConnectionError):
+                self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.requests, served.bodies = 0, {}
+    threading.Thread(target=served.serve_forever, args=(0.02,), daemon=True).start()
+    yield served
+    served.shutdown()
+    served.server_close()
+
+
+PAD, BOS, EOS, UNK = range(4)
+
+
+def whole(corpus, split):
+    """All the rows of a split, in one batch."""
+    rows = corpus.data[split]
+    return rows[Rows(0, torch.arange(len(rows)))]
+
+
+def texts(corpus, split):
+    """The pairs of a split as text, tokens parted by blanks."""
+    batch = whole(corpus, split)
+    sides = ((corpus.source_vocab, batch.source), (corpus.target_vocab, batch.target))
+    read = [
+        [" ".join(t for t in vocab.tokens(row) if t not in SPECIALS[:3]) for row in side.tolist()]
+        for vocab, side in sides
+    ]
+    return list(zip(*read, strict=True))
+
+
+CONTENT = random.Random(0).randbytes(100_000)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder of the corpora, alone in a folder that is watched for what escapes."""
+    return tmp_path / "watched" / "root"
+
+
+def leftovers(folder: Path) -> set[str]:
+    """Every file below, but the locks."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if (path.is_symlink() or not path.is_dir()) and path.suffix != ".lock"
+    }
+
+
+TREE = {"data/train/0.txt": b"zero" * 5000, "data/test/1.txt": b"", "facts.csv": b"a,b\n"}
+
+
+LIMITS = {"max_bytes": 50_000, "max_files": 20}
+
+
+def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+def write_zip(path: Path, tree: dict[str, bytes], *entries: zipfile.ZipInfo) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in tree.items():
+            archive.writestr(name, content)
+        for info in entries:
+            archive.writestr(info, "/etc/passwd")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+SMALL_HOT_DOG = {"size": 16, "crop_size": None, "batch_size": 16}
+
+
+def hot_dog_files(train: int = 10, test: int = 4) -> dict[str, bytes]:
+    return {
+        f"hotdog/{split}/{label}/{number}.jpg": encoded(
+            seed=number + 1000 * index + 100 * (split == "test"), form="JPEG"
+        )
+        for split, count in (("train", train), ("test", test))
+        for index, label in enumerate(HotDog.labels)
+        for number in range(count)
+    }
+
+
+def hot_dog_root(folder: Path) -> Path:
+    """A small, right corpus as a folder, to be spoilt."""
+    for name, content in hot_dog_files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def hot_dog(root, **options) -> HotDog:
+    return prepared(HotDog(root=root, **{**SMALL_HOT_DOG, **options}))
+
+
+def remote(server, content: bytes, **known) -> RemoteFile:
+    url = f"http://127.0.0.1:{server.server_port}/file"
+    return RemoteFile("a/b.zip", (url,), sha1=hashlib.sha1(content).hexdigest(), **known)
+
+
+def table(**columns: list[str]) -> Table:
+    """A table in memory, its rows on the lines 2, 3 ..."""
+    size = len(next(iter(columns.values())))
+    return Table(Path("table.csv"), columns, list(range(2, size + 2)))
+
+
+def message(error) -> str:
+    """The one line of a CorpusError that pytest caught."""
+    line = str(error.value)
+    assert "\n" not in line
+    assert "\r" not in line
+    assert len(line) < 500
+    return line

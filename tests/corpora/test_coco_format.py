@@ -1,0 +1,177 @@
+"""One's own pictures in COCO's format, and what is wrong in them."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from datamodules import COCOFormat
+from datamodules.batches.in_memory import Rows
+from datamodules.files.errors import CorpusError
+from tests.conftest import refused
+from tests.corpora.conftest import SMALL, encoded, prepared
+
+
+def coco(folder, spoil=lambda content: None, name="train.json") -> Path:
+    """Four pictures with 2, 1, 0 and 1 boxes and a crowd; `spoil` changes what is written."""
+    (folder / "pictures/deep").mkdir(parents=True, exist_ok=True)
+    files = ("a.png", "b.png", "deep/c.png", "d.png")
+    for number, file in enumerate(files):
+        (folder / "pictures" / file).write_bytes(encoded(seed=number))
+    boxes = ((7, 9, [6, 4, 12, 8]), (7, 2, [0, 0, 24, 16]), (8, 2, [1, 1, 2, 2]), (11, 9, [3] * 4))
+    content = {
+        "images": [
+            {"id": number, "file_name": file, "width": 24, "height": 16}
+            for number, file in zip((7, 8, 10, 11), files, strict=True)
+        ],
+        "annotations": [
+            {"id": row, "image_id": image, "category_id": category, "bbox": box, "iscrowd": 0}
+            for row, (image, category, box) in enumerate(boxes)
+        ],
+        "categories": [{"id": 9, "name": "cat"}, {"id": 2, "name": "dog"}],
+    }
+    crowd = {"id": 50, "image_id": 8, "category_id": 2, "bbox": [0, 0, 1, 1], "iscrowd": 1}
+    content["annotations"].append(crowd)
+    spoil(content)
+    (folder / name).write_text(json.dumps(content))
+    return folder / name
+
+
+def own(folder, **options) -> COCOFormat:
+    places = {"annotations": folder / "train.json", "pictures": folder / "pictures"}
+    return COCOFormat(**{**places, "validation_fraction": 0.0, **SMALL, **options})
+
+
+def test_ones_own_pictures_are_read(tmp_path):
+    coco(tmp_path)
+    made = own(tmp_path)
+    assert made.labels == ("dog", "cat")
+    assert made.category_ids == [2, 9]
+    assert made.num_classes == 2
+    assert made.splits == ("train", "val")
+    prepared(made, "fit")
+    assert made.described == ("COCO format train.json, 4 train + 0 val rows; 1 crowds left out")
+    images, boxes, classes = made.data["train"][Rows(0, torch.arange(4))]
+    assert images.shape == (4, 3, 16, 16)
+    assert classes.tolist() == [[1, 0], [0, -100], [-100, -100], [1, -100]]
+    assert boxes[0].tolist() == [[0.25, 0.25, 0.75, 0.75], [0, 0, 1, 1]]
+    assert boxes[2].tolist() == [[0] * 4] * 2
+    alone = made.data["train"][Rows(0, torch.tensor([2]))]
+    assert (alone[1].shape, alone[2].tolist()) == ((1, 1, 4), [[-100]])
+    arguments = made.state_dict()["arguments"]
+    assert not {"annotations", "pictures", "test_annotations", "test_pictures"} & arguments.keys()
+    assert "no test rows" in refused(made.setup, "test")
+
+
+def test_a_test_file_a_zip_and_the_root(tmp_path):
+    coco(tmp_path)
+    coco(tmp_path, name="test.json")
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for file in sorted((tmp_path / "pictures").rglob("*.png")):
+            archive.write(file, file.relative_to(tmp_path / "pictures"))
+    made = COCOFormat(
+        root=tmp_path, annotations="train.json", test_annotations="test.json", pictures="p.zip",
+        **SMALL,
+    )  # fmt: skip
+    prepared(made)
+    assert made.splits == ("train", "val", "test")
+    assert len(made.data["test"]) == 4
+    beside = COCOFormat(annotations=tmp_path / "pictures/t.json", **SMALL)
+    (tmp_path / "train.json").rename(tmp_path / "pictures/t.json")
+    assert len(prepared(beside, "fit").data["train"]) == 4
+
+
+def first(key, **changed):
+    return lambda content: content[key][0].update(changed)
+
+
+def without(key, name):
+    return lambda content: content[key][0].pop(name)
+
+
+def again(key):
+    return lambda content: content[key].append({**content[key][0]})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "left"),
+    [
+        (first("annotations", bbox=[6, 4, 19, 8]), r"annotation 0: .*\(25, 12\) is not within", 4),
+        (first("annotations", bbox=[-3, 4, 9, 8]), "annotation 0: .* is not within", 4),
+        (first("annotations", bbox=[6, 4, 0, 8]), "annotation 0: .* has no area", 4),
+        (first("annotations", bbox=[6, 4, -2, 8]), "annotation 0: .* has no area", 4),
+        (first("annotations", bbox=[6, 4, float("nan"), 8]), "0: .* is not of finite numbers", 4),
+        (first("annotations", bbox=None), "0: .* is not of finite numbers", 4),
+        (first("annotations", image_id=99), "annotation 0: there is no image of the id 99", 4),
+        (first("annotations", image_id=[7]), "annotation 0: an id is neither", 4),
+        (first("annotations", category_id=5), "0: there is no category of the id 5", 4),
+        (without("annotations", "bbox"), "annotation 0: it has no bbox", 4),
+        (lambda c: c["annotations"].insert(0, 3), "annotation number 1: it has no image_id", 4),
+        (lambda c: c["annotations"][2].update(category_id=5), "annotation 2: there is no cat", 3),
+        (lambda c: c["annotations"][2].update(bbox=[1, 1, 0, 0]), "annotation 2: .* no area", 3),
+        (first("images", file_name="z.png"), "image 7: there is no picture 'z.png' in .*res", 3),
+        (first("images", file_name="../pictures/a.png"), "image 7: there is no picture", 3),
+        (first("images", file_name="b.png"), "image 8: the picture b is there twice", 3),
+        (first("images", width=0), "image 7: no picture is 0 x 16", 3),
+        (first("images", height="a"), "image 7: no picture is 24 x a", 3),
+        (first("images", width=16, height=24), "image 7: .*a.png is 24 x 16, not 16 x 24", 3),
+        (again("images"), "image 7: the id is there twice", 4),
+    ],
+)
+def test_a_bad_entry_of_coco_is_named_or_counted(tmp_path, spoil, words, left):
+    coco(tmp_path, spoil)
+    with pytest.raises(CorpusError, match=rf"train\.json, .*{words}") as error:
+        prepared(own(tmp_path), "fit")
+    assert "\n" not in str(error.value)
+    made = prepared(own(tmp_path, skip_bad=True), "fit")
+    assert (made.num_skipped, len(made.data["train"])) == (1, left)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda c: c.pop("images"), "wanted a list of images; there are: annotations, categories"),
+        (lambda c: c.update(annotations={}), "wanted a list of annotations"),
+        (lambda c: c.update(categories=[]), "there are no categories"),
+        (without("categories", "name"), "category 9: it has no name"),
+        (again("categories"), "category 9: the id is there twice"),
+        (lambda c: c.update(images=[], annotations=[]), "there is no picture to train on"),
+    ],
+)
+def test_a_file_of_coco_that_is_none_is_refused(tmp_path, spoil, words):
+    coco(tmp_path, spoil)
+    assert words in refused(prepared, own(tmp_path, skip_bad=True), "fit")
+
+
+def test_other_categories_in_the_test_file_are_refused(tmp_path):
+    coco(tmp_path)
+    coco(tmp_path, first("categories", name="cow"), name="test.json")
+    made = own(tmp_path, test_annotations=tmp_path / "test.json")
+    message = refused(prepared, made, "test")
+    assert "test.json: category 9, 'cow', is none of" in message
+
+
+def test_a_missing_file_of_ones_own_is_named(tmp_path):
+    message = refused(COCOFormat(**SMALL).prepare_data)
+    assert "--data.annotations FILE" in message
+    assert "--data.synthetic true" in message
+    assert "--data.annotations FILE" in refused(lambda: COCOFormat(**SMALL).num_classes)
+    assert "train.json: there is no such file, here or under" in refused(own(tmp_path).prepare_data)
+    coco(tmp_path)
+    made = own(tmp_path, test_annotations=tmp_path / "t.json")
+    assert "t.json: there is no such file" in refused(made.prepare_data)
+    message = refused(prepared, own(tmp_path, pictures=tmp_path / "none"))
+    assert "none: cannot be read as a folder or a zip" in message
+    assert "--data.annotations a.json" in refused(own(tmp_path).adopt, Path("a.json"))
+
+
+def test_ids_that_are_texts_are_ids_too(tmp_path):
+    def spoil(content):
+        for key, name in (("images", "id"), ("annotations", "image_id")):
+            for entry in content[key]:
+                entry[name] = f"n{entry[name]}"
+
+    coco(tmp_path, spoil)
+    assert len(prepared(own(tmp_path), "fit").data["train"]) == 4
