@@ -17,7 +17,7 @@ FIT = [
 CKPT = "runs/lstm-time_machine/1/checkpoints/best.ckpt"
 
 
-@pytest.mark.initialised
+@pytest.mark.drawn
 def test_a_prompt_is_continued(capsys):
     assert main(FIT) == 0
     samples = Path("runs/lstm-time_machine/1/pictures/samples.txt").read_text().splitlines()
