@@ -112,7 +112,7 @@ def spoil_picture(root):
 
 
 def spoil_cut(root):
-    (root / "hotdog/train/hotdog/3.jpg").write_bytes(encoded(seed=0, form="JPEG")[:-300])
+    (root / "hotdog/train/hotdog/3.jpg").write_bytes(encoded(24, 20, form="JPEG")[:-300])
 
 
 def spoil_large(root):
