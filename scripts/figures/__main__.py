@@ -9,15 +9,17 @@ FOLDER/runs. The page shows all figures that FOLDER holds, also those of earlier
 import os
 import sys
 from collections.abc import Sequence
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
 from scripts.figures.catalogue import Drawing, drawings
-from scripts.figures.page import index, write_whole
+from scripts.figures.page import index
 from scripts.figures.runs import Runs
 from zoo.cli.parser import Parser
 from zoo.errors import InputError
+from zoo.files import write_text, written_whole
+
+ADVICE = "; choose another FOLDER"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,14 +74,14 @@ def _draw(chosen: list[Drawing], known: list[Drawing], folder: Path) -> None:
             raise PermissionError(13, "Permission denied")
         runs = Runs(folder / "runs")
         for drawing in chosen:
-            picture = BytesIO()
-            drawing.draw(runs).savefig(picture, format="png")
-            write_whole(folder / drawing.file, picture.getvalue())
+            figure = drawing.draw(runs)
+            with written_whole(folder / drawing.file, ADVICE) as partial:
+                figure.savefig(partial, format="png")
             print(folder / drawing.file, flush=True)
-        write_whole(folder / "index.html", index(known, folder).encode())
+        write_text(folder / "index.html", index(known, folder), ADVICE)
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"{folder}: cannot be written ({reason}); choose another FOLDER") from None
+        raise InputError(f"{folder}: cannot be written ({reason}){ADVICE}") from None
     print(f"open {folder / 'index.html'}")
 
 

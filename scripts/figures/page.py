@@ -1,6 +1,5 @@
 """The page that shows the figures: one hand-written HTML file, by topic, for any screen."""
 
-import os
 import re
 from collections.abc import Sequence
 from html import escape
@@ -120,20 +119,3 @@ def _figure(drawing: Drawing, folder: Path) -> str:
 def _marked(text: str) -> str:
     """HTML of a docstring's text: what is between backticks is code."""
     return re.sub(r"`(.+?)`", r"<code>\1</code>", escape(text))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all.
-
-    Raises:
-        OSError: It cannot be written; an earlier version is untouched.
-    """
-    staged = path.with_name(f".{path.name}.partial")
-    try:
-        with staged.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from shutil import copy
 
 from scripts.results.measure import ZOO, Measurer
 from scripts.results.rows import Row
-from zoo.checkpoints.shipped import FOLDER, SUFFIX
+from zoo.checkpoints.bundled import FOLDER, SUFFIX
 from zoo.errors import InputError
 
 RECIPES = {  # with the checkpoint that is taken

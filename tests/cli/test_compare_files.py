@@ -1,6 +1,7 @@
 """compare: CSV and Markdown, written together or not at all."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,10 @@ def test_a_full_disk_leaves_what_was_there(monkeypatch):
     write_run("runs/lenet/1")
     Path("a.csv").write_text("old")
 
-    def _full(path, text, encoding):
-        path.write_bytes(text[:9].encode())
+    def _full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", _full)
+    monkeypatch.setattr(os, "fsync", _full)
     with pytest.raises(InputError, match=r"^a.csv: cannot be written \(No space"):
         compare(["runs"], files={"csv": Path("a.csv")})
     assert Path("a.csv").read_bytes() == b"old"

@@ -158,7 +158,10 @@ def test_list_names_topics_and_figures_and_draws_nothing(capsys):
         (["--onl", "3"], "unrecognized arguments: --onl"),
         (["taken", "--only", "3"], "taken: cannot be written (File exists)"),
         (["taken/below", "--only", "3"], "taken/below: cannot be written (Not a directory)"),
-        (["blocked", "--only", "3"], "blocked: cannot be written (Is a directory)"),
+        (
+            ["blocked", "--only", "3"],
+            "3-activations.png: cannot be written (Is a directory)",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys):

@@ -179,7 +179,7 @@ def test_a_full_disk_ends_no_run_and_spoils_no_record(tmp_path, monkeypatch):
     def _full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("zoo.runs.record.os.fsync", _full)
+    monkeypatch.setattr("os.fsync", _full)
     with pytest.warns(UserWarning, match="run.json: cannot be written .No space") as warned:
         train(tmp_path)
     assert len([w for w in warned if "run.json" in str(w.message)]) == 1

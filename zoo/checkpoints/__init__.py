@@ -1,1 +1,1 @@
-"""Checkpoints: written whole, checked, portable, bundled."""
+"""Checkpoints: written whole, checked, safetensors, bundled."""

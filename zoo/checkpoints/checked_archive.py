@@ -9,40 +9,27 @@ from typing import Any, BinaryIO
 import torch
 
 from zoo.errors import InputError
+from zoo.files import written_whole
 
 NO_COMMENT = b"\0\0"  # the last two bytes of a zip archive without one
 BLOCK = 1 << 20
+ADVICE = "; an older one is as it was: make room, or choose another folder (--runs DIR)"
 
 
-def write(content: Any, target: Path) -> None:
-    """Writes beside the target, syncs, then renames: the name always holds a whole file.
+def write(content: Any, path: Path) -> None:
+    """Writes an archive whole or not at all.
 
     Raises:
         InputError: It cannot be written; an older file of this name is as it was.
     """
-    staged = target.with_name(f".{target.name}.partial")  # one name: a kill leaves one at most
-    summed = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with staged.open("wb") as file:
-            summed = _Summed(file)
+    with written_whole(path, ADVICE) as partial, partial.open("wb") as file:
+        summed = _Summed(file)
+        try:
             torch.save(content, summed)  # type: ignore[arg-type]
-            file.seek(-len(NO_COMMENT), os.SEEK_END)
-            file.write(_comment(summed.crc))
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(target)
-        _sync(target.parent)
-    except (OSError, RuntimeError) as error:
-        failed = error if isinstance(error, OSError) else summed and summed.error
-        if not failed:
-            raise
-        raise InputError(
-            f"{target}: cannot be written ({failed.strerror or failed}); an older one is as it "
-            "was: make room, or choose another folder (--runs DIR)"
-        ) from None
-    finally:
-        staged.unlink(missing_ok=True)
+        except RuntimeError as error:
+            raise summed.error or error from None
+        file.seek(-len(NO_COMMENT), os.SEEK_END)
+        file.write(_comment(summed.crc))
 
 
 class _Summed:
@@ -68,15 +55,6 @@ def _comment(crc: int) -> bytes:
     """What takes the place of `NO_COMMENT`: the comment's length and the checksum."""
     comment = b"zoo crc32 %08x" % crc
     return len(comment).to_bytes(2, "little") + comment
-
-
-def _sync(folder: Path) -> None:
-    """Makes what was renamed in a folder outlive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def verify(path: Path) -> None:

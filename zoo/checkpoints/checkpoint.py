@@ -12,8 +12,8 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from zoo.checkpoints import checked_archive, portable
-from zoo.checkpoints.shipped import resolved, shipped
+from zoo.checkpoints import checked_archive, safetensors_file
+from zoo.checkpoints.bundled import bundled, resolved
 from zoo.errors import InputError
 from zoo.version import CHECKPOINT_FORMAT
 
@@ -55,13 +55,13 @@ def read(path: str | Path) -> dict[str, Any]:
         raise InputError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
     try:
         size = path.stat().st_size
-        if portable.is_portable(path):
-            checkpoint = portable.read(path)
+        if safetensors_file.is_safetensors(path):
+            checkpoint = safetensors_file.read(path)
         else:
             checked_archive.verify(path)
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        come = f"; with the zoo come: {', '.join(shipped())}" if not path.suffix else ""
+        come = f"; with the zoo come: {', '.join(bundled())}" if not path.suffix else ""
         raise InputError(f"{path}: there is no such checkpoint{come}") from None
     except IsADirectoryError:
         raise InputError(f"{path}: a folder, not a checkpoint") from None

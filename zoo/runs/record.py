@@ -1,7 +1,6 @@
 """run.json: how long a run took, how fast it was, and how much memory it wanted."""
 
 import json
-import os
 import resource
 import sys
 import time
@@ -17,7 +16,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_warn
 
-from zoo.errors import StoppedError
+from zoo.errors import InputError, StoppedError
+from zoo.files import write_json
 from zoo.task import Task
 from zoo.version import zoo_version
 
@@ -162,26 +162,18 @@ class RunRecord(Callback):
         return record if min(summed) >= 0 else {}
 
     def _write(self, trainer: Trainer) -> None:
-        """Writes the record beside, syncs, then renames; a full disk ends no run."""
+        """Writes the record; a full disk ends no run."""
         if not trainer.is_global_zero:
             return
         self.record["updated"] = _now()
         self.record["seconds"] = self._earlier + time.perf_counter() - self._began
         self.record["peak_memory_bytes"] = _peak_memory(trainer.strategy.root_device)
-        staged = self.path.with_name(f".{FILE}.partial")
         try:
-            with staged.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(self.record, indent=2) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(self.path)
-        except OSError as error:
+            write_json(self.path, self.record)
+        except InputError as error:
             if not self._warned:
-                rank_zero_warn(f"{self.path}: cannot be written ({error.strerror})")
+                rank_zero_warn(str(error))
             self._warned = True
-        finally:
-            with suppress(OSError):
-                staged.unlink(missing_ok=True)
 
 
 def _batches_done(trainer: Trainer) -> int:

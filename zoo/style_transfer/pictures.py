@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from zoo.errors import InputError
+from zoo.files import written_whole
 from zoo.pretrained.tapped_network import MEAN, STD
 from zoo.training.pictures import EvaluationPictures
 
@@ -86,10 +86,5 @@ def write_picture(path: Path, picture: Tensor) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    staged = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.movedim(0, -1).contiguous().numpy()).save(staged, "PNG")
-        staged.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    with written_whole(path) as partial:
+        Image.fromarray(picture.movedim(0, -1).contiguous().numpy()).save(partial, "PNG")

@@ -14,6 +14,7 @@ from zoo.catalogue import definitions, recipes
 from zoo.checkpoints.checkpoint import corpus_state
 from zoo.cli.markdown import cell, code, licence, table
 from zoo.errors import InputError
+from zoo.files import write_text
 from zoo.runs.history import PER_RUN, read
 from zoo.runs.rounding import rounded
 from zoo.version import zoo_version
@@ -52,14 +53,9 @@ class Card(NamedTuple):
         return corpus_state(self.checkpoint) or {}
 
     def write(self, text: str) -> Path:
-        """Writes the card beside the file, whole or not at all; returns where it is."""
+        """Writes the card beside the file; returns where it is."""
         path = self.path.with_name(f"{self.path.name}.md")
-        staged = path.with_name(f".{path.name}.partial")
-        try:
-            staged.write_text(text, encoding="utf-8")
-            staged.replace(path)
-        finally:
-            staged.unlink(missing_ok=True)
+        write_text(path, text)
         return path
 
 

@@ -3,14 +3,12 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from zoo.checkpoints import portable
+from zoo.checkpoints import safetensors_file
 from zoo.checkpoints.checkpoint import corpus_state, load, read, refuse_foreign
 from zoo.cli.export.model_card import Card, size_of, text_of
 from zoo.errors import InputError
@@ -22,9 +20,10 @@ from zoo.export.formats import (
 )
 from zoo.export.graph import graph_of
 from zoo.export.ports import Graph
+from zoo.files import written_whole
 from zoo.version import zoo_version
 
-SUFFIXES = {"onnx": ".onnx", "export": ".pt2", "safetensors": portable.SUFFIX}
+SUFFIXES = {"onnx": ".onnx", "export": ".pt2", "safetensors": safetensors_file.SUFFIX}
 TITLES = {
     "onnx": "ONNX",
     "export": "a program of torch.export",
@@ -52,17 +51,17 @@ def export(options: argparse.Namespace) -> int:
     refuse_foreign(checkpoint, source, options.allow)
     path = place(source, options.output, SUFFIXES[kind])
     model: Any = load(source, allow=options.allow)
-    with staged_beside(path) as staged:
+    with written_whole(path) as partial:
         if kind == "safetensors":
-            portable.write(checkpoint, staged)
+            with partial.open("wb") as file:
+                file.writelines(safetensors_file.encode(checkpoint, source))
             lines = _kept_lines(path)
         else:
-            lines = _exported(model, checkpoint, staged, options)
-        digest = hashlib.sha256(staged.read_bytes()).hexdigest()
+            lines = _exported(model, checkpoint, partial, options)
+        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
         card = Card(checkpoint, source, path, digest, size_of(model), lines)
         text = text_of(card)
-        staged.replace(path)
-        written = card.write(text)
+    written = card.write(text)
     name = type(model).__name__
     shown = [f"{path}: {name} as {TITLES[kind]}, {path.stat().st_size:,} bytes"]
     shown += [f"{title + ':':<9} {text}" for title, text in [*lines, ("card", str(written))]]
@@ -88,29 +87,6 @@ def place(source: Path, output: Path | None, suffix: str) -> Path:
     return path
 
 
-@contextmanager
-def staged_beside(path: Path) -> Iterator[Path]:
-    """A place to write beside a file; after an error what was written there goes, the folder too.
-
-    Raises:
-        InputError: The folder or the file cannot be written.
-    """
-    folder = path.parent
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
-    staged = path.with_name(f".{path.name}.partial")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield staged
-    except Exception as error:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)
-            for each in made:
-                each.rmdir()
-        if isinstance(error, OSError):
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-        raise
-
-
 def _kept_lines(path: Path) -> list[tuple[str, str]]:
     """What is said of safetensors."""
     return [
@@ -120,7 +96,7 @@ def _kept_lines(path: Path) -> list[tuple[str, str]]:
 
 
 def _exported(
-    model: Any, checkpoint: dict[str, Any], staged: Path, options: argparse.Namespace
+    model: Any, checkpoint: dict[str, Any], path: Path, options: argparse.Namespace
 ) -> list[tuple[str, str]]:
     """Exports a graph; returns what is to be said of it."""
     source, model = options.ckpt_path, model.float()
@@ -129,7 +105,7 @@ def _exported(
         graph,
         lambda other: graph_of(other, checkpoint, source),
         model,
-        staged,
+        path,
         onnx=options.format == "onnx",
         opset=options.opset,
         static=options.static,

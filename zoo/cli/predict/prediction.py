@@ -1,6 +1,5 @@
 """A checkpoint to predict with: its rows through the Trainer, and where what comes out goes."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -17,6 +16,7 @@ from zoo.checkpoints.checkpoint import model_arguments
 from zoo.cli.experiment import Experiment, link
 from zoo.cli.lightning import ZooCLI
 from zoo.errors import InputError
+from zoo.files import write_csv, write_text
 
 
 @dataclass
@@ -95,15 +95,7 @@ class Prediction:
             InputError: The file cannot be written.
         """
         path = self.place("submission", ".csv")
-        staged = path.with_name(f".{path.name}.partial")
-        try:
-            with staged.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows(rows)
-            staged.replace(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        write_csv(path, [header, *rows])
         return path
 
     def say_unknown(self, tokens: Iterable[str], vocab: Vocab) -> None:
@@ -120,10 +112,7 @@ class Prediction:
             InputError: The file cannot be written.
         """
         path = self.place("", ".txt")
-        try:
-            path.write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        write_text(path, f"{text}\n")
         return path
 
     def place(self, stem: str, suffix: str) -> Path:

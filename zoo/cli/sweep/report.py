@@ -1,7 +1,5 @@
 """What a sweep found: a table, results.csv and the picture."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -14,6 +12,7 @@ from rich.table import Table
 from zoo.cli.sweep.file import Metric
 from zoo.cli.sweep.parameters import Parameter, short_names, shown
 from zoo.cli.sweep.study import Trial
+from zoo.files import write_csv
 from zoo.runs.rounding import rounded
 
 RESULTS = "results.csv"
@@ -39,24 +38,15 @@ def described(values: Mapping[str, Any], names: Mapping[str, str]) -> str:
 def write_results(
     folder: Path, trials: Sequence[Trial], parameters: Sequence[Parameter], metric: Metric
 ) -> Path:
-    """Writes results.csv, whole or not at all: a line a trial, the best first."""
+    """Writes results.csv, a line for each trial, the best first."""
     names = [parameter.name for parameter in parameters]
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["trial", *names, metric.name, "epochs", "seconds", "state", "reason"])
+    rows: list[list[Any]] = [["trial", *names, metric.name, "epochs", "seconds", "state", "reason"]]
     for trial in ranked(trials, metric):
-        value = trial.result(metric)
-        table.writerow(
-            [
-                *(trial.number, *(trial.values[name] for name in names)),
-                *("" if value is None else value, trial.epochs, round(trial.seconds, 2)),
-                *(trial.state, trial.reason),
-            ]
-        )
+        values = [trial.values[name] for name in names]
+        ended = [trial.epochs, round(trial.seconds, 2), trial.state, trial.reason]
+        rows.append([trial.number, *values, trial.result(metric), *ended])
     path = folder / RESULTS
-    staged = path.with_name(f".{path.name}.partial")
-    staged.write_text(text.getvalue(), encoding="utf-8")
-    staged.replace(path)
+    write_csv(path, rows)
     return path
 
 

@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from io import StringIO
 from math import isfinite, nan
 from pathlib import Path
 
 from zoo.runs.comparison.table import Quantity
 from zoo.errors import InputError
+from zoo.files import written_whole
 
 
 def as_csv(names: Sequence[str], rows: Sequence[Quantity]) -> str:
@@ -75,7 +76,7 @@ Write = Callable[[Path], object]
 
 
 def write_all(wanted: Mapping[str, tuple[Path, Write]]) -> None:
-    """Writes files beside their targets and renames them when all are there.
+    """Writes all of some files, or none.
 
     Args:
         wanted: For each option the file that it names, and what writes one.
@@ -88,27 +89,6 @@ def write_all(wanted: Mapping[str, tuple[Path, Write]]) -> None:
         if other := named.get(path.resolve()):
             raise InputError(f"{path}: named by both {other} and {option}; choose another")
         named[path.resolve()] = option
-    staged: list[tuple[Path, Path]] = []
-    made: list[Path] = []
-    where = ("", Path())
-    try:
+    with ExitStack() as stack:
         for option, (path, write) in wanted.items():
-            where = (option, path)
-            if path.is_dir():
-                raise IsADirectoryError(21, "a folder")
-            made += [parent for parent in path.parents if not parent.exists()]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged.append((path.with_name(f".{path.name}.partial"), path))
-            write(staged[-1][0])
-        for aside, path in staged:
-            where = (named[path.resolve()], path)
-            aside.replace(path)
-    except OSError as error:
-        for aside, _ in staged:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
-        for parent in sorted(made, key=lambda parent: -len(parent.parts)):
-            with suppress(OSError):
-                parent.rmdir()
-        (option, path), reason = where, error.strerror or error
-        raise InputError(f"{path}: cannot be written ({reason}); choose {option} FILE") from None
+            write(stack.enter_context(written_whole(path, f"; choose {option} FILE")))

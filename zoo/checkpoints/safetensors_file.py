@@ -10,7 +10,6 @@ Source: https://huggingface.co/docs/safetensors (format)
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from zoo.errors import InputError
+from zoo.files import written_whole
 
 SUFFIX = ".safetensors"
 KEPT = (
@@ -27,11 +27,11 @@ KEPT = (
 )
 WEIGHTS = "state_dict"
 SIZE = 8  # bytes before the header, which say how long it is
-MOST = 100_000_000  # bytes of a header, by the format
+MAX_HEADER = 100_000_000  # bytes, by the format
 MARK, NO_DIGEST = b'"sha256":"', "0" * 64
 
 
-def is_portable(path: Path) -> bool:
+def is_safetensors(path: Path) -> bool:
     """Whether a file is safetensors, by its name or its first bytes.
 
     Raises:
@@ -41,15 +41,29 @@ def is_portable(path: Path) -> bool:
         return path.suffix == SUFFIX or file.read(SIZE + 1)[SIZE:] == b"{"
 
 
-def write(checkpoint: dict[str, Any], path: Path) -> str:
-    """Writes a checkpoint whole or not at all; returns the SHA-256 of the file.
+def write(checkpoint: dict[str, Any], path: Path) -> None:
+    """Writes a checkpoint whole or not at all.
 
     Args:
-        checkpoint: As `zoo.checkpoints.checkpoint.read` gives it.
-        path: Where to; its folder is there.
+        checkpoint: Content, as `zoo.checkpoints.checkpoint.read` returns it.
+        path: Name of the file.
 
     Raises:
-        InputError: It holds what cannot be written, or the file cannot be.
+        InputError: The format cannot hold the content, or the file cannot be written.
+    """
+    with written_whole(path) as partial, partial.open("wb") as file:
+        file.writelines(encode(checkpoint, path))
+
+
+def encode(checkpoint: dict[str, Any], source: Path) -> tuple[bytes, bytes]:
+    """Returns the two parts of the file that holds a checkpoint: its header and its data.
+
+    Args:
+        checkpoint: Content, as `zoo.checkpoints.checkpoint.read` returns it.
+        source: Name of what cannot be encoded, in errors.
+
+    Raises:
+        InputError: The format cannot hold the content.
     """
     kept = {name: checkpoint[name] for name in KEPT if name in checkpoint}
     corpus = checkpoint["zoo"].get("corpus")
@@ -60,24 +74,11 @@ def write(checkpoint: dict[str, Any], path: Path) -> str:
         text = json.dumps(_packed(kept, tensors, ()), allow_nan=False)
         header, data = _parts(save(tensors, {"format": "pt", "sha256": NO_DIGEST, "zoo": text}))
     except (TypeError, KeyError, ValueError, SafetensorError) as error:
-        raise InputError(f"{path}: safetensors cannot hold it: {error}") from None
-    if len(header) > MOST:
-        raise InputError(f"{path}: safetensors cannot hold {len(header):,} bytes of text")
+        raise InputError(f"{source}: safetensors cannot hold it: {error}") from None
+    if len(header) > MAX_HEADER:
+        raise InputError(f"{source}: safetensors cannot hold {len(header):,} bytes of text")
     digest = hashlib.sha256(header + data).hexdigest()
-    whole = header.replace(MARK + NO_DIGEST.encode(), MARK + digest.encode(), 1)
-    staged = path.with_name(f".{path.name}.partial")
-    try:
-        with staged.open("wb") as file:
-            file.write(whole)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        staged.unlink(missing_ok=True)
-    return hashlib.sha256(whole + data).hexdigest()
+    return header.replace(MARK + NO_DIGEST.encode(), MARK + digest.encode(), 1), data
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _packed(value: Any, tensors: dict[str, Tensor], place: tuple[str, ...]) -> A
     if isinstance(value, Tensor):
         own = place[:1] == (WEIGHTS,) and len(place) == 2
         name = place[1] if own else "/".join(("zoo", *place))
-        tensors[name] = _apart(value, tensors)
+        tensors[name] = _untied(value, tensors)
         return {"$tensor": name}
     if isinstance(value, list | tuple):
         items = [_packed(item, tensors, (*place, str(n))) for n, item in enumerate(value)]
@@ -150,11 +151,11 @@ def _packed(value: Any, tensors: dict[str, Tensor], place: tuple[str, ...]) -> A
     raise TypeError(f"{'.'.join(place)} is a {type(value).__name__}")
 
 
-def _apart(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
-    """The tensor, with values of its own: tied weights are written under each of their names."""
+def _untied(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
+    """Returns a tensor with storage of its own: the format refuses shared (tied) weights."""
     tensor = tensor.detach().cpu().contiguous()
-    places = {other.untyped_storage().data_ptr() for other in others.values()}
-    return tensor.clone() if tensor.untyped_storage().data_ptr() in places else tensor
+    storages = {other.untyped_storage().data_ptr() for other in others.values()}
+    return tensor.clone() if tensor.untyped_storage().data_ptr() in storages else tensor
 
 
 def _unpacked(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -1,4 +1,4 @@
-"""Trained models that come with the zoo: small ones, trained on generated stand-ins, to try.
+"""Bundled checkpoints: small models, trained on synthetic data, to try the zoo with.
 
 `python -m scripts.results --ship` trains them.
 """
@@ -9,13 +9,13 @@ FOLDER = Path(__file__).parents[1] / "trained"
 SUFFIX = ".safetensors"
 
 
-def shipped() -> list[str]:
-    """Their names: each is that of its recipe."""
+def bundled() -> list[str]:
+    """Returns the names of the bundled checkpoints, which are those of their recipes."""
     return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
 
 
 def resolved(path: Path) -> Path:
-    """The file of a shipped model where `path` is its name, and no such file lies here."""
+    """Returns the file of a bundled checkpoint if `path` is its name and no such file exists."""
     bare = path.name == str(path) and not path.suffix and not path.exists()
     own = FOLDER / f"{path.name}{SUFFIX}"
     return own if bare and own.is_file() else path

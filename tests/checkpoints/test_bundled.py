@@ -11,14 +11,14 @@ from datamodules import FashionMNIST
 from scripts.results.measure import Measurer
 from scripts.results.ship import MOST, RECIPES, ship
 from tests.conftest import fails
+from zoo.checkpoints.bundled import FOLDER, bundled, resolved
 from zoo.checkpoints.checkpoint import read
-from zoo.checkpoints.shipped import FOLDER, resolved, shipped
 from zoo.cli.main import main
 from zoo.errors import InputError
 
 
 def test_they_are_those_that_the_script_trains_and_small():
-    assert shipped() == sorted(RECIPES)
+    assert bundled() == sorted(RECIPES)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST
 
 
@@ -37,7 +37,7 @@ def test_all_of_them_are_written_or_none(size, names, tmp_path, monkeypatch):
     assert sorted(path.stem for path in (tmp_path / "trained").glob("*")) == names
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", bundled())
 def test_each_loads_by_its_name_and_says_that_its_corpus_is_synthetic(name):
     model = zoo.load(name)
     assert not model.training
@@ -64,8 +64,8 @@ def test_the_command_predicts_by_a_name(capsys, tmp_path):
 
 
 def test_a_file_of_that_name_wins(tmp_path):
-    (tmp_path / shipped()[0]).touch()
-    assert resolved(tmp_path.joinpath(shipped()[0])).parent == tmp_path
+    (tmp_path / bundled()[0]).touch()
+    assert resolved(tmp_path.joinpath(bundled()[0])).parent == tmp_path
 
 
 def test_another_name_is_refused_with_those_there_are(capsys):

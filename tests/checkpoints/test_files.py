@@ -1,0 +1,108 @@
+"""Files are whole or absent: kills, full disks, and who says so."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import InputError
+from zoo.files import write_csv, write_json, write_text, written_whole
+
+
+def raises(error):
+    def raised(*_):
+        raise error
+
+    return raised
+
+
+def half_written(path, error):
+    with written_whole(Path(path), "; do so") as partial:
+        partial.write_text("half")
+        if error:
+            raise error
+
+
+@pytest.mark.parametrize("place", ["write", "fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_no_other(place, monkeypatch):
+    Path("a.txt").write_text("old")
+    full = OSError(28, "No space left on device")
+    if place == "fsync":
+        monkeypatch.setattr(os, "fsync", raises(full))
+    if place == "replace":
+        monkeypatch.setattr(Path, "replace", raises(full))
+    with pytest.raises(InputError, match=r"^a.txt: cannot be written \(No space left.*\); do so$"):
+        half_written("a.txt", full if place == "write" else None)
+    assert [(path.name, path.read_text()) for path in Path().iterdir()] == [("a.txt", "old")]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), InputError("no"), KeyboardInterrupt()])
+def test_any_other_error_is_raised_as_it_is_and_leaves_nothing(error):
+    with pytest.raises(type(error)):
+        half_written("new/deep/a.txt", error)
+    assert not Path("new").exists()
+
+
+def test_folders_that_were_there_stay_and_those_of_a_whole_file_too():
+    Path("old").mkdir()
+    with pytest.raises(KeyError), written_whole(Path("old/new/a.txt")):
+        raise KeyError
+    assert [path.name for path in Path().iterdir()] == ["old"]
+    write_text(Path("old/new/a.txt"), "é\n")
+    assert Path("old/new/a.txt").read_bytes() == "é\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("folder", "Is a directory"), ("file/a", "(File exists|Not a directory)")]
+)
+def test_what_cannot_be_a_file_is_said_before_it_is_written(path, reason):
+    Path("folder").mkdir()
+    Path("file").touch()
+    begun = False
+    with (
+        pytest.raises(InputError, match=rf"^{path}: cannot be written \({reason}\)$"),
+        written_whole(Path(path)),
+    ):
+        begun = True
+    assert not begun
+
+
+def test_a_killed_process_leaves_the_old_file_and_the_next_one_clears_up():
+    write_text(Path("a.txt"), "old")
+    child = os.fork()
+    if not child:
+        with written_whole(Path("a.txt")) as partial:
+            partial.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert Path("a.txt").read_text() == "old"
+    assert Path(".a.txt.partial").read_text() == "half"
+    write_json(Path("a.txt"), {"new": 1})
+    assert {p.name: p.read_text() for p in Path().iterdir()} == {"a.txt": '{\n  "new": 1\n}\n'}
+
+
+def test_the_file_is_synced_before_it_has_its_name_and_the_folder_after(monkeypatch):
+    seen = []
+
+    def synced(descriptor):
+        target = Path(f"/proc/self/fd/{descriptor}").readlink()
+        seen.append((target.name, Path("folder/a.csv").exists()))
+
+    monkeypatch.setattr(os, "fsync", synced)
+    write_csv(Path("folder/a.csv"), [["a", "b"], [1, None], ["é,", 2.5]])
+    assert seen == [(".a.csv.partial", False), ("folder", True)]
+    assert Path("folder/a.csv").read_bytes() == 'a,b\n1,\n"é,",2.5\n'.encode()
+
+
+def test_a_folder_that_cannot_be_synced_is_no_error(monkeypatch):
+    real = os.fsync
+
+    def synced(descriptor):
+        if Path(f"/proc/self/fd/{descriptor}").is_dir():
+            raise OSError(22, "Invalid argument")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    write_text(Path("a.txt"), "new")
+    assert [path.name for path in Path().iterdir()] == ["a.txt"]
