@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo.errors import InputError
 from zoo.export.ports import Graph, Sizes
 from zoo.export.program import Program, program_of, wanted
-from zoo.export.recurrent import as_onnx, prepare
+from zoo.export.recurrent import as_onnx, packing, prepare
 
 TOLERANCE = 1e-4
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -68,7 +68,8 @@ def export_graph(
         InputError: It cannot be exported, or computes something else; nothing is left at `path`.
     """
     copy = deepcopy(model)
-    prepare(copy, as_operators=onnx)
+    packed = packing(model, lambda: graph.network(*graph.examples(graph.sizes)))
+    prepare(copy, packed, as_operators=onnx)
     network = rebuilt(copy).network.eval()
     reasons = []
     for names in [set[str]()] if static else wanted(graph):

@@ -6,19 +6,18 @@ its rows: so that is what each layer becomes there, by an operator of torch's th
 Elsewhere the steps are written out, and those behind a row's end leave its state as it was.
 """
 
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, one_hot
+from torch.nn.utils.rnn import PackedSequence
 
 from zoo.layers import recurrent
 from zoo.layers.attention import within
-from zoo.text_classification.bidirectional_rnn import BidirectionalRNN
-from zoo.translation.recurrent import RecurrentTranslator, rows_first
 
-KINDS: dict[str, type[recurrent.Recurrent]] = {
+CELLS: dict[str, type[recurrent.Recurrent]] = {
     "RNN": recurrent.RNN,
     "GRU": recurrent.GRU,
     "LSTM": recurrent.LSTM,
@@ -26,24 +25,55 @@ KINDS: dict[str, type[recurrent.Recurrent]] = {
 ORDERS = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}  # of the gates, in ONNX
 
 
-def prepare(model: Any, *, as_operators: bool) -> None:
+class Weights(NamedTuple):
+    """Parameters of one layer in one direction, as in torch's kernels."""
+
+    weight_ih: Any
+    weight_hh: Any
+    bias_ih: Any
+    bias_hh: Any
+
+
+def packing(model: nn.Module, run: Callable[[], Any]) -> set[str]:
+    """Returns the names of the kernels whose rows are packed.
+
+    Args:
+        model: Model, which `run` calls.
+        run: Computation of any example.
+    """
+    found = set()
+
+    def seen_by(name: str) -> Callable[..., None]:
+        def look(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+            if isinstance(inputs[0], PackedSequence):
+                found.add(name)
+
+        return look
+
+    kernels = {n: m for n, m in model.named_modules() if isinstance(m, nn.RNNBase)}
+    hooks = [kernel.register_forward_pre_hook(seen_by(name)) for name, kernel in kernels.items()]
+    try:
+        if hooks:
+            with torch.no_grad():
+                run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def prepare(model: nn.Module, packed: set[str], *, as_operators: bool) -> None:
     """Replaces the recurrent layers of a model by such as a graph can have.
 
     Args:
-        model: Any; it computes the same afterwards, but for rounding.
-        as_operators: One operator a layer and direction, which ONNX has; or written-out steps,
-            where rows are packed: the rest torch.export writes out itself.
+        model: Model; it computes the same afterwards, but for rounding.
+        packed: Names of the kernels whose rows are packed.
+        as_operators: Whether to use one operator for each layer and direction, which ONNX has;
+            else steps are written out where rows are packed, and torch.export does the rest.
     """
-    packs = []
-    if isinstance(model, BidirectionalRNN):
-        packs = ["recurrence"]
-        model.forward = partial(_classified, model)  # type: ignore[method-assign]
-    if isinstance(model, RecurrentTranslator):
-        packs = ["encoder"]
-        model.read = partial(_read, model)  # type: ignore[method-assign]
     for name, module in list(model.named_modules()):
         recurs = isinstance(module, recurrent.Recurrent) or _is_plain(module)
-        if name in packs or (as_operators and recurs):
+        if name in packed or (as_operators and recurs):
             model.set_submodule(name, Layers(module, as_operators))
 
 
@@ -108,11 +138,10 @@ class Layers(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One layer in one direction: outputs, and hidden state and cell after the end."""
         end = f"l{layer}" + "_reverse" * direction
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weights = [getattr(self.kernel, f"{name}_{end}") for name in names]
+        weights = [getattr(self.kernel, f"{name}_{end}") for name in Weights._fields]
         settings = (self.kind, bool(direction), self.early_reset)
         call: Any = recurrence if self.as_operators else steps
-        return call(inputs, hidden, cell, lengths, *weights, *settings)
+        return call(inputs, hidden, cell, lengths, weights, *settings)
 
 
 def steps(
@@ -120,10 +149,7 @@ def steps(
     hidden: Tensor,
     cell: Tensor,
     lengths: Tensor | None,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
+    weights: Sequence[Tensor],
     kind: str,
     reverse: bool,
     early_reset: bool,
@@ -135,10 +161,7 @@ def steps(
         hidden: Before the first step, (batch, hidden).
         cell: Likewise; only an LSTM has one.
         lengths: Own steps of each row, (batch); all by default.
-        weight_ih: As in torch's kernels, and so the next three.
-        weight_hh: Of the state.
-        bias_ih: Of the inputs.
-        bias_hh: Of the state.
+        weights: Fields of `Weights`.
         kind: RNN, GRU or LSTM.
         reverse: Whether from each row's end to its beginning.
         early_reset: Whether a GRU's reset gate acts before the product.
@@ -149,15 +172,16 @@ def steps(
     options: dict[str, Any] = {}
     if kind == "GRU":
         options["reset"] = "before" if early_reset else "after"
+    part = Weights(*weights)
     with torch.device("meta"):  # for its equation alone
-        layer = KINDS[kind](weight_ih.shape[1], weight_hh.shape[1], **options)
-    products = linear(inputs, weight_ih, bias_ih).unbind(1)
+        cells = CELLS[kind](part.weight_ih.shape[1], part.weight_hh.shape[1], **options)
+    products = linear(inputs, part.weight_ih, part.bias_ih).unbind(1)
     own = None if lengths is None else within(lengths, inputs.shape[1])[..., None]
     here = own.unbind(1) if own is not None else ()
-    state = (hidden, cell)[: layer.num_states]
+    state = (hidden, cell)[: cells.num_states]
     made = []
     for step in reversed(range(len(products))) if reverse else range(len(products)):
-        new = layer.next_state(products[step], state, weight_hh, bias_hh)
+        new = cells.next_state(products[step], state, part.weight_hh, part.bias_hh)
         made.append(new[0])
         if here:
             pairs = zip(new, state, strict=True)
@@ -175,17 +199,13 @@ def recurrence(
     hidden: Tensor,
     cell: Tensor,
     lengths: Tensor | None,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
+    weights: Sequence[Tensor],
     kind: str,
     reverse: bool,
     early_reset: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`steps`, as one operator of a graph."""
-    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
-    outputs, last, cell = steps(inputs, hidden, cell, lengths, *weights, kind, reverse, early_reset)
+    outputs, last, cell = steps(inputs, hidden, cell, lengths, weights, kind, reverse, early_reset)
     return outputs, last.clone(), cell.clone()  # an operator's outputs are its own
 
 
@@ -200,10 +220,7 @@ def as_onnx(
     hidden: Any,
     cell: Any,
     lengths: Any,
-    weight_ih: Any,
-    weight_hh: Any,
-    bias_ih: Any,
-    bias_hh: Any,
+    weights: Sequence[Any],
     kind: str,
     reverse: bool,
     early_reset: bool,
@@ -223,12 +240,14 @@ def as_onnx(
         gates = op.Split(values, num_outputs=len(order), axis=0)
         return op.Concat(*(gates[place] for place in order), axis=0)
 
-    weights = [op.Unsqueeze(ordered(weight), [0]) for weight in (weight_ih, weight_hh)]
-    bias = op.Unsqueeze(op.Concat(ordered(bias_ih), ordered(bias_hh), axis=0), [0])
+    part = Weights(*weights)
+    matrices = [op.Unsqueeze(ordered(matrix), [0]) for matrix in (part.weight_ih, part.weight_hh)]
+    bias = op.Unsqueeze(op.Concat(ordered(part.bias_ih), ordered(part.bias_hh), axis=0), [0])
     sizes = None if lengths is None else op.Cast(lengths, to=6)  # int32
-    given = [op.Transpose(inputs, perm=[1, 0, 2]), *weights, bias, sizes, op.Unsqueeze(hidden, [0])]
+    rows, state = op.Transpose(inputs, perm=[1, 0, 2]), op.Unsqueeze(hidden, [0])
+    given = [rows, *matrices, bias, sizes, state]
     options: dict[str, Any] = {
-        "hidden_size": weight_hh.shape[1],
+        "hidden_size": part.weight_hh.shape[1],
         "direction": "reverse" if reverse else "forward",
     }
     if kind == "LSTM":
@@ -241,24 +260,3 @@ def as_onnx(
     outputs = op.Transpose(op.Squeeze(outputs, [1]), perm=[1, 0, 2])
     last = op.Squeeze(last, [0])
     return outputs, last, cell if kind == "LSTM" else op.Identity(last)
-
-
-# What packs its rows, with `Layers` in the place of its kernel.
-
-
-def _classified(model: Any, tokens: Tensor, lengths: Tensor) -> Tensor:
-    """`BidirectionalRNN.forward`."""
-    states, last = model.recurrence(model.dropout(model.embedding(tokens)), None, lengths)
-    if model.pooling == "ends":
-        hidden = last[0] if isinstance(last, tuple) else last
-        pooled = torch.cat([hidden[-2], hidden[-1]], dim=1)
-    else:
-        pooled = model.pool(states, within(lengths, states.shape[1]))
-    return model.head(model.dropout(pooled))
-
-
-def _read(model: Any, source: Tensor, lengths: Tensor) -> tuple[Tensor, Any]:
-    """`RecurrentTranslator.read`."""
-    embedded = model.dropout(model.source_embedding(source))
-    states, last = model.encoder(embedded, None, lengths)
-    return states, rows_first(last)

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.errors import InputError
 
@@ -221,3 +222,23 @@ class LSTM(Recurrent):
         i, f, g, o = (product + F.linear(hidden, weight, bias)).chunk(4, 1)
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(cell), cell
+
+
+def run_packed(kernel: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Steps, Any]:
+    """Runs recurrent layers over padded rows, of which neither direction reads padding.
+
+    Shapes: inputs (batch, steps, in), lengths (batch) -> outputs (batch, steps, hidden *
+    directions), 0 behind a row's end, and the state after each row's end.
+
+    Args:
+        kernel: RNN, GRU or LSTM of torch, batch first, whose rows are packed; or other layers,
+            which take the lengths themselves, after a state.
+        inputs: Rows, padded to one number of steps.
+        lengths: Number of each row's own steps, 1 or more.
+    """
+    if not isinstance(kernel, nn.RNNBase):
+        return kernel(inputs, None, lengths)
+    packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    outputs, last = kernel(packed)
+    padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
+    return padded, last

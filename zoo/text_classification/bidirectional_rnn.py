@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.layers.attention import masked_softmax, within
+from zoo.layers.recurrent import run_packed
 from zoo.shapes import Lengths, Logits, Tokens
 from zoo.text_classification.task import TextClassifier, word_embedding
 
@@ -76,16 +76,12 @@ class BidirectionalRNN(TextClassifier):
 
     def forward(self, tokens: Tokens, lengths: Lengths) -> Logits:
         embedded = self.dropout(self.embedding(tokens))
-        packed = pack_padded_sequence(
-            embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, last = self.recurrence(packed)
+        states, last = run_packed(self.recurrence, embedded, lengths)
         if self.pooling == "ends":
             hidden = last[0] if isinstance(last, tuple) else last  # (layers * 2, batch, hidden)
             pooled = torch.cat([hidden[-2], hidden[-1]], dim=1)
         else:
-            padded, _ = pad_packed_sequence(states, batch_first=True)
-            pooled = self.pool(padded, within(lengths, padded.shape[1]))
+            pooled = self.pool(states, within(lengths, states.shape[1]))
         return self.head(self.dropout(pooled))
 
     def pool(self, states: Tensor, own: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ Source: Sutskever, Vinyals and Le 2014, https://arxiv.org/abs/1409.3215, Section
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from zoo.layers.recurrent import run_packed
 from zoo.shapes import Lengths, SourceTokens, State, TokenLogits
 from zoo.translation.task import Translator
 
@@ -60,12 +60,8 @@ class RecurrentTranslator(Translator):
     def read(self, source: SourceTokens, lengths: Lengths) -> tuple[Tensor, State]:
         """The last layer's states (batch, source_steps, hidden), and all after the last token."""
         embedded = self.dropout(self.source_embedding(source))
-        packed = pack_padded_sequence(
-            embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, last = self.encoder(packed)
-        padded, _ = pad_packed_sequence(states, batch_first=True, total_length=source.shape[1])
-        return padded, rows_first(last)
+        states, last = run_packed(self.encoder, embedded, lengths)
+        return states, rows_first(last)
 
     def write(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """The last layer's states after each of the decoder's inputs, and all after the last."""
