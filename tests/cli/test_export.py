@@ -16,7 +16,7 @@ from tests.architectures.conftest import narrow
 from tests.cli.conftest import CASES, assert_same, exported
 from tests.conftest import all_architectures, fails, imported
 from zoo.catalogue import architectures
-from zoo.checkpoints import portable
+from zoo.checkpoints import safetensors_file
 from zoo.checkpoints.checkpoint import corpus_state, read
 from zoo.cli.main import main
 from zoo.errors import InputError
@@ -315,10 +315,9 @@ def test_every_architecture_is_exported_or_refused(definition, kind, tmp_path):
         "state_dict": model.state_dict(),
     }
     if kind == "safetensors":
-        portable.write(held, tmp_path / "a.safetensors")
-        assert_same(
-            dict(held["state_dict"]), portable.read(tmp_path / "a.safetensors")["state_dict"]
-        )
+        safetensors_file.write(held, tmp_path / "a.safetensors")
+        found = safetensors_file.read(tmp_path / "a.safetensors")
+        assert_same(dict(held["state_dict"]), found["state_dict"])
         return
 
     def rebuilt(other):
