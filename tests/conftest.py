@@ -250,6 +250,14 @@ def tensors(value: Any) -> Iterator[Any]:
             yield from tensors(one)
 
 
+def drawn(*shape: int, seed: int = 0, dtype: Any = float) -> Any:
+    """Values from N(0, 1), in double precision by default."""
+    import torch
+
+    dtype = torch.float64 if dtype is float else dtype
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
 def fails(capsys, *argv: str) -> str:
     """The one line that a bad command prints."""
     before = sorted(Path().rglob("*"))
@@ -277,5 +285,6 @@ def quiet_trainer(**options: Any) -> Any:
     from lightning.pytorch import Trainer
 
     silent = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
-    silent |= {"enable_model_summary": False, "num_sanity_val_steps": 0}
-    return Trainer(**{"accelerator": "cpu", "max_epochs": 1, **silent, **options})
+    silent |= {"enable_model_summary": False, "num_sanity_val_steps": 0, "accelerator": "cpu"}
+    length = {} if "max_steps" in options else {"max_epochs": 1}
+    return Trainer(**{**silent, **length, **options})

@@ -147,10 +147,6 @@ JUDGE = {  # of paintings; small, its weights drawn at random
 }
 
 
-def drawn(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
 def vgg19(seed=0):
     torch.manual_seed(seed)
     network = make_layers(cfgs["E"])

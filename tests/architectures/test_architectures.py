@@ -4,12 +4,11 @@ import math
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 import zoo
 from tests.architectures.conftest import narrow
-from tests.conftest import all_architectures, tensors
+from tests.conftest import all_architectures, quiet_trainer, tensors
 from zoo.examples import build, device, example, shapes, vocab_size
 from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.lenet import LeNet
@@ -143,10 +142,7 @@ def test_overfits_one_batch(definition):
 def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
     model = narrow(definition, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1))
     rows = batch(definition)
-    trainer = Trainer(
-        max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        accelerator="cpu", enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_steps=1)
     trainer.fit(model, DataLoader([rows], batch_size=None, collate_fn=tuple))
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     checkpoint = torch.load(tmp_path / "model.ckpt", weights_only=True)

@@ -4,11 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from torch.nn.functional import cross_entropy, one_hot
 
 from datamodules.cifar10 import CIFAR10
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.pictures import ClassificationPictures
@@ -112,7 +111,7 @@ def test_crops_and_sizes_are_what_the_network_sees(capsys):
 
 def test_the_grid_shows_every_class_though_rows_come_class_by_class(tmp_path):
     pictures = ClassificationPictures(tmp_path)
-    trainer = Trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer = quiet_trainer()
     trainer.datamodule = SimpleNamespace(labels=("a", "b"))
     pictures.begin(trainer, lenet())
     for label in (0, 0, 1, 1):

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning.pytorch import Trainer
 from PIL import Image
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
@@ -18,7 +17,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou, generalized_box_iou, nms, sigmoid_focal_loss
 
 import zoo
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.image_classification.vgg import VGG
@@ -381,10 +380,7 @@ def test_any_body_of_the_zoo_is_a_backbone(backbone, arguments):
 
 def test_a_backbone_brings_what_its_checkpoint_learned(tmp_path):
     network = VGG(3, 10, image_size=32, width_ratio=1 / 16, batch_norm=True)
-    trainer = Trainer(
-        max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        accelerator="cpu", enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_steps=1)
     rows = torch.randn(2, 3, 32, 32), torch.tensor([1, 2])
     trainer.fit(network, DataLoader([rows], batch_size=None, collate_fn=tuple))
     trainer.save_checkpoint(tmp_path / "vgg.ckpt")

@@ -8,11 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lightning.pytorch import Trainer
 
 import zoo
 from datamodules import HighDimensional, Polynomial, SyntheticRegression
-from tests.conftest import imported
+from tests.conftest import imported, quiet_trainer
 from zoo.catalogue import recipes
 from zoo.cli.main import main
 from zoo.regression.linear_regression import LinearRegression, least_squares
@@ -22,13 +21,6 @@ from zoo.runs.history import read
 
 CPU = ["--trainer.accelerator", "cpu"]
 AT_THE_END = ["--trainer.check_val_every_n_epoch", "100"]  # validate, and save, once
-QUIET = {
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "accelerator": "cpu",
-}
 
 
 def fit(recipe: str, *options: str) -> Path:
@@ -79,7 +71,7 @@ def test_weight_decay_leads_where_the_closed_form_says():
     model = LinearRegression(
         in_features=2, weight_decay=0.5, optimizer=partial(torch.optim.SGD, lr=0.3)
     )
-    Trainer(**QUIET, max_epochs=200).fit(model, corpus)
+    quiet_trainer(max_epochs=200).fit(model, corpus)
     weights, bias = least_squares(*training_rows(corpus), weight_decay=0.5)
     torch.testing.assert_close(model.linear.weight[0].double(), weights, rtol=0, atol=1e-5)
     torch.testing.assert_close(model.linear.bias[0].double(), bias, rtol=0, atol=1e-5)

@@ -14,8 +14,8 @@ from torchvision.models import get_model_weights
 
 from datamodules import StylePair, StylePictures
 from datamodules.style_pair import SizesInTurn
-from tests.architectures.conftest import JUDGE, drawn
-from tests.conftest import quiet_trainer
+from tests.architectures.conftest import JUDGE
+from tests.conftest import drawn, quiet_trainer
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.style_transfer.fast_style import FastStyle

@@ -11,9 +11,9 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from lightning.pytorch import Trainer
 
 from datamodules import GradientNoise
+from tests.conftest import quiet_trainer
 from zoo.cli.main import main
 from zoo.optimization.functions import FUNCTIONS, Function
 from zoo.optimization.projections import project_ball, project_box, project_simplex
@@ -105,10 +105,7 @@ def test_the_steps_are_those_of_the_noisy_gradient():
     corpus = GradientNoise(num_steps=6, std=2.0, batch_size=3)
     (noise,) = corpus.read("train").tensors
     surface = Surface(optimizer=partial(torch.optim.SGD, lr=0.1))
-    Trainer(
-        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu",
-    ).fit(surface, corpus)  # fmt: skip
+    quiet_trainer().fit(surface, corpus)
     order = torch.randperm(6, generator=torch.Generator().manual_seed(0))
     x = torch.tensor([-5.0, -2.0])
     for rows in order.split(3):

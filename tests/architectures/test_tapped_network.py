@@ -8,8 +8,8 @@ import torch
 from torchvision.models import get_model_weights
 
 from datamodules import CIFAR10, StylePair
-from tests.architectures.conftest import drawn, saved_features, vgg19
-from tests.conftest import fails, quiet_trainer
+from tests.architectures.conftest import saved_features, vgg19
+from tests.conftest import drawn, fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.image_classification.resnet import ResNet
@@ -50,7 +50,7 @@ def test_a_trained_network_sees_pictures_as_in_its_training(tmp_path):
     torch.manual_seed(0)
     network = ResNet(in_channels=3, num_classes=10, stem="cifar", width_ratio=1 / 16)
     corpus = CIFAR10(synthetic=True)
-    trainer = quiet_trainer(max_epochs=-1, max_steps=2, limit_val_batches=0)
+    trainer = quiet_trainer(max_steps=2, limit_val_batches=0)
     trainer.fit(network, corpus)
     trainer.save_checkpoint(tmp_path / "small.ckpt")
     body = tapped_network.read(str(tmp_path / "small.ckpt"), {})

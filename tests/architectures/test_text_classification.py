@@ -6,14 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 import zoo
 from datamodules import IMDB
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.text_classification.bag_of_embeddings import BagOfEmbeddings
@@ -186,10 +186,7 @@ class Given(LightningDataModule):
 
 
 def fit(model, vectors):
-    Trainer(
-        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        accelerator="cpu", enable_model_summary=False,
-    ).fit(model, Given(vectors))  # fmt: skip
+    quiet_trainer().fit(model, Given(vectors))
     return model
 
 
@@ -213,7 +210,7 @@ def test_trained_weights_are_not_overwritten(tmp_path):
     vectors = torch.ones(VOCAB, 6)
     trained = fit(built("bag", optimizer=still), vectors)
     assert torch.equal(fit(trained, 2 * vectors).embedding.weight, vectors)
-    trainer = Trainer(logger=False, accelerator="cpu", max_epochs=1, enable_progress_bar=False)
+    trainer = quiet_trainer()
     trainer.fit(trained, Given(None))
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     loaded = [zoo.load(tmp_path / "model.ckpt")]
@@ -278,14 +275,13 @@ def test_a_rnn_that_is_stopped_goes_on_as_if_it_had_not(tmp_path):
     """Batches of like lengths, dropout and weights: bit-equal after a resume within an epoch."""
 
     def run(**options):
-        silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
         torch.manual_seed(0)
         corpus = IMDB(synthetic=True, batch_size=64, min_freq=2)
         model = BidirectionalRNN(corpus.vocab_size, corpus.num_classes, hidden_size=8, embed_dim=8)
-        trainer = Trainer(
-            accelerator="cpu", limit_val_batches=0, enable_checkpointing=False, **silent,
+        trainer = quiet_trainer(
+            limit_val_batches=0,
             **{key: value for key, value in options.items() if key != "ckpt_path"},
-        )  # fmt: skip
+        )
         trainer.fit(model, corpus, ckpt_path=options.get("ckpt_path"), weights_only=True)
         return trainer, model
 
@@ -304,10 +300,7 @@ def test_a_network_learns_the_stand_in():
         corpus.vocab_size, corpus.num_classes, embed_dim=32, num_channels=32, fixed=False,
         optimizer=lambda parameters: torch.optim.Adam(parameters, lr=0.005),
     )  # fmt: skip
-    trainer = Trainer(
-        max_epochs=6, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        accelerator="cpu", enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=6)
     trainer.fit(model, corpus)
     assert trainer.test(model, corpus, verbose=False)[0]["test/accuracy"] > 0.9
 

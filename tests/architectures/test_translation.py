@@ -10,12 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from sacrebleu import corpus_bleu
 from torch.nn.functional import cross_entropy
 
 from datamodules import FraEng
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.translation.attention_seq2seq import AttentionSeq2Seq
@@ -417,11 +417,7 @@ def test_bleu_of_a_corpus_is_sacrebleus(tmp_path):
     marks = {"bos_index": BOS, "eos_index": EOS, "unk_index": corpus.unk_index}
     model = Transformer(*sizes, **marks, optimizer=partial(torch.optim.Adam, lr=0.005))
     maps = Maps(tmp_path)
-    trainer = Trainer(
-        max_epochs=6, accelerator="cpu", logger=False, enable_checkpointing=False,
-        callbacks=[Translations(tmp_path), maps],
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=6, callbacks=[Translations(tmp_path), maps])
     trainer.fit(model, corpus)
     assert len(maps.seen) == len(set(maps.seen)) == 6
     found = {"val": trainer.callback_metrics["val/bleu"].item()}

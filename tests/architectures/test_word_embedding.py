@@ -10,11 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lightning.pytorch import Trainer
 from torch.nn.functional import logsigmoid
 
 from datamodules import PennTreebankCooccurrences, PennTreebankWindows
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.errors import InputError
 from zoo.optimizers.row_sgd import RowSGD
@@ -63,13 +62,6 @@ def batch():
     return centers, contexts
 
 
-def trainer(**options):
-    return Trainer(
-        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, **options,
-    )  # fmt: skip
-
-
 def test_the_courses_masked_loss():
     """d2l 15.4: cross-entropies of rows of different lengths."""
     scores = torch.tensor([[1.5, 0.3, -1, 2], [1.1, -0.6, 2.2, 0.4]])
@@ -97,7 +89,7 @@ def test_rows_in_place_step_as_autograd_does(kind, objective):
     for table in (one.input.weight, one.output.weight):
         table.data -= table.grad
     optimizer = RowSGD(other.parameters(), lr=lr)
-    other.trainer = trainer()
+    other.trainer = quiet_trainer()
     other.trainer.strategy._optimizers = [optimizer]
     torch.manual_seed(1)
     loss = optimizer.step(partial(other._descend, rows))
@@ -123,7 +115,7 @@ def test_mini_batches_are_steps_one_after_another(kind, objective):
             table.data -= table.grad
             table.grad = None
     optimizer = RowSGD(other.parameters(), lr=lr)
-    other.trainer = trainer()
+    other.trainer = quiet_trainer()
     other.trainer.strategy._optimizers = [optimizer]
     torch.manual_seed(1)
     loss = optimizer.step(partial(other._descend, rows))
@@ -304,7 +296,7 @@ def test_what_is_learned_is_told_better(kind, objective):
         corpus.vocab_size, embed_dim=20, mini_batch_size=64, **{**OBJECTIVES[objective], **more},
         optimizer=partial(RowSGD, lr=0.02), lr_scheduler=LinearDecayLR, schedule_interval="step",
     )  # fmt: skip
-    fit = trainer(max_epochs=8)
+    fit = quiet_trainer(max_epochs=8)
     fit.fit(model, corpus)
     steps = 8 * len(corpus.train_dataloader())
     assert fit.global_step == steps
@@ -318,7 +310,7 @@ def test_glove_learns():
     corpus.prepare_data()
     torch.manual_seed(0)
     model = GloVe(corpus.vocab_size, 20, optimizer=partial(torch.optim.Adagrad, lr=0.05))
-    fit = trainer(max_epochs=4)
+    fit = quiet_trainer(max_epochs=4)
     fit.fit(model, corpus)
     assert fit.callback_metrics["val/loss"] < 0.08
     assert "val/wordsim353" in fit.callback_metrics

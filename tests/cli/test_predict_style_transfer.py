@@ -44,7 +44,7 @@ def stylizer(tmp_path_factory):
     torch.manual_seed(0)
     model = FastStyle(num_blocks=1, width_ratio=1 / 8, **JUDGE)
     corpus = StylePictures("CIFAR10", synthetic=True, size=32)
-    trainer = quiet_trainer(max_epochs=-1, max_steps=2, limit_val_batches=1)
+    trainer = quiet_trainer(max_steps=2, limit_val_batches=1)
     trainer.fit(model, corpus)
     path = tmp_path_factory.mktemp("stylizer") / "fast.ckpt"
     trainer.save_checkpoint(path)

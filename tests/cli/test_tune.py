@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from PIL import Image
 
 from datamodules import FashionMNIST
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.cli.tune import batch as tune_batch
 from zoo.cli.tune.batch import speeds, suggested
@@ -34,13 +33,8 @@ def scratch(tmp_path, monkeypatch):
 
 
 def trainer(**options):
-    return Trainer(
+    return quiet_trainer(
         **{"max_epochs": -1, "check_val_every_n_epoch": 10**9, **options},
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         default_root_dir=tempfile.gettempdir(),
     )
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule
 from PIL import Image
+from torchvision.transforms.v2.functional import resize
 
 from datamodules import HotDog
 from datamodules.batches.in_memory import Rows
@@ -31,6 +32,23 @@ def encoded(width=24, height=16, seed=0, form="PNG") -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, form)
     return file.getvalue()
+
+
+def photographs(n, side=16):
+    """Smooth pictures with all brightnesses, so that no change of one goes unseen."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.randint(0, 256, (n, 3, 4, 4), generator=generator, dtype=torch.uint8)
+    return resize(coarse, [side, side], antialias=True)
+
+
+def keys(n, epoch=0):
+    """Of n pictures in an epoch, by which they are changed."""
+    return (epoch << 32) + torch.arange(n)
+
+
+def named(entry):
+    """The name of a change in `augment`."""
+    return entry if isinstance(entry, str) else next(iter(entry))
 
 
 def prepared(corpus, *stages):

@@ -4,7 +4,6 @@ from inspect import signature
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from torch.nn.functional import pad
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -26,28 +25,14 @@ from datamodules.pictures.changes import (
     vertical_flip,
 )
 from datamodules.style_pictures import StylePictures
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
+from tests.corpora.conftest import keys, named, photographs
 from zoo.image_classification.softmax_regression import SoftmaxRegression
 
 EVERY = [
     *("flip", "vertical_flip", "crop", "resized_crop", "rand_augment", "cutout"),
     {"color_jitter": {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.5}},
 ]
-
-
-def keys(n, epoch=0):
-    return (epoch << 32) + torch.arange(n)
-
-
-def photographs(n, side=16):
-    """Smooth pictures with all brightnesses, so that no change of one goes unseen."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.randint(0, 256, (n, 3, 4, 4), generator=generator, dtype=torch.uint8)
-    return F.resize(coarse, [side, side], antialias=True)
-
-
-def named(entry):
-    return entry if isinstance(entry, str) else next(iter(entry))
 
 
 def test_numbers_are_uniform_and_independent_between_streams_epochs_and_rows():
@@ -264,10 +249,7 @@ def test_a_change_that_does_not_exist_is_one_line(augment, words, capsys):
 def test_a_network_trains_on_mixed_labels(mix):
     corpus = CIFAR10(synthetic=True, batch_size=64, augment=["flip", {"crop": {"padding": 2}}, mix])
     model = SoftmaxRegression(corpus.in_features, corpus.num_classes, label_smoothing=0.1)
-    trainer = Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, limit_train_batches=3,
-    )  # fmt: skip
+    trainer = quiet_trainer(limit_train_batches=3)
     trainer.fit(model, corpus)
     assert trainer.callback_metrics["train/loss_epoch"].isfinite()
     assert 0 <= trainer.callback_metrics["train/accuracy_epoch"] <= 1

@@ -15,6 +15,7 @@ from datamodules.boxes.rows import Boxes, DetectionBatch
 from datamodules.files.errors import CorpusError
 from datamodules.pictures.changes import uniform
 from tests.conftest import refused
+from tests.corpora.conftest import keys, named, photographs
 
 # Boxes, padded
 
@@ -38,16 +39,6 @@ def test_boxes_are_gathered_as_one_by_one(counts, data):
 # Changes
 
 
-def photographs(n, side=32):
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.randint(0, 256, (n, 3, 4, 4), generator=generator, dtype=torch.uint8)
-    return F.resize(coarse, [side, side], antialias=True)
-
-
-def keys(n, epoch=0):
-    return (epoch << 32) + torch.arange(n)
-
-
 def boxed(n, most=3, side=32, seed=0) -> DetectionBatch:
     """Pictures with 0 to `most` boxes, whose corners are at pixels."""
     rng = np.random.default_rng(seed)
@@ -65,10 +56,6 @@ EVERY = [
     *("flip", "crop", {"zoom_out": {"p": 0.8}}),
     {"color_jitter": {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.1}},
 ]
-
-
-def named(entry):
-    return entry if isinstance(entry, str) else next(iter(entry))
 
 
 def test_every_change_has_a_test_here():

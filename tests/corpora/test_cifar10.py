@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from PIL import Image
 
 import zoo
 from datamodules.batches.in_memory import Rows
 from datamodules.cifar10 import CIFAR10
 from datamodules.files.errors import CorpusError
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.image_classification.softmax_regression import SoftmaxRegression
 
@@ -189,10 +188,7 @@ def test_the_stand_in_is_learnt():
         corpus.in_features, corpus.num_classes,
         optimizer=lambda p: torch.optim.Adam(p, lr=3e-4),
     )  # fmt: skip
-    trainer = Trainer(
-        max_epochs=5, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=5)
     trainer.fit(model, corpus)
     assert 0.25 < trainer.callback_metrics["val/accuracy"] < 0.95
     assert "synthetic stand-in" in corpus.described

@@ -19,17 +19,11 @@ from datamodules.dogs import BREEDS
 from datamodules.files.errors import CorpusError
 from datamodules.synthetic import dogs
 from tests.conftest import refused
+from tests.corpora.conftest import encoded, prepared
 
 SMALL = {"size": 8, "crop_size": None, "batch_size": 16}
 NAME = "dog-breed-identification"
 COUNTS = {"affenpinscher": 8, "pug": 4, "whippet": 1, "yorkshire_terrier": 7}
-
-
-def jpeg(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG")
-    return file.getvalue()
 
 
 @pytest.fixture
@@ -40,7 +34,7 @@ def folder(tmp_path):
     for split, count in (("train", len(rows)), ("test", 3)):
         (place / split).mkdir(parents=True)
         for number in range(count):
-            (place / split / f"{split}{number:04}.jpg").write_bytes(jpeg(number))
+            (place / split / f"{split}{number:04}.jpg").write_bytes(encoded(12, 9, number, "JPEG"))
     write(place, *(f"train{number:04},{breed}" for number, breed in enumerate(rows)))
     return place
 
@@ -54,10 +48,7 @@ def lines(folder: Path) -> list[str]:
 
 
 def corpus(folder: Path, **options) -> Dogs:
-    made = Dogs(root=folder.parent, **{**SMALL, **options})
-    made.prepare_data()
-    made.setup("fit")
-    return made
+    return prepared(Dogs(root=folder.parent, **{**SMALL, **options}), "fit")
 
 
 def breeds(made: Dogs, split: str) -> Counter:
@@ -82,7 +73,7 @@ def test_a_subset_of_the_breeds_has_the_same_classes(folder):
     assert breeds(made, "train") == COUNTS
     assert made.val_dataloader() == []
     rows = made.data["train"]
-    wanted = torch.stack([_pixels(jpeg(number)) for number in range(20)])
+    wanted = torch.stack([_pixels(encoded(12, 9, number, "JPEG")) for number in range(20)])
     assert torch.equal(rows.tensors[0], wanted)
 
 
@@ -168,7 +159,7 @@ def spoil_folder(folder):
 
 
 def spoil_picture(folder):
-    (folder / "train" / "train0003.jpg").write_bytes(jpeg(3)[:-100])
+    (folder / "train" / "train0003.jpg").write_bytes(encoded(12, 9, 3, "JPEG")[:-100])
 
 
 @pytest.mark.parametrize(
@@ -230,8 +221,8 @@ def test_the_division_depends_on_its_seed_alone(folder, monkeypatch):
     assert torch.equal(first, held_out())
     assert not torch.equal(first, held_out(split_seed=1))
     in_order = held_out(split_seed=None)
-    assert torch.equal(in_order[0], _pixels(jpeg(0)))
-    assert torch.equal(in_order[2], _pixels(jpeg(8)))
+    assert torch.equal(in_order[0], _pixels(encoded(12, 9, 0, "JPEG")))
+    assert torch.equal(in_order[2], _pixels(encoded(12, 9, 8, "JPEG")))
 
 
 def test_folds_hold_out_every_picture_once(folder):
@@ -282,10 +273,7 @@ def test_folds_are_even_in_all_and_in_each_class(classes, num_folds, seed):
 
 @pytest.fixture(scope="module")
 def stand_in():
-    made = Dogs(synthetic=True, **SMALL)
-    made.prepare_data()
-    made.setup("fit")
-    return made
+    return prepared(Dogs(synthetic=True, **SMALL), "fit")
 
 
 def test_the_stand_in_has_every_breed(stand_in):

@@ -12,6 +12,7 @@ from datamodules import FashionMNIST
 from datamodules.files.errors import CorpusError
 from datamodules.formats.idx import write_idx
 from tests.conftest import imported
+from tests.corpora.conftest import prepared
 
 RAW = "FashionMNIST/raw"
 
@@ -22,11 +23,7 @@ def batches(loader, corpus):
 
 @pytest.fixture(scope="module")
 def stand_in():
-    corpus = FashionMNIST(synthetic=True, batch_size=64)
-    corpus.prepare_data()
-    for stage in ("fit", "test"):
-        corpus.setup(stage)
-    return corpus
+    return prepared(FashionMNIST(synthetic=True, batch_size=64))
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
 
 from datamodules import HousePrices
 from datamodules.files.errors import CorpusError
 from datamodules.synthetic import houses
 from datamodules.tables.encoder import Encoder
 from datamodules.tables.reading import Layout, numbers, read_table
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
+from tests.corpora.conftest import contents
 from zoo.cli.main import main
 from zoo.regression.linear_regression import LinearRegression, least_squares
 
@@ -58,10 +58,6 @@ def here(written, tmp_path):
 def table(path: Path) -> list[list[str]]:
     with path.open(newline="") as file:
         return list(csv.reader(file))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 # The stand-in
@@ -180,10 +176,7 @@ def test_the_target_is_the_logarithm_of_the_price(here):
 def test_a_plain_trainer_trains_it_and_the_checkpoint_is_plain_data(here, tmp_path):
     corpus = HousePrices(root=here.parent, logarithms=True)
     facts = {name: getattr(corpus, name) for name in ("in_features", "target_mean", "target_std")}
-    trainer = Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False,
-    )  # fmt: skip
+    trainer = quiet_trainer()
     trainer.fit(LinearRegression(**facts), corpus)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     state = torch.load(tmp_path / "a.ckpt", weights_only=True)["HousePrices"]

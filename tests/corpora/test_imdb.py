@@ -19,6 +19,7 @@ from datamodules.synthetic import reviews
 from datamodules.text.review_rows import ReviewBatch, ReviewRows, cleaned_review
 from datamodules.words.pretrained_vectors import write_word2vec
 from tests.conftest import fails, refused
+from tests.corpora.conftest import prepared
 from zoo.cli.main import main
 
 SMALL = {"min_freq": 1, "batch_size": 4}
@@ -54,11 +55,7 @@ def pack(root: Path, name: str) -> Path:
 
 
 def corpus(root, **options) -> IMDB:
-    made = IMDB(root=root, **{**SMALL, **options})
-    made.prepare_data()
-    made.setup("fit")
-    made.setup("test")
-    return made
+    return prepared(IMDB(root=root, **{**SMALL, **options}))
 
 
 def rows(made: IMDB, split: str) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ from PIL import Image
 from datamodules import CIFAR10, FashionMNIST, Gaussian2D, Pokemon
 from datamodules.synthetic import creatures
 from tests.conftest import refused
+from tests.corpora.conftest import prepared
 
 
 def save(folder: Path, name: str, picture: Image.Image) -> None:
@@ -31,10 +32,7 @@ def root(tmp_path):
 
 
 def corpus(root, **options) -> Pokemon:
-    made = Pokemon(root=root, **{"size": 16, "validation_fraction": 0.0, **options})
-    made.prepare_data()
-    made.setup("fit")
-    return made
+    return prepared(Pokemon(root=root, **{"size": 16, "validation_fraction": 0.0, **options}))
 
 
 def images(made) -> torch.Tensor:

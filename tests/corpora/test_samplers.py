@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from datamodules.batches.in_memory import InMemory
 from datamodules.batches.samplers import EvaluationBatches, TrainBatches
+from tests.corpora.conftest import flat
 
 sizes = st.integers(1, 70)
 batches = st.integers(1, 20)
@@ -20,10 +21,6 @@ def rows(num_rows):
 
 def drawn(sampler):
     return [batch.indices.tolist() for batch in sampler]
-
-
-def flat(lists):
-    return [item for batch in lists for item in batch]
 
 
 @given(sizes, batches, ranks)

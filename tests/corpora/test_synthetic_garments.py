@@ -11,6 +11,7 @@ import pytest
 from datamodules.files.errors import CorpusError
 from datamodules.formats.idx import write_idx
 from datamodules.synthetic.garments import draw, write
+from tests.corpora.conftest import contents
 
 FILES = {
     "t10k-images-idx3-ubyte.gz",
@@ -31,10 +32,6 @@ def parse(path: Path) -> np.ndarray:
     height, width = struct.unpack(">II", data[8:16])
     assert len(data) == 16 + count * height * width
     return np.frombuffer(data, np.uint8, offset=16).reshape(count, height, width)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")

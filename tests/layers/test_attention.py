@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.conftest import drawn
 from zoo.errors import InputError
 from zoo.layers.attention import (
     AdditiveAttention,
@@ -19,10 +20,6 @@ from zoo.layers.attention import (
     within,
 )
 from zoo.layers.transformer import TransformerBlock
-
-
-def drawn(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def test_masked_softmax_knows_lengths_of_rows_and_of_queries():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.conftest import drawn
 from zoo.errors import InputError
 from zoo.layers.batch_norm import BatchNorm
 from zoo.layers.convolution import (
@@ -29,10 +30,6 @@ STRIDES = st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3))
 POOLS = [(MaxPool2d, nn.MaxPool2d), (AvgPool2d, nn.AvgPool2d)]
 
 
-def random(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def counted(*shape):
     return torch.arange(float(np.prod(shape))).reshape(shape)
 
@@ -50,7 +47,7 @@ def assert_twins(mine, twin, *inputs):
         arguments = [x.detach().clone().requires_grad_() for x in inputs]
         outputs = module(*arguments)
         learned = list(module.parameters()) if isinstance(module, nn.Module) else []
-        loss = (outputs * random(*outputs.shape, seed=9)).sum()
+        loss = (outputs * drawn(*outputs.shape, seed=9)).sum()
         found.append((outputs, *torch.autograd.grad(loss, arguments + learned)))
     for our, their in zip(*found, strict=True):
         assert_same(our, their)
@@ -60,7 +57,7 @@ def loaded(mine, twin):
     """Both in float64, with torch's parameters moved off their starts."""
     twin = twin.double()
     for seed, parameter in enumerate(twin.parameters(), 3):
-        parameter.data = random(*parameter.shape, seed=seed)
+        parameter.data = drawn(*parameter.shape, seed=seed)
     mine = mine.double()
     mine.load_state_dict(twin.state_dict())
     return mine, twin
@@ -74,7 +71,7 @@ def test_one_channel_as_the_course_printed():
 @given(size=PAIRS, more=PAIRS, channels=PAIRS)
 def test_correlation_is_torchs(size, more, channels):
     height, width = size[0] + more[0], size[1] + more[1]
-    images, kernels = random(channels[0], height, width), random(channels[1], channels[0], *size)
+    images, kernels = drawn(channels[0], height, width), drawn(channels[1], channels[0], *size)
     assert_twins(corr2d_multi, nn.functional.conv2d, images, kernels)
     one = partial(corr2d_multi, images[:1])
     assert_same(corr2d(images[0], kernels[0, 0]), one(kernels[:1, :1])[0])
@@ -82,19 +79,19 @@ def test_correlation_is_torchs(size, more, channels):
 
 @given(channels=PAIRS, size=PAIRS)
 def test_one_pixel_is_a_matrix_product(channels, size):
-    images, kernels = random(channels[0], *size), random(channels[1], channels[0], 1, 1)
+    images, kernels = drawn(channels[0], *size), drawn(channels[1], channels[0], 1, 1)
     assert_twins(corr2d_1x1, corr2d_multi, images, kernels)
 
 
 def test_channels_are_summed():
-    images, kernels = random(3, 6, 7), random(2, 3, 2, 3, seed=1)
+    images, kernels = drawn(3, 6, 7), drawn(2, 3, 2, 3, seed=1)
     for outputs, kernel in zip(corr2d_multi(images, kernels), kernels, strict=True):
         each = [corr2d(x, w) for x, w in zip(images, kernel, strict=True)]
         assert_same(outputs, sum(each))
 
 
 def test_convolution_is_correlation_with_the_kernel_flipped():
-    line, kernel = random(1, 9), random(1, 3, seed=1)
+    line, kernel = drawn(1, 9), drawn(1, 3, seed=1)
     convolved = torch.from_numpy(np.convolve(line[0].numpy(), kernel[0].numpy(), mode="valid"))
     assert_same(corr2d(line, kernel.flip(0, 1))[0], convolved)
     assert (corr2d(line, kernel)[0] - convolved).abs().max() > 0.1
@@ -123,7 +120,7 @@ def test_windows_are_a_view():
 def test_conv2d_is_torchs(channels, size, kernel_size, stride, padding, bias, batch):
     settings = {"stride": stride, "padding": padding, "bias": bias}
     mine, twin = loaded(*(c(*channels, kernel_size, **settings) for c in (Conv2d, nn.Conv2d)))
-    assert_twins(mine, twin, random(batch, channels[0], *size))
+    assert_twins(mine, twin, drawn(batch, channels[0], *size))
     twin.load_state_dict(mine.state_dict())
 
 
@@ -187,7 +184,7 @@ def test_max_pooling_as_the_course_printed():
 )
 def test_pooling_is_torchs(mine, twin, data, kernel_size, stride, size, channels, ties):
     padding = data.draw(st.tuples(*(st.integers(0, k // 2) for k in kernel_size)))
-    images = random(2, channels, *size)
+    images = drawn(2, channels, *size)
     images = images.round() if ties else images - 10  # a padding of 0 would be the largest
     pools = [pool(kernel_size, stride, padding) for pool in (mine, twin)]
     assert_twins(*pools, images)
@@ -202,20 +199,20 @@ def test_batch_norm_is_torchs(kind, shape, settings):
     mine, twin = loaded(BatchNorm(3, **settings), kind(3, **settings))
     assert list(mine.state_dict()) == list(twin.state_dict())
     for seed in range(5):
-        assert_twins(mine, twin, random(*shape, seed=seed) * 3 + 2)
+        assert_twins(mine, twin, drawn(*shape, seed=seed) * 3 + 2)
         for our, their in zip(mine.buffers(), twin.buffers(), strict=True):
             assert_same(our, their)
     assert mine.num_batches_tracked == 5
     assert not any(buffer.requires_grad for buffer in mine.buffers())
     before = [buffer.clone() for buffer in mine.buffers()]
-    assert_twins(mine.eval(), twin.eval(), random(*shape, seed=7))
-    assert_twins(mine, twin, random(1, *shape[1:]))
+    assert_twins(mine.eval(), twin.eval(), drawn(*shape, seed=7))
+    assert_twins(mine, twin, drawn(1, *shape[1:]))
     assert all(a.equal(b) for a, b in zip(before, mine.buffers(), strict=True))
 
 
 @given(values=st.integers(2, 6), features=SIZES, scale=st.floats(0.1, 100))
 def test_a_batch_comes_out_with_mean_0_and_variance_1(values, features, scale):
-    outputs = BatchNorm(features, eps=0.0).double()(random(values, features) * scale + scale)
+    outputs = BatchNorm(features, eps=0.0).double()(drawn(values, features) * scale + scale)
     assert_same(outputs.mean(0) + 1, torch.ones(features, dtype=torch.float64))
     assert_same(outputs.var(0, correction=0), torch.ones(features, dtype=torch.float64))
 
@@ -234,7 +231,7 @@ def test_batch_norm_begins_as_torchs(kind, shape):
 
 def test_running_statistics_are_saved_loaded_and_moved():
     mine, twin, file = BatchNorm(3), nn.BatchNorm2d(3), io.BytesIO()
-    mine(random(4, 3, 5, 2).float() + 1)
+    mine(drawn(4, 3, 5, 2).float() + 1)
     torch.save(mine.state_dict(), file)
     file.seek(0)
     twin.load_state_dict(torch.load(file, weights_only=True))
@@ -250,7 +247,7 @@ def test_running_statistics_are_saved_loaded_and_moved():
 
 
 def test_batch_norm_sums_in_the_precision_of_its_parameters():
-    inputs = (random(64, 3, 4, 4) + 20).bfloat16()
+    inputs = (drawn(64, 3, 4, 4) + 20).bfloat16()
     mine, twin = BatchNorm(3), nn.BatchNorm2d(3)
     outputs = mine(inputs)
     assert outputs.dtype is torch.bfloat16

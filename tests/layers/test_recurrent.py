@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.conftest import drawn
 from zoo.errors import InputError
 from zoo.layers.recurrent import GRU, LSTM, RNN, Recurrent
 
@@ -21,10 +22,6 @@ def twins(mine, theirs, sizes, dtype=torch.float64, **options):
     layer = mine(*sizes, **options).to(dtype)
     layer.load_state_dict(twin.state_dict())
     return layer, twin
-
-
-def drawn(*shape, dtype=torch.float64, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def parts(state):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.conftest import drawn
 from zoo.errors import InputError
 from zoo.optimizers.adadelta import AdaDelta
 from zoo.optimizers.adagrad import AdaGrad
@@ -32,17 +33,13 @@ TWINS = {
 INSIDE = {"eps": 1e-6, "eps_inside_root": True}
 
 
-def random(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-DATA = random(8, 4)
+DATA = drawn(8, 4)
 
 
 def start(dtype=torch.float64):
     """Three parameters of different shapes."""
     shapes = ((4, 3), (3,), ())
-    return [nn.Parameter(random(*shape, seed=s).to(dtype)) for s, shape in enumerate(shapes, 1)]
+    return [nn.Parameter(drawn(*shape, seed=s).to(dtype)) for s, shape in enumerate(shapes, 1)]
 
 
 def objective(parameters):
@@ -422,9 +419,9 @@ def test_a_rule_without_an_equation_says_so():
 
 @given(st.integers(1, 6), st.integers(0, 1000))
 def test_newton_lands_on_the_minimum_of_a_quadratic_in_one_step(size, seed):
-    factor, minimum = random(size, size, seed=seed), random(size, seed=seed + 1)
+    factor, minimum = drawn(size, size, seed=seed), drawn(size, seed=seed + 1)
     matrix = factor @ factor.T + torch.eye(size, dtype=torch.float64)
-    point = nn.Parameter(random(size, seed=seed + 2))
+    point = nn.Parameter(drawn(size, seed=seed + 2))
 
     def quadratic(parameters):
         away = parameters[0] - minimum

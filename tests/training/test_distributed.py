@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 
 from datamodules import FashionMNIST
-from tests.conftest import all_architectures, all_recipes
+from tests.conftest import all_architectures, all_recipes, quiet_trainer
 from tests.training.worlds import ROWS, STEPS
 from zoo import LeNet
 
@@ -98,9 +97,7 @@ def assert_equal(case, one, two):
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("worlds")
-    names = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
-    quiet = dict.fromkeys(names, False)
-    trainer = Trainer(max_steps=1, limit_val_batches=0, accelerator="cpu", **quiet)
+    trainer = quiet_trainer(max_steps=1, limit_val_batches=0)
     trainer.fit(LeNet(1, 10, activation="relu"), FashionMNIST(synthetic=True))
     trainer.save_checkpoint(folder / "lenet.ckpt")
     return in_both_worlds(folder, [*EVERY_CASE, *REFUSED])

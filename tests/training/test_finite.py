@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
+from tests.conftest import quiet_trainer
 from tests.processes import Command
 from zoo.checkpoints.checkpoint import DurableCheckpointIO, read
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
@@ -52,16 +53,13 @@ def model_and_corpus(name):
 def train(name, damage, folder, **options):
     torch.manual_seed(0)
     model, corpus = model_and_corpus(name)
-    trainer = Trainer(
+    trainer = quiet_trainer(
         max_steps=STEPS,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_val_batches=0,
         callbacks=[damage, LastCheckpoint(folder)],
         plugins=[DurableCheckpointIO()],
         **options,
+        enable_checkpointing=True,
     )
     trainer.fit(model, corpus)
 
@@ -94,14 +92,10 @@ def test_the_saved_state_goes_on_with_the_batch_that_failed(tmp_path):
         torch.manual_seed(0)
         model, corpus = model_and_corpus("softmax_regression-fashion_mnist")
         seen = Seen()
-        trainer = Trainer(
-            max_epochs=1,
-            accelerator="cpu",
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+        trainer = quiet_trainer(
             callbacks=[seen, *damage, LastCheckpoint(tmp_path)],
             plugins=[DurableCheckpointIO()],
+            enable_checkpointing=True,
         )
         trainer.fit(model, corpus, **options)
         return seen.sums, list(model.parameters())

@@ -4,13 +4,13 @@ from functools import partial
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from torch.optim import LBFGS, SGD
 
 from datamodules.batches.in_memory import InMemory
 from datamodules.batches.token_streams import RandomWindows, SequentialStreams, TokenStream
 from datamodules.corpus import Corpus
 from datamodules.words.windows import WindowBatches
+from tests.conftest import quiet_trainer
 from zoo.catalogue import arguments, corpora, definitions, recipes
 from zoo.errors import InputError
 from zoo.image_classification.softmax_regression import SoftmaxRegression
@@ -152,14 +152,8 @@ def softmax(**options):
 def fit(make_model, corpus, optimizer=SGD, **options):
     torch.manual_seed(0)
     model = make_model(optimizer=partial(optimizer, lr=1.0))
-    trainer = Trainer(
-        **{"max_epochs": 2, "precision": "64-true", **options},
-        accelerator="cpu",
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+    trainer = quiet_trainer(
+        **{"max_epochs": 2, "precision": "64-true", **options}, limit_val_batches=0
     )
     trainer.fit(model, corpus)
     return torch.cat([p.detach().flatten() for p in model.parameters()]), trainer

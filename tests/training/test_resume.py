@@ -4,11 +4,12 @@ from functools import partial
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR
 
 from datamodules import FashionMNIST, GradientNoise
+from tests.conftest import quiet_trainer
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
 from zoo.image_classification.mlp import MLP
 from zoo.optimization.surface import Surface
@@ -51,15 +52,9 @@ def train(folder=None, ckpt_path=None, workers=0, schedule=one_cycle, **options)
         synthetic=True, batch_size=32, augment=("flip", "crop"), num_workers=workers
     )
     recorder = SaveEachStep(folder)
-    trainer = Trainer(
+    trainer = quiet_trainer(
         **{"max_epochs": EPOCHS, "limit_train_batches": BATCHES, **options},
         limit_val_batches=1,
-        num_sanity_val_steps=0,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[recorder],
         plugins=[DurableCheckpointIO()],
     )
@@ -122,14 +117,8 @@ def test_with_a_schedule_as_long_as_the_run(uninterrupted, workers):
 def test_in_double_precision(tmp_path):
     def descend(ckpt_path=None):
         saver = SaveEachStep(tmp_path)
-        trainer = Trainer(
-            max_epochs=1,
+        trainer = quiet_trainer(
             precision="64-true",
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             callbacks=[] if ckpt_path else [saver],
             plugins=[DurableCheckpointIO()],
         )

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.profilers import Profiler
 
 from datamodules import FashionMNIST
+from tests.conftest import quiet_trainer
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
 from zoo.cli.main import main
 from zoo.errors import StoppedError
@@ -24,13 +25,9 @@ def train(folder, *callbacks, ckpt_path=None, batch_size=1000, **options):
     """Six batches an epoch, the last of 500 rows."""
     model = MLP(in_features=784, num_classes=10, hidden_sizes=(8,))
     data = FashionMNIST(synthetic=True, batch_size=batch_size, validation_fraction=1 / 12)
-    trainer = Trainer(
-        **{"max_epochs": 2, "num_sanity_val_steps": 0, **options},
-        accelerator="cpu",
-        logger=False,
+    trainer = quiet_trainer(
+        **{"max_epochs": 2, **options},
         enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[RunRecord(folder), *callbacks],
         plugins=[DurableCheckpointIO()],
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 
 from datamodules import FashionMNIST
+from tests.conftest import quiet_trainer
 from tests.processes import Command
 from zoo.checkpoints import last_checkpoint
 from zoo.checkpoints.checkpoint import DurableCheckpointIO, read
@@ -65,16 +66,13 @@ def train(at=0, number=signal.SIGTERM, ckpt_path=None, kept=(), **options):
         optimizer=lambda parameters: SlowSGD(parameters, at, number),
     )
     weights = Weights()
-    trainer = Trainer(
+    trainer = quiet_trainer(
         max_epochs=2,
         limit_train_batches=6,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[weights, *kept, LastCheckpoint(Path("checkpoints").absolute())],
         plugins=[DurableCheckpointIO()],
         **options,
+        enable_checkpointing=True,
     )
     trainer.fit(model, FashionMNIST(synthetic=True, batch_size=32), ckpt_path=ckpt_path)
     return weights.after
@@ -174,15 +172,11 @@ def test_gathered_gradients_are_used_before_the_stop():
 
     torch.manual_seed(0)
     model = MLP(in_features=784, num_classes=10, hidden_sizes=(8,))
-    trainer = Trainer(
-        max_epochs=1,
+    trainer = quiet_trainer(
         accumulate_grad_batches=2,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[InBetween(), LastCheckpoint(Path("checkpoints").absolute())],
         plugins=[DurableCheckpointIO()],
+        enable_checkpointing=True,
     )
     with pytest.raises(StoppedError, match="step 2 is saved"):
         trainer.fit(model, FashionMNIST(synthetic=True, batch_size=32))

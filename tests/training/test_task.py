@@ -7,23 +7,16 @@ from itertools import pairwise
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.loggers import CSVLogger
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau
 
 import zoo
 from datamodules import FashionMNIST
+from tests.conftest import quiet_trainer
 from zoo import LeNet, SoftmaxRegression
 from zoo.training.running_means import RunningMeans
-
-QUIET = {
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "accelerator": "cpu",
-}
 
 
 def corpus(**options):
@@ -46,7 +39,7 @@ class Recorder(Callback):
 
 def fit(model, data=None, **options):
     recorder = Recorder()
-    trainer = Trainer(**{**QUIET, "max_epochs": 2, "callbacks": [recorder], **options})
+    trainer = quiet_trainer(**{"max_epochs": 2, "callbacks": [recorder], **options})
     trainer.fit(model, data or corpus())
     return trainer, recorder
 
@@ -58,7 +51,7 @@ def softmax(**options):
 
 def test_the_readmes_lines_of_python():
     assert "LeNet" in zoo.list_models("*net")
-    trainer = Trainer(**QUIET, max_epochs=1)
+    trainer = quiet_trainer()
     trainer.fit(LeNet(in_channels=1, num_classes=10), FashionMNIST(synthetic=True))
     data = FashionMNIST(synthetic=True)
     (metrics,) = trainer.test(trainer.lightning_module, data, verbose=False)
@@ -110,7 +103,7 @@ def test_logged_means_are_the_means(tmp_path):
 
 def test_test_metrics_are_means_over_all_rows():
     data, model = corpus(batch_size=300), softmax()
-    (metrics,) = Trainer(**QUIET).test(model, data, verbose=False)
+    (metrics,) = quiet_trainer().test(model, data, verbose=False)
     rows, labels = data.data["test"].tensors
     logits = model(data.normalise(rows))
     accuracy = (logits.argmax(1) == labels).float().mean().item()

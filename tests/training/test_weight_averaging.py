@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from torch.optim.swa_utils import update_bn
 
 from datamodules import FashionMNIST, PennTreebankWindows
-from tests.conftest import fails
+from tests.conftest import fails, quiet_trainer
 from zoo.checkpoints.checkpoint import DurableCheckpointIO, read
 from zoo.cli.main import main
 from zoo.errors import InputError
@@ -65,14 +65,8 @@ def network():
 
 def train(callbacks, model=None, ckpt_path=None, **options):
     model = model or network()
-    trainer = Trainer(
+    trainer = quiet_trainer(
         **{"max_epochs": EPOCHS, "limit_train_batches": BATCHES, "limit_val_batches": 1, **options},
-        num_sanity_val_steps=0,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=callbacks,
         plugins=[DurableCheckpointIO()],
     )
