@@ -283,7 +283,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(processor(), markup=False)
     mine = ["--tier", options.tier, *arguments]
     if options.against:
-        others = [*arguments, "--deselect", f"tests/cli/test_sweep.py::{HANGS}"]
+        others = [*arguments, "--deselect", f"tests/cli/test_sweep_wandb.py::{HANGS}"]
         beside(options.against.resolve(), mine, others, options.turns, console)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
