@@ -56,11 +56,11 @@ def said(path):
     model = zoo.load(path)
     family = type(model).__module__.split(".")[1]
     tokens, lengths = torch.arange(6).view(2, 3), torch.tensor([3, 2])
-    pixels = torch.linspace(0, 1, 28 * 28).view(28, 28)
+    pixels = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     channels = 3 if isinstance(model, ResNet) else 1
     given = {
         "generation": lambda: (torch.linspace(-1, 1, 2 * model.latent_dim).view(2, -1),),
-        "image_classification": lambda: (pixels.expand(2, channels, -1, -1),),
+        "image_classification": lambda: (pixels.expand(-1, channels, -1, -1),),
         "language_modeling": lambda: (tokens,),
         "object_detection": lambda: (torch.linspace(-1, 1, 3 * 64 * 64).view(1, 3, 64, 64),),
         "optimization": lambda: (torch.linspace(-1, 1, 4).view(2, 2),),
@@ -85,9 +85,8 @@ def test_an_old_checkpoint_says_the_same(path):
 def judge(folder):
     """Lays the network that judges paintings where the recipe looks for it."""
     target = Path("runs/resnet_small-cifar10/1/checkpoints/best.ckpt")
-    if not target.exists():
-        target.parent.mkdir(parents=True)
-        shutil.copy(folder / "resnet_small-cifar10.ckpt", target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "resnet_small-cifar10.ckpt", target)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
