@@ -219,7 +219,8 @@ def shrunk(recipe: Recipe) -> list[str]:
         at = options.index("--data.batch_size")
         options[at : at + 2] = ["--data.sizes", "[48, 64]"]
     if "size" in given:  # of files of any size
-        options += ["--data.size", str(SIDE), "--data.batch_size", "8"]
+        judged = "features" in model  # by a network that takes smaller ones too
+        options += ["--data.size", "32" if judged else str(SIDE), "--data.batch_size", "8"]
     if model.get("features") == "torchvision" and "sizes" not in given:  # of full width
         options += ["--data.batch_size", "2"]
     if {"size", "crop_size"} <= set(given):

@@ -17,7 +17,7 @@ from tests.conftest import all_architectures, all_recipes, quiet_trainer
 from tests.training.worlds import ROWS, STEPS
 from zoo import LeNet
 
-ROUNDING = 1e-10  # of weights, after 40 steps of rounding at 1e-16
+ROUNDING = 1e-10  # of weights, after 20 steps of rounding at 1e-16
 PROGRAM = Path(__file__).with_name("worlds.py")
 TREE = "model.objective=hierarchical_softmax model.shared_negatives=0 model.mini_batch_size=null"
 HARDEST = "model.negative_ratio=3.0 model.optimizer=torch.optim.Adam"

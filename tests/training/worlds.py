@@ -25,7 +25,7 @@ from zoo.errors import InputError
 from zoo.generation.task import AdversarialGenerator
 from zoo.training.process_group import leave
 
-STEPS = 40
+STEPS = 20
 BATCH = 32  # rows of a step, of all processes and micro-batches
 ROWS = (1, 2, 7, 65)
 SIDE = 72  # no network needs larger pictures
