@@ -30,16 +30,14 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """An architecture by its class name, or the version."""
-    from importlib import import_module
-
     if name == "__version__":
         from zoo.version import zoo_version
 
         return zoo_version()
 
-    from zoo.catalogue import architectures
+    from zoo.catalogue import architectures, imported
 
     definition = architectures().get(name) if name[:1].isupper() else None
     if definition is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(definition.class_path.rpartition(".")[0]), name)
+    return imported(definition.class_path)

@@ -7,15 +7,19 @@ lead to `zoo.task.Task`; a corpus is a public class whose bases lead to
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from zoo.errors import InputError
+
+OWN = ("zoo", "datamodules")  # packages whose models and corpora are imported unasked
 RECIPES = Path(__file__).parent / "recipes"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where there is one: 10 times faster
 BACK_ROOMS = ("cli", "training", "checkpoints", "pretrained", "runs", "export")
@@ -27,16 +31,16 @@ class Definition:
     """A class as its source text shows it.
 
     Attributes:
-        name: Of the class.
+        name: Name of the class.
         class_path: Module and class, as recipes write it.
-        path: Of the source file.
+        path: Path of the source file.
         summary: First line of the docstring of the class.
-        docstring: Of the class, whole.
+        docstring: Docstring of the class.
         header: The `Paper:`, `Shapes:` ... lines of the module; continuation lines joined by " ".
         results: The `Result:` lines of the module, one a recipe.
         bases: Class paths of the direct bases.
-        arguments: Of `__init__`, without self and `**`: name -> whether it has a default.
-        passes_on: Whether `__init__` takes `**` and hands it to its base.
+        arguments: Arguments of `__init__`, without self and `**`: name -> whether it has a default.
+        passes_on: Whether `__init__` takes `**` and passes it to its base.
         facts: Names of the cached properties.
     """
 
@@ -54,13 +58,13 @@ class Definition:
 
     @property
     def family(self) -> str:
-        """The folder of the file: image_classification, ..."""
+        """Folder of the file: image_classification, ..."""
         return self.path.parent.name
 
 
 @cache
 def architectures() -> dict[str, Definition]:
-    """The architectures of the zoo by class name, in order of family and name."""
+    """Returns the architectures of the zoo by class name, in order of family and name."""
     found = scan("zoo", Path(__file__).parent)
     return {
         definition.name: definition
@@ -71,7 +75,7 @@ def architectures() -> dict[str, Definition]:
 
 @cache
 def scan(package: str, folder: Path) -> dict[str, Definition]:
-    """Every public class below `folder` that may be a model, a corpus or a part, by class path."""
+    """Returns every public class below `folder` that is no back room's, by class path."""
     found: dict[str, Definition] = {}
     others = {path for name in BACK_ROOMS for path in folder.glob(f"{name}/**/*.py")}
     for path in sorted(set(folder.rglob("*.py")) - others):
@@ -84,7 +88,7 @@ def scan(package: str, folder: Path) -> dict[str, Definition]:
 
 
 def lineage(definition: Definition, found: dict[str, Definition]) -> list[str]:
-    """Class paths of all bases, nearest first, as far as the scanned files show them."""
+    """Returns class paths of all bases, nearest first, as far as the scanned files show them."""
     paths = list(definition.bases)
     for path in definition.bases:
         if path in found:
@@ -93,7 +97,7 @@ def lineage(definition: Definition, found: dict[str, Definition]) -> list[str]:
 
 
 def arguments(definition: Definition, found: dict[str, Definition]) -> dict[str, bool]:
-    """The arguments of the class and, through `**`, of its bases: name -> has a default."""
+    """Returns arguments of a class and, through `**`, of its bases: name -> has a default."""
     merged = dict(definition.arguments)
     if definition.passes_on:
         for path in definition.bases:
@@ -103,10 +107,41 @@ def arguments(definition: Definition, found: dict[str, Definition]) -> dict[str,
 
 
 def facts(definition: Definition, found: dict[str, Definition]) -> set[str]:
-    """The facts that a corpus offers, its bases' among them."""
+    """Returns the facts that a corpus offers, its bases' among them."""
     inherited = [found[path].facts for path in lineage(definition, found) if path in found]
     names = set(definition.facts).union(*inherited)
     return {name for name in names if not name.startswith("_")}
+
+
+def imported(class_path: str) -> Any:
+    """Returns the class of a class path; imports its module, which has to be trusted.
+
+    Raises:
+        InputError: There is no such module, or no such class in it.
+    """
+    module, _, name = class_path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{class_path} cannot be imported ({error})") from None
+
+
+def owner(class_path: str, packages: Iterable[str]) -> str | None:
+    """Returns the first of some packages that a class is in, if any."""
+    return next((name for name in packages if f"{class_path}.".startswith(f"{name}.")), None)
+
+
+def family_of(cls: type) -> str:
+    """Returns the family of a class, or of a user's own; "" where it has none.
+
+    It is the folder, with a task in it, of the nearest base that is the zoo's.
+    """
+    for base in cls.__mro__:
+        root, _, rest = base.__module__.partition(".")
+        family = rest.partition(".")[0]
+        if root == "zoo" and (Path(__file__).parent / family / "task.py").is_file():
+            return family
+    return ""
 
 
 def _classes(tree: ast.Module, module: str, path: Path) -> Iterator[Definition]:
@@ -167,8 +202,8 @@ class Recipe:
 
     Attributes:
         name: `<model>-<corpus>`, the name of the file.
-        path: Of the file.
-        text: Of the file.
+        path: Path of the file.
+        text: Content of the file.
     """
 
     name: str
@@ -201,7 +236,7 @@ class Recipe:
 
 @cache
 def definitions() -> dict[str, Definition]:
-    """Every public class of both packages, by class path."""
+    """Returns every public class of both packages, by class path."""
     spec = find_spec("datamodules")
     folders = (spec.submodule_search_locations if spec else None) or []
     found = dict(scan("zoo", Path(__file__).parent))
@@ -212,7 +247,7 @@ def definitions() -> dict[str, Definition]:
 
 @cache
 def corpora() -> dict[str, Definition]:
-    """The corpora by class name: those that say where their data comes from."""
+    """Returns the corpora by class name: those that say where their data comes from."""
     return {
         definition.name: definition
         for definition in definitions().values()
@@ -223,9 +258,9 @@ def corpora() -> dict[str, Definition]:
 
 @cache
 def optimizers() -> dict[str, str]:
-    """Class paths of optimizers by class name: the zoo's own, and torch's of the same name.
+    """Returns class paths of optimizers by class name: the zoo's, and torch's of the same name.
 
-    The papers' spelling tells the others apart: AdaGrad is the zoo's, Adagrad torch's.
+    The others differ in the papers' spelling: AdaGrad is the zoo's, Adagrad torch's.
     """
     torchs = {name: f"torch.optim.{name}" for name in ("SGD", "Adam")}
     return _derived_from("torch.optim.Optimizer") | torchs
@@ -233,7 +268,7 @@ def optimizers() -> dict[str, str]:
 
 @cache
 def schedules() -> dict[str, str]:
-    """Class paths of the zoo's own learning-rate schedules by class name."""
+    """Returns class paths of the zoo's own learning-rate schedules by class name."""
     return _derived_from("torch.optim.lr_scheduler.LRScheduler")
 
 
@@ -247,6 +282,6 @@ def _derived_from(base: str) -> dict[str, str]:
 
 @cache
 def recipes() -> dict[str, Recipe]:
-    """The recipes by name."""
+    """Returns the recipes by name."""
     paths = sorted(set(RECIPES.glob("*/*.yaml")) - set(RECIPES.glob("overlays/*.yaml")))
     return {p.stem: Recipe(p.stem, p, p.read_text(encoding="utf-8")) for p in paths}

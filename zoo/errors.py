@@ -1,6 +1,9 @@
 """The ways in which a command ends before it is done; each is said in one line."""
 
+import math
+from collections.abc import Iterator
 from signal import Signals
+from typing import Any
 
 
 class InputError(ValueError):
@@ -25,3 +28,29 @@ class StoppedError(Exception):
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
         self.code = 128 + (Signals.SIGTERM if signal != Signals.SIGINT else signal)
+
+
+def in_bounds(least: float, most: float = math.inf, /, **numbers: Any) -> None:
+    """Refuses the first of some arguments that is out of bounds, or nan.
+
+    Args:
+        least: Smallest number allowed.
+        most: Largest number allowed.
+        numbers: Arguments by name: numbers, sequences of them, or None, which stands for a default.
+
+    Raises:
+        InputError: One is.
+    """
+    bounds = f"from {least} to {most}" if most < math.inf else f"{least} or more"
+    for name, value in numbers.items():
+        for number in _flat(value):
+            if not least <= number <= most:
+                raise InputError(f"{name} has to be {bounds}, not {number}")
+
+
+def _flat(value: Any) -> Iterator[float]:
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _flat(each)
+    elif value is not None:
+        yield value

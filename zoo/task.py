@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torchmetrics import SumMetric
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.training.finite import FiniteSteps
 from zoo.training.objective import (
     BatchObjective,
@@ -80,6 +80,8 @@ class Task(LightningModule):
     metric_names: tuple[str, ...] = ()
     counts_rows = True  # or something else, which is behind the loss: see `Step.counted`
     signatures: Mapping[str, str] = {}  # of metrics that are computed in many ways: in which
+    one_process = False  # whether it trains in one process alone
+    manual_optimization = False  # whether it steps its optimizers itself, whatever they are
     not_exported: str = ""  # why there is no graph of it, as in "X looks its counts up, which ..."
 
     def __init__(
@@ -90,6 +92,7 @@ class Task(LightningModule):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
+        in_bounds(0, weight_decay=weight_decay)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.schedule_interval = schedule_interval

@@ -17,7 +17,7 @@ from scripts.machine import processor
 from scripts.results.records import Result, commit, digest
 from scripts.results.rows import Row
 from scripts.results.words import counted
-from zoo.catalogue import corpora, definitions, recipes
+from zoo.catalogue import corpora, definitions, imported, recipes
 from zoo.cli.names import class_path
 from zoo.errors import InputError
 from zoo.runs.history import Line, read
@@ -223,11 +223,9 @@ def has_test(recipe: str) -> bool:
 
 def _corpus(recipe: str) -> Any:
     """The corpus of a recipe; nothing is read."""
-    from importlib import import_module
-
     data = recipes()[recipe].config["data"]
-    module, _, name = class_path("corpus", data["class_path"], corpora()).rpartition(".")
-    return getattr(import_module(module), name)(**data.get("init_args", {}))
+    path = class_path("corpus", data["class_path"], corpora())
+    return imported(path)(**data.get("init_args", {}))
 
 
 def extremes(row: Row, lines: Sequence[Line]) -> dict[str, float]:

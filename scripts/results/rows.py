@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from zoo.catalogue import Recipe, recipes
-from zoo.cli.names import listed, meant, pick
+from zoo.cli.names import listed, pick, suggestion
 from zoo.errors import InputError
 
 FILE = Path(__file__).with_name("rows.yaml")
@@ -142,7 +142,7 @@ def _parse(number: int, entry: dict[str, Any]) -> Row:
     known = [each.name for each in fields(Row)]
     for key in entry:
         if key not in known:
-            raise InputError(f"{where}: there is no {key}{meant(key, known)}: {listed(known)}")
+            raise InputError(f"{where}: there is no {key}{suggestion(key, known)}: {listed(known)}")
     after = entry.get("after")
     if after:
         after = Prerequisite(**{**after, "options": tuple(after.get("options", ()))})

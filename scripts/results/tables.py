@@ -112,7 +112,8 @@ def _figures(row: Row, results: Results) -> tuple[str, str]:
 
 
 def _all(results: Results) -> Iterator[str]:
-    """Every row, by topic."""
+    """Yields a table of every row, by topic; one of no topic once it is measured."""
+    shown = (row for row in rows() if row.topic or not row.recipe or of(row, results))
     yield from table(
         ("topic", "", "command", "measured", "", "the course", "bar"),
         (
@@ -124,7 +125,7 @@ def _all(results: Results) -> Iterator[str]:
                 row.course,
                 _bar(row, results),
             )
-            for row in sorted(rows(), key=lambda row: row.topic or 99)
+            for row in sorted(shown, key=lambda row: row.topic or 99)
         ),
     )
 

@@ -307,7 +307,7 @@ def test_no_token_sees_a_later_one(kind):
         ({"tied": True}, "add --model.input embedding"),
         ({"embed_dim": 8}, "add --model.input embedding"),
         ({"input": "embedding", "embed_dim": 5, "tied": True}, "embed_dim is 5 and hidden_size 8"),
-        ({"num_layers": 0}, "num_layers is 0"),
+        ({"num_layers": 0}, "num_layers has to be 1 or more, not 0"),
     ],
 )
 def test_contradictions_are_one_line(options, words):

@@ -1,5 +1,7 @@
 """show --augmented: a grid of originals and copies, of every corpus of pictures and of recipes."""
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -48,12 +50,13 @@ def test_the_file_is_named_after_what_it_shows(tmp_path, capsys):
         (("CIFAR10", "--augmented", "--trainer.max_epochs", "2"), ["does not know"]),
         (("lenet-fashion_mnist", "--augmented"), ["changes no pictures", "--data.augment"]),
         (
-            ("CIFAR10", "--augmented", "--data.synthetic", "true", "--output", "no/x.png"),
-            ["no/x.png: cannot be written"],
+            ("CIFAR10", "--augmented", "--data.synthetic", "true", "--output", "file/x.png"),
+            ["file/x.png: cannot be written"],
         ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_is_one_line(argv, words, capsys):
+    Path("file").touch()
     line = fails(capsys, "show", *argv)
     for word in words:
         assert word in line

@@ -15,7 +15,7 @@ from tests.conftest import all_architectures, all_recipes, fails, shrunk
 from zoo.catalogue import recipes
 from zoo.cli.compose import compose
 from zoo.cli.main import main
-from zoo.cli.overlays import overlays, refuse_for_recipe, taken
+from zoo.cli.overlays import overlays, refuse, split
 from zoo.errors import InputError
 from zoo.examples import build, device
 from zoo.training.compiled import networks
@@ -55,8 +55,8 @@ def test_they_are_listed_and_shown(capsys):
 
 def test_they_stand_anywhere_and_once():
     words = ["fit", "+bf16", RECIPE, "--trainer.max_epochs=1", "+ddp", "+bf16"]
-    assert taken(words) == (["fit", RECIPE, "--trainer.max_epochs=1"], ["bf16", "ddp"])
-    assert taken(["predict", "+ddp"]) == (["predict", "+ddp"], [])  # the name of a file
+    assert split(words) == (["fit", RECIPE, "--trainer.max_epochs=1"], ["bf16", "ddp"])
+    assert split(["predict", "+ddp"]) == (["predict", "+ddp"], [])  # the name of a file
 
 
 def test_they_come_after_the_recipe_and_before_the_options(capsys):
@@ -118,15 +118,15 @@ def test_one_line_says_why(argv, words, capsys):
 def test_what_an_option_replaces_is_not_refused():
     options = ["--trainer.strategy=auto", "--trainer.accelerator=cpu"]
     experiment = compose("gan-gaussian2d", None, None, None, options, ["fsdp"])
-    refuse_for_recipe(["fsdp"], experiment)
+    refuse(["fsdp"], experiment, here=False)
     with pytest.raises(InputError, match="itself"):
-        refuse_for_recipe(["fsdp"], compose("gan-gaussian2d", None, None, None, [], ["fsdp"]))
+        refuse(["fsdp"], compose("gan-gaussian2d", None, None, None, [], ["fsdp"]))
 
 
 def test_clipping_by_value_can_be_sharded():
     options = ["--trainer.gradient_clip_algorithm=value"]
     experiment = compose("gru-time_machine", None, None, None, options, ["fsdp"])
-    refuse_for_recipe(["fsdp"], experiment)
+    refuse(["fsdp"], experiment, here=False)
 
 
 def test_a_card_without_bfloat16_is_named(capsys, monkeypatch):
@@ -142,9 +142,9 @@ def test_every_recipe_is_trained_by_ddp_or_says_why_not(recipe):
     alone = {"RowSGD", "Newton", "NeuralStyle"}
     if any(name in recipe.text for name in alone):
         with pytest.raises(InputError, match=r"one process"):
-            refuse_for_recipe(["ddp"], experiment)
+            refuse(["ddp"], experiment, here=False)
     else:
-        refuse_for_recipe(["ddp"], experiment)
+        refuse(["ddp"], experiment, here=False)
 
 
 # That they train

@@ -94,7 +94,7 @@ def test_arcs_keep_the_length_of_noise():
         (["--data.resize", "8"], "28, 32, 64 or 128 pixels, not 8"),
         (["--model.feature_network", "gone.ckpt"], "gone.ckpt: there is no such checkpoint"),
         (["--model.ema_decay", "1"], "ema_decay must be in [0, 1), not 1"),
-        (["--model.discriminator_steps", "0"], "discriminator_steps is 0"),
+        (["--model.discriminator_steps", "0"], "discriminator_steps has to be 1 or more, not 0"),
         ([*PLATEAU, "--model.lr_scheduler.monitor", "val/loss"], "take another schedule"),
         (["--model.optimizer", "LBFGS"], "LBFGS is for one network"),
     ],

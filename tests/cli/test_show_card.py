@@ -13,7 +13,7 @@ from tests.conftest import ROOT, all_architectures, all_recipes, fails, imported
 from zoo.catalogue import architectures, arguments, corpora, definitions, recipes
 from zoo.cli.main import main
 from zoo.cli.overlays import overlays
-from zoo.cli.show.docstrings import options, read
+from zoo.cli.show.docstrings import options_of, read
 
 CLASSES = [*architectures().values(), *corpora().values()]
 NAMES = [*architectures(), *corpora(), *recipes(), *(f"+{name}" for name in overlays())]
@@ -53,7 +53,7 @@ def test_a_page_is_as_wide_as_the_terminal_and_has_no_markup(name, width, capsys
 @pytest.mark.parametrize("definition", CLASSES, ids=lambda definition: definition.name)
 def test_a_page_says_what_each_option_is(definition, capsys):
     text = shown(capsys, definition.name)
-    known = options(definition)
+    known = options_of(definition)
     assert {option.name for option in known} == set(arguments(definition, definitions()))
     for option in known:
         assert re.search(rf"^  {option.name}\b", text, re.M)
@@ -67,7 +67,7 @@ def test_defaults_are_those_of_python_as_yaml_has_them(definition):
     for cls in reversed(imported(definition.class_path).__mro__):
         if cls.__module__.startswith(("zoo", "datamodules")) and "__init__" in vars(cls):
             real |= inspect.signature(cls.__init__).parameters
-    for option in options(definition):
+    for option in options_of(definition):
         default = real[option.name].default
         if default is inspect.Parameter.empty:
             assert option.default is None
@@ -86,11 +86,11 @@ def test_a_docstring_is_parted():
     said = read(
         "What it is.\n\nMore of\nit.\n\n    y = x\n\n"
         "Args:\n    a: The first,\n        wrapped: so.\n    b: Else.\n\n"
-        "Raises:\n    InputError: Never.\n\nAfter."
+        "Raises:\n    InputError: Never.\n"
     )
-    assert said.paragraphs == ["What it is.", "More of\nit.", "    y = x", "After."]
-    assert said.sections["Args"] == {"a": "The first, wrapped: so.", "b": "Else."}
-    assert said.sections["Raises"] == {"InputError": "Never."}
+    assert said.paragraphs == ["What it is.", "More of\nit.", "    y = x"]
+    assert said.arguments == {"a": "The first, wrapped: so.", "b": "Else."}
+    assert said.errors == {"InputError": "Never."}
 
 
 def test_a_formula_is_not_wrapped(capsys, monkeypatch):
@@ -127,7 +127,7 @@ def test_a_card_is_whole(name, capsys):
 @pytest.mark.parametrize("definition", all_architectures(), ids=lambda d: d.name)
 def test_a_card_of_an_architecture_has_its_options_and_its_recipes(definition, capsys):
     sections = parts(shown(capsys, definition.name, "--card"))
-    for option in options(definition):
+    for option in options_of(definition):
         assert f"| `{option.name}` | " in sections["Options"]
     own = [recipe for recipe in all_recipes() if recipe.model == definition.name]
     assert sections["Results"].count("\n| `") == len(own)

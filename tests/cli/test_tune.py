@@ -4,7 +4,9 @@ import shlex
 import signal
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -196,11 +198,8 @@ def test_the_largest_size_that_fits(kind, mode, largest, monkeypatch):
 
 def test_memory_that_is_not_there_is_not_asked_for(monkeypatch):
     """The system would kill this process otherwise; each row takes 8 MB here."""
-    kilobytes, step = tune_batch._kilobytes, MLP.step
-    free = {"MemAvailable": 400_000}
-    monkeypatch.setattr(
-        tune_batch, "_kilobytes", lambda p, name: free.get(name) or kilobytes(p, name)
-    )
+    step, free = MLP.step, SimpleNamespace(available=400_000 * 1024)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
 
     def hungry(self, batch):
         torch.empty(len(batch[0]), 8_000_000, dtype=torch.uint8)

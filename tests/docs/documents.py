@@ -12,7 +12,7 @@ import yaml
 from tests.conftest import ROOT, shrunk
 from zoo.catalogue import Recipe
 from zoo.cli.compose import compose
-from zoo.cli.overlays import TRAIN, taken
+from zoo.cli.overlays import TRAIN, split
 from zoo.cli.parser import build_parser
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -139,7 +139,7 @@ def _trained(verb, rest):
 
 def recipe_of(verb, rest):
     """The recipe of a command that trains, or the like of one for what it names."""
-    argv, _ = taken([verb, *rest])
+    argv, _ = split([verb, *rest])
     options, overrides = build_parser().parse_known_args(joined(argv))
     named = (options.recipe, options.config, options.model, options.data)
     experiment = compose(*named, overrides)

@@ -4,7 +4,6 @@ import os
 import pickle
 import zipfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from zoo.catalogue import OWN, imported, owner
 from zoo.checkpoints import checked_archive, safetensors_file
 from zoo.checkpoints.bundled import bundled, resolved
 from zoo.errors import InputError
 from zoo.version import CHECKPOINT_FORMAT
-
-TRUSTED = ("zoo.", "datamodules.")
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
@@ -98,16 +96,24 @@ def load(path: str | Path, *, allow: Sequence[str] = ()) -> LightningModule:
     """
     checkpoint = read(path)
     refuse_foreign(checkpoint, path, allow)
-    module, _, name = checkpoint["zoo"].get("class_path", "").rpartition(".")
-    if not module or not isinstance(checkpoint.get("state_dict"), dict):
-        raise InputError(f"{path}: holds no trained model")
-    try:
-        cls = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        raise InputError(f"{path}: this version of the zoo has no {module}.{name}") from None
-    model = cls(**model_arguments(checkpoint))
+    model = model_class(checkpoint, path)(**model_arguments(checkpoint))
     load_weights(model, checkpoint, path)
     return model.eval()
+
+
+def model_class(checkpoint: dict[str, Any], path: str | Path) -> type[LightningModule]:
+    """Returns the class of a checkpoint's model, which has to be trusted: see `refuse_foreign`.
+
+    Raises:
+        InputError: The checkpoint holds no model, or its class is no longer there.
+    """
+    class_path = checkpoint["zoo"].get("class_path", "")
+    if not class_path or not isinstance(checkpoint.get("state_dict"), dict):
+        raise InputError(f"{path}: holds no trained model")
+    try:
+        return imported(class_path)
+    except InputError:
+        raise InputError(f"{path}: this version of the zoo has no {class_path}") from None
 
 
 def load_weights(model: LightningModule, checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -132,10 +138,9 @@ def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence
     Raises:
         InputError: It is of another package than the zoo and those in `allow`.
     """
-    trusted = (*TRUSTED, *(f"{package}." for package in allow))
     corpus = corpus_state(checkpoint) or {}
     for class_path in (checkpoint["zoo"].get("class_path"), corpus.get("class_path")):
-        if class_path is not None and not str(class_path).startswith(trusted):
+        if class_path is not None and not owner(str(class_path), (*OWN, *allow)):
             raise InputError(f"{path}: {class_path} is not of the zoo and is not imported")
 
 

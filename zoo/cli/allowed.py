@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from zoo.catalogue import definitions
+from zoo.catalogue import OWN, definitions, owner
 from zoo.errors import InputError
 
-TRUSTED = ("zoo", "datamodules", "lightning.pytorch", "torch.optim", "torch.nn", "torchvision")
+TRUSTED = (*OWN, "lightning.pytorch", "torch.optim", "torch.nn", "torchvision")
 GROUPS = ("trainer", "model", "data")
 KEYS = ("seed_everything", *GROUPS)
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
@@ -90,15 +90,15 @@ def _check(key: str, text: str, trusted: Sequence[str]) -> None:
     if not DOTTED.fullmatch(text):
         return
     package = text.partition(".")[0]
-    owner = next((name for name in trusted if f"{text}.".startswith(f"{name}.")), None)
-    if owner is None:
+    package_of = owner(text, trusted)
+    if package_of is None:
         if _spec(package):
             raise InputError(
                 f"{key}: {text} is not of the zoo, Lightning or torch and is not imported; where "
                 f"you trust it: --allow {package}"
             )
         return
-    if owner != text and not _is_module(text.rpartition(".")[0]):
+    if package_of != text and not _is_module(text.rpartition(".")[0]):
         raise InputError(f"{key}: there is no module {text.rpartition('.')[0]}")
 
 

@@ -9,14 +9,12 @@ import yaml
 
 from zoo.catalogue import architectures, corpora, optimizers, recipes, schedules
 from zoo.cli.allowed import refuse_foreign_classes
-from zoo.cli.experiment import Experiment, _arguments, _facts, link
-from zoo.cli.names import class_path, in_full, pick
-from zoo.cli.overlays import lay
+from zoo.cli.experiment import Experiment, facts_of
+from zoo.cli.names import class_path, only_recipe_of, pick
+from zoo.cli.overlays import apply
 from zoo.errors import InputError
 
 DEFAULT_OPTIMIZER = "torch.optim.Adam"  # of a task
-
-
 EPOCHS = 10  # of a pair without a recipe
 
 
@@ -29,9 +27,9 @@ def compose(
     overlays: Sequence[str] = (),
     allow: Sequence[str] = (),
 ) -> Experiment:
-    """The experiment of a recipe or a configuration file, or of a model and a corpus.
+    """Returns the experiment of a recipe or a configuration file, or of a model and a corpus.
 
-    Overlays come after its settings and before the options.
+    Overlays replace its settings, and the options replace theirs.
 
     Raises:
         InputError: A name is unknown, model or corpus is missing, overlays contradict, or a class
@@ -45,7 +43,7 @@ def compose(
         name, config = Path(config_file).stem, _read_config(Path(config_file))
         refuse_foreign_classes(config, (), allow)
     elif recipe:
-        name = pick("recipe", in_full(recipe), recipes())
+        name = pick("recipe", only_recipe_of(recipe), recipes())
         config = deepcopy(recipes()[name].config)
     elif model and data:
         name = _pair(model, data)
@@ -61,11 +59,9 @@ def compose(
         raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")
     _choose(config, "model", model)
     _choose(config, "data", data)
-    lay(overlays, config)
+    apply(overlays, config)
     overrides = _choose_optimizer(config["model"], overrides)
-    experiment = Experiment(name, config, overrides, note=note)
-    experiment.facts = link(experiment)
-    return experiment
+    return Experiment(name, config, overrides, note)
 
 
 def from_checkpoint(
@@ -75,7 +71,7 @@ def from_checkpoint(
     overrides: list[str],
     allow: Sequence[str] = (),
 ) -> Experiment:
-    """The experiment that a checkpoint was trained by, on its own corpus or on `data`.
+    """Returns the experiment of a checkpoint's training, on its own corpus or on `data`.
 
     Raises:
         InputError: The checkpoint names no corpus and `data` is not given, or a class is of a
@@ -94,20 +90,13 @@ def from_checkpoint(
         raise InputError(f"{source} does not say what it was trained on: add --data CORPUS")
     refuse_foreign_classes({**config, "data": data or config["data"]}, overrides, allow)
     _choose(config, "data", data)
-    wanted, offered = (
-        _arguments(config["model"]["class_path"]),
-        _facts(config["data"]["class_path"]),
-    )
-    for name in wanted:
-        if name in offered:
-            config["model"]["init_args"].pop(name, None)
-    experiment = Experiment(Path(source).stem, config, overrides)
-    experiment.facts = link(experiment)
-    return experiment
+    for name in facts_of(config["data"]["class_path"]):
+        config["model"]["init_args"].pop(name, None)
+    return Experiment(Path(source).stem, config, overrides)
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Hyperparameters without Lightning's own keys, tuples as lists: as YAML writes them."""
+    """Returns hyperparameters without Lightning's own keys, as YAML has them: tuples as lists."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in arguments.items()

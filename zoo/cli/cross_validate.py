@@ -14,7 +14,7 @@ from rich.table import Table
 
 from zoo.catalogue import arguments, definitions
 from zoo.cli.experiment import Experiment
-from zoo.cli.run import chosen, new_run, train
+from zoo.cli.run import experiment_of, new_run, train
 from zoo.errors import InputError
 from zoo.files import write_json
 from zoo.runs import folder as run_folder
@@ -30,7 +30,7 @@ def cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
     Raises:
         InputError: The corpus offers no folds, or fewer rows than them.
     """
-    experiment = chosen(options, overrides)
+    experiment = experiment_of(options, overrides)
     _refuse_without_folds(experiment)
     child = run_folder.given()
     if child:  # Lightning started this process for one fold of the first process's loop

@@ -1,19 +1,13 @@
-"""From a recipe, a pair of names or a checkpoint to the settings of one experiment. No torch."""
+"""The settings of one experiment, and what its model takes from its corpus. No torch."""
 
 import inspect
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import yaml
 
-from zoo.catalogue import (
-    arguments,
-    corpora,
-    definitions,
-    facts,
-)
-from zoo.cli.names import listed, meant
+from zoo.catalogue import arguments, corpora, definitions, facts, imported
+from zoo.cli.names import listed, suggestion
 from zoo.errors import InputError
 
 
@@ -22,71 +16,95 @@ class Experiment:
     """What to run.
 
     Attributes:
-        name: Of the run: the recipe's, or `<model>-<corpus>`.
+        name: Name of the run: the recipe's, or `<model>-<corpus>`.
         config: Settings as the recipe gives them.
         overrides: Options that come after them, `--group.option=value`.
-        facts: Arguments of the model that the corpus fills.
-        note: Something to say before the run.
+        note: Text to print before the run.
+        facts: Arguments of the model that the corpus sets.
+
+    Raises:
+        InputError: The model needs a fact that the corpus lacks, an option does not exist, or the
+            user gives a value for what the corpus sets.
     """
 
     name: str
     config: dict[str, Any]
     overrides: list[str]
-    facts: list[str] = field(default_factory=list)
     note: str = ""
+    facts: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        model, data = (self.config[group]["class_path"] for group in ("model", "data"))
+        wanted, offered = arguments_of(model), facts_of(data)
+        self.facts = [name for name in wanted if name in offered]
+        given = given_arguments("model", self.config["model"], self.overrides)
+        short, corpus = model.rpartition(".")[2], data.rpartition(".")[2]
+        for name in given:
+            if name in self.facts:
+                raise InputError(f"model.{name} follows from the corpus {corpus} and cannot be set")
+        for group in ("model", "data"):
+            refuse_unknown_options(group, self.config[group], self.overrides)
+        for name, has_default in wanted.items():
+            if not (has_default or name in self.facts or name in given):
+                fitting = [c for c, d in corpora().items() if name in facts(d, definitions())]
+                raise InputError(
+                    f"{short} needs {name}, which {corpus} does not have; "
+                    f"corpora that do: {listed(fitting) or 'none'}"
+                )
 
     def arguments(self) -> list[str]:
-        """The command line of the LightningCLI."""
+        """Returns the command line of the LightningCLI."""
         return ["--config", yaml.safe_dump(self.config, sort_keys=False), *self.overrides]
 
+    def trainer_option(self, name: str) -> Any:
+        """Returns the value of an option of the Trainer, None where none is given."""
+        for option in reversed(self.overrides):
+            if option.startswith(f"--trainer.{name}="):
+                value = option.partition("=")[2]
+                return None if value in ("null", "None") else value
+        return (self.config.get("trainer") or {}).get(name)
 
-def link(experiment: Experiment) -> list[str]:
-    """The facts of the corpus that the model's arguments ask for.
-
-    Raises:
-        InputError: The model needs a fact that the corpus lacks, an option does not exist, or the
-            user gives a value for what the corpus fills.
-    """
-    model, data = (experiment.config[group]["class_path"] for group in ("model", "data"))
-    wanted, offered = _arguments(model), _facts(data)
-    linked = [name for name in wanted if name in offered]
-    given = _given(experiment, "model")
-    short, corpus = model.rpartition(".")[2], data.rpartition(".")[2]
-    for name in given:
-        if name in linked:
-            raise InputError(f"model.{name} follows from the corpus {corpus} and cannot be set")
-    for group, known, title in (("model", wanted, short), ("data", _arguments(data), corpus)):
-        for name in _given(experiment, group):
-            if known and name not in known:
-                raise InputError(
-                    f"{title} has no option {group}.{name}{meant(name, known)}; "
-                    f"there are: {listed(known)}"
-                )
-    for name, has_default in wanted.items():
-        if not (has_default or name in linked or name in given):
-            fitting = [c for c, d in corpora().items() if name in facts(d, definitions())]
-            raise InputError(
-                f"{short} needs {name}, which {corpus} does not have; "
-                f"corpora that do: {listed(fitting) or 'none'}"
-            )
-    return linked
+    def optimizer(self) -> str:
+        """Returns the class path of the optimizer, or its name as given; "" for the default."""
+        for option in reversed(self.overrides):
+            if option.startswith(("--model.optimizer=", "--model.optimizer.class_path=")):
+                return option.partition("=")[2]
+        given = (self.config["model"].get("init_args") or {}).get("optimizer") or {}
+        return given.get("class_path", "") if isinstance(given, dict) else str(given)
 
 
-def _given(experiment: Experiment, group: str) -> list[str]:
-    """Names of the arguments that configuration and options set."""
-    names = list(experiment.config[group].get("init_args") or {})
-    for option in experiment.overrides:
+def given_arguments(group: str, settings: dict[str, Any], overrides: list[str]) -> list[str]:
+    """Returns names of the arguments that settings and options of a group set."""
+    names = list(settings.get("init_args") or {})
+    for option in overrides:
         path = option.removeprefix("--").partition("=")[0].split(".")
         if path[0] == group and len(path) > 1:
             names.append(path[2] if path[1] == "init_args" and len(path) > 2 else path[1])
     return [name.rstrip("+") for name in names if name not in ("class_path", "help")]
 
 
-def _arguments(path: str) -> dict[str, bool]:
+def refuse_unknown_options(group: str, settings: dict[str, Any], overrides: list[str]) -> None:
+    """Refuses an option that the class of a group does not have.
+
+    Raises:
+        InputError: There is one; suggests the nearest.
+    """
+    known = arguments_of(settings["class_path"])
+    for name in given_arguments(group, settings, overrides):
+        if known and name not in known:
+            title = settings["class_path"].rpartition(".")[2]
+            raise InputError(
+                f"{title} has no option {group}.{name}{suggestion(name, known)}; "
+                f"there are: {listed(known)}"
+            )
+
+
+def arguments_of(path: str) -> dict[str, bool]:
+    """Returns the arguments of a model or a corpus by class path: whether each has a default."""
     if path in definitions():
         return arguments(definitions()[path], definitions())
     merged: dict[str, bool] = {}
-    for cls in _import(path).__mro__:  # as far as `**` hands arguments on
+    for cls in imported(path).__mro__:  # as far as `**` hands arguments on
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
         plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         merged = {p.name: p.default is not p.empty for p in plain} | merged
@@ -95,18 +113,11 @@ def _arguments(path: str) -> dict[str, bool]:
     return merged
 
 
-def _facts(path: str) -> set[str]:
+def facts_of(path: str) -> set[str]:
+    """Returns the facts that a corpus offers, by class path."""
     if path in definitions():
         return facts(definitions()[path], definitions())
-    corpus = _import(path)
+    corpus = imported(path)
     return {
         name for name in dir(corpus) if type(getattr(corpus, name)).__name__ == "cached_property"
     }
-
-
-def _import(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"{path} cannot be imported ({error})") from None

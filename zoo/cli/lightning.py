@@ -3,6 +3,8 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,24 +26,20 @@ from rich.console import Console
 from datamodules.files.errors import CorpusError
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
-from zoo.cli.bounds import refuse_out_of_bounds
-from zoo.cli.experiment import Experiment
-from zoo.cli.foreign_errors import _chain, _of_trainer, _one_line
+from zoo.cli.experiment import Experiment, refuse_unknown_options
+from zoo.cli.foreign_errors import (
+    NO_SRUN,
+    NOISE,
+    causes,
+    joined,
+    of_jsonargparse,
+    of_trainer,
+)
 from zoo.errors import InputError
 from zoo.runs.record import RunRecord
 from zoo.runs.wandb_logger import make_logger
 from zoo.task import Task
 from zoo.training.progress import EpochLines
-
-NOISE = (
-    ".*smaller than the logging interval.*",
-    ".*Checkpoint directory .* exists and is not empty.*",
-    ".*Experiment logs directory .* exists and is not empty.*",
-    ".*isinstance.*LeafSpec.*",
-    "Total length of `list` across ranks is zero.*",  # nothing is held out
-    "The dirpath has changed from.*",  # a resumed run has a folder of its own
-    ".*callbacks used to create the checkpoint need to be provided.*",
-)
 
 
 def quiet() -> None:
@@ -49,7 +47,7 @@ def quiet() -> None:
     for pattern in NOISE:
         warnings.filterwarnings("ignore", pattern)
     if "SLURM_JOB_ID" not in os.environ:  # a login node: within a job it is good advice
-        warnings.filterwarnings("ignore", "The `srun` command is available on your system.*")
+        warnings.filterwarnings("ignore", NO_SRUN)
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -94,20 +92,9 @@ class ZooCLI(LightningCLI):
             auto_configure_optimizers=False,
         )
 
-    def before_instantiate_classes(self) -> None:
-        refuse_out_of_bounds(vars(self._get(self.config, "model").get("init_args") or {}))
-
     def instantiate_classes(self) -> None:
-        """Hands on the zoo's own errors, which jsonargparse wraps, and Lightning's as one line."""
-        try:
+        with _unwrapped():
             super().instantiate_classes()
-        except MisconfigurationException as error:
-            raise InputError(" ".join(str(error).split())) from None
-        except Exception as error:
-            own = next((e for e in _chain(error) if isinstance(e, InputError | CorpusError)), None)
-            if own:
-                raise own from None
-            raise
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for fact in self.experiment.facts:
@@ -122,7 +109,7 @@ class ZooCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except jsonargparse.ArgumentError as error:
-            raise InputError(_one_line(str(error))) from None
+            raise InputError(of_jsonargparse(error)) from None
 
     def save_config(self) -> None:
         """Writes the resolved settings into the run folder."""
@@ -168,7 +155,7 @@ class ZooCLI(LightningCLI):
         try:
             return super().instantiate_trainer(**{**given, **kwargs, "callbacks": callbacks})
         except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
-            raise InputError(_of_trainer(str(error), given)) from None
+            raise InputError(of_trainer(error, given)) from None
 
     def _best(self, given: Any, folder: Path) -> ModelCheckpoint:
         """Best by the task's own measure, or the newest where nothing is held out."""
@@ -180,6 +167,38 @@ class ZooCLI(LightningCLI):
             mode=self.model.monitor_mode,
             enable_version_counter=False,
         )
+
+
+def built_corpus(settings: dict[str, Any], overrides: list[str]) -> Any:
+    """Builds a corpus without a model, from class path, arguments and options `--data.X=V`.
+
+    Raises:
+        InputError: An option does not exist, or its value is of another kind.
+    """
+    quiet()
+    refuse_unknown_options("data", settings, overrides)
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(LightningDataModule, "data", fail_untyped=False)
+    try:
+        config = parser.parse_args([f"--data={yaml.safe_dump(settings)}", *overrides])
+    except jsonargparse.ArgumentError as error:
+        raise InputError(of_jsonargparse(error)) from None
+    with _unwrapped():
+        return parser.instantiate_classes(config).data
+
+
+@contextmanager
+def _unwrapped() -> Iterator[None]:
+    """Raises the zoo's own errors, which jsonargparse wraps, and Lightning's as one line."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise InputError(joined(error)) from None
+    except Exception as error:
+        own = next((e for e in causes(error) if isinstance(e, InputError | CorpusError)), None)
+        if own:
+            raise own from None
+        raise
 
 
 def _cluster() -> list[ClusterEnvironment]:

@@ -4,11 +4,12 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pkgutil import resolve_name
 
 from datamodules.files.errors import CorpusError
-from zoo.cli.names import meant
-from zoo.cli.overlays import TRAIN, taken
+from zoo.cli.names import suggestion
+from zoo.cli.overlays import TRAIN, split
 from zoo.cli.parser import build_parser
 from zoo.errors import InputError, NonFiniteError, RankError, StoppedError
 from zoo.runs import folder as run_folder
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     parser = build_parser()
-    argv, overlays = taken(argv)
+    argv, overlays = split(argv)
     # Taken out first: argparse takes an option whose value has a space for a name.
     options, overrides = parser.parse_known_args([t for t in argv if not OVERRIDE.match(t)])
     overrides += [token for token in argv if OVERRIDE.match(token)]
@@ -79,94 +80,10 @@ def _run(argv: list[str]) -> int:
         name = option.partition("=")[0]
         if not re.match(rf"--({groups})\.\w", option):
             known = re.findall(r"--[\w-]+", parser.verbs[options.verb].format_help())
-            raise InputError(f"zoo {options.verb} does not know {name}{meant(name, known)}")
+            raise InputError(f"zoo {options.verb} does not know {name}{suggestion(name, known)}")
         if "=" not in option:
             raise InputError(f"{name} needs a value")
-    return VERBS[options.verb](options, overrides)
-
-
-def _list(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.show.listing import list_all
-
-    list_all(options.kind, options.filter, as_json=options.json)
-    return 0
-
-
-def _show(options: argparse.Namespace, overrides: list[str]) -> int:
-    if (overrides or options.output) and not options.augmented:
-        raise InputError("--output and --data.X are for pictures: add --augmented")
-    if options.layers:
-        from zoo.cli.show.layers import show_layers
-
-        show_layers(options.name)
-    elif options.augmented:
-        from zoo.cli.show.augmented import show_augmented
-
-        show_augmented(options.name, options.output, overrides)
-    elif options.card:
-        from zoo.cli.show.name_card import show_card
-
-        show_card(options.name)
-    else:
-        from zoo.cli.show.verb import show
-
-        show(options.name)
-    return 0
-
-
-def _prepare(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.prepare import prepare
-
-    prepare(options.corpus, options.source, options.root, options.synthetic)
-    return 0
-
-
-def _fit(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.run import fit
-
-    return fit(options, overrides)
-
-
-def _tune(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.tune.verb import tune
-
-    return tune(options, overrides)
-
-
-def _cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.cross_validate import cross_validate
-
-    return cross_validate(options, overrides)
-
-
-def _sweep(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.sweep.verb import sweep
-
-    return sweep(options, overrides)
-
-
-def _submit(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.submit import submit
-
-    return submit(options, overrides)
-
-
-def _evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.run import evaluate
-
-    return evaluate(options, overrides)
-
-
-def _predict(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.predict.verb import predict
-
-    names = ("length", "temperature", "top_k", "top_p", "seed")
-    sampling = {name: getattr(options, name) for name in names}
-    words = ("nearest", "analogy", "top", "export")
-    asked = ("prompt", "text", "file", "beam", "n_best", *words, "num", "interpolate")
-    named = {name: getattr(options, name) for name in asked}
-    given = (options.ckpt_path, options.inputs, options.output, overrides)
-    return predict(*given, sampling, options.allow, **named)
+    return resolve_name(VERBS[options.verb])(options, overrides)
 
 
 def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -176,12 +93,6 @@ def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
     given = {"seeds": options.seeds, "wandb": options.wandb, "files": files}
     compare(options.runs, options.output, **given)
     return 0
-
-
-def _export(options: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.cli.export.verb import export
-
-    return export(options)
 
 
 def _doctor(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -197,20 +108,20 @@ def _completion(options: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
-VERBS: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
-    "list": _list,
-    "show": _show,
-    "prepare": _prepare,
-    "fit": _fit,
-    "cross-validate": _cross_validate,
-    "tune": _tune,
-    "submit": _submit,
-    "sweep": _sweep,
-    "validate": _evaluate,
-    "test": _evaluate,
-    "predict": _predict,
-    "compare": _compare,
-    "export": _export,
-    "doctor": _doctor,
-    "completion": _completion,
+VERBS = {  # functions of the options and of those for Trainer, model and data; return an exit code
+    "list": "zoo.cli.show.listing:list_all",
+    "show": "zoo.cli.show.verb:show",
+    "prepare": "zoo.cli.prepare:prepare",
+    "fit": "zoo.cli.run:fit",
+    "cross-validate": "zoo.cli.cross_validate:cross_validate",
+    "tune": "zoo.cli.tune.verb:tune",
+    "submit": "zoo.cli.submit:submit",
+    "sweep": "zoo.cli.sweep.verb:sweep",
+    "validate": "zoo.cli.run:evaluate",
+    "test": "zoo.cli.run:evaluate",
+    "predict": "zoo.cli.predict.verb:predict",
+    "compare": "zoo.cli.main:_compare",
+    "export": "zoo.cli.export.verb:export",
+    "doctor": "zoo.cli.main:_doctor",
+    "completion": "zoo.cli.main:_completion",
 }

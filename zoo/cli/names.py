@@ -1,4 +1,4 @@
-"""Names of models, corpora and recipes: what there is, and what a misspelt one may have meant."""
+"""Names of models, corpora and recipes: what there is, and suggestions for a misspelt one."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ MANY = 24  # names, more than which a message does not list
 
 
 def pick(kind: str, name: str, known: Iterable[str]) -> str:
-    """`name` as it is written in `known`; case does not matter.
+    """Returns `name` as it is written in `known`; case does not matter.
 
     Raises:
         InputError: It is not known; suggests the nearest, and names them all, or where they are
@@ -20,24 +20,24 @@ def pick(kind: str, name: str, known: Iterable[str]) -> str:
     for candidate in names:
         if candidate.lower() == name.lower():
             return candidate
-    raise InputError(f"no {kind} is called {name}{meant(name, names)}; {_choice(name, names)}")
+    raise InputError(f"no {kind} is called {name}{suggestion(name, names)}; {_choice(name, names)}")
 
 
-def in_full(name: str) -> str:
-    """The recipe that is meant by a name without its corpus, if there is just one."""
+def only_recipe_of(name: str) -> str:
+    """Returns the one recipe of a model, by its file's name; `name` where there is not just one."""
     fitting = [recipe for recipe in recipes() if recipe.partition("-")[0] == name.lower()]
     return fitting[0] if len(fitting) == 1 else name
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """`, did you mean X?` where one of the known names is near."""
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Returns " (did you mean X?)" where one of the known names is near, else ""."""
     spelt = {candidate.lower().lstrip("-"): candidate for candidate in known}
     near = get_close_matches(name.lower().lstrip("-"), spelt, n=1)
     return f" (did you mean {spelt[near[0]]}?)" if near else ""
 
 
 def _choice(name: str, known: Sequence[str]) -> str:
-    """What there is, in a line that can still be read."""
+    """Returns what there is, in a line that can still be read."""
     if len(known) <= MANY:
         return f"there are: {listed(known)}"
     alike = [candidate for candidate in known if name.lower() in candidate.lower()]
@@ -46,10 +46,10 @@ def _choice(name: str, known: Sequence[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """The names in alphabetical order."""
+    """Returns the names in alphabetical order, parted by commas."""
     return ", ".join(sorted(names, key=str.lower))
 
 
 def class_path(kind: str, name: str, known: dict[str, Definition]) -> str:
-    """The class path of a short name; a full class path is handed on as it is."""
+    """Returns the class path of a short name, or a full class path as it is."""
     return name if "." in name else known[pick(kind, name, known)].class_path

@@ -1,36 +1,32 @@
-"""Overlays: `+ddp`, `+bf16` ... lay settings of the Trainer over those of any recipe.
+"""Overlays: `+ddp`, `+bf16` ... set options of the Trainer on top of any recipe.
 
 No torch, but where an overlay that was named needs it to say whether it can work.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zoo.catalogue import RECIPES, Recipe, architectures, definitions, lineage
-from zoo.cli.names import listed, meant
+from zoo.catalogue import RECIPES, Recipe, architectures, imported
+from zoo.cli.experiment import Experiment
+from zoo.cli.names import listed, suggestion
 from zoo.errors import InputError
 
-if TYPE_CHECKING:
-    from zoo.cli.experiment import Experiment
-
 OVERLAY = re.compile(r"\+[A-Za-z]\w*$")
-ONE_PROCESS = ("LBFGS", "RowSGD", "NeuralStyle")
 TRAIN = ("fit", "cross-validate", "tune", "submit")  # the verbs that take overlays
 
 
 @cache
 def overlays() -> dict[str, Recipe]:
-    """The overlays by name, without the plus."""
+    """Returns the overlays by name, without the plus."""
     paths = sorted((RECIPES / "overlays").glob("*.yaml"))
     return {p.stem: Recipe(p.stem, p, p.read_text(encoding="utf-8")) for p in paths}
 
 
-def taken(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Parts the overlays, which may stand anywhere, from the rest of a command line.
+def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns a command line without its overlays, which may stand anywhere, and those.
 
     Raises:
         InputError: There is no such overlay.
@@ -41,13 +37,13 @@ def taken(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     for name in names:
         if name not in overlays():
             known = [f"+{known}" for known in overlays()]
-            near = meant(name, [k.lstrip("+") for k in known]).replace("mean ", "mean +")
+            near = suggestion(name, overlays()).replace("mean ", "mean +")
             raise InputError(f"no overlay is called +{name}{near}; there are: {listed(known)}")
     return [token for token in argv if not OVERLAY.match(token)], list(dict.fromkeys(names))
 
 
-def lay(names: Iterable[str], config: dict[str, Any]) -> None:
-    """Lays overlays over the settings of a recipe; lists are added to.
+def apply(names: Iterable[str], config: dict[str, Any]) -> None:
+    """Sets the options of overlays in the settings of a recipe; lists are added to.
 
     Raises:
         InputError: Two of them set one option in two ways.
@@ -66,62 +62,53 @@ def lay(names: Iterable[str], config: dict[str, Any]) -> None:
         config["trainer"] = trainer
 
 
-def refuse_for_recipe(names: Iterable[str], experiment: "Experiment") -> None:
-    """Refuses the overlays that cannot work with a model or an optimizer, on any machine.
+def refuse(names: Iterable[str], experiment: Experiment, *, here: bool = True) -> None:
+    """Refuses the overlays that cannot work with a model or an optimizer, or on this machine.
+
+    An overlay whose settings an option of the user's replaces is not looked at.
+
+    Args:
+        names: Names of the overlays.
+        experiment: Experiment that they are part of.
+        here: Whether it is to run on this machine.
 
     Raises:
         InputError: One cannot.
     """
-    for name in _in_force(names, experiment):
-        reason = RECIPE_RULES.get(name, _anything)(experiment)
-        if reason:
+    replaced = {option.partition("=")[0] for option in experiment.overrides}
+    for name in names:
+        first = next(iter(overlays()[name].config["trainer"]))
+        if f"--trainer.{first}" in replaced:
+            continue
+        if reason := RECIPE_RULES.get(name, _anything)(experiment):
             raise InputError(f"+{name} cannot train {experiment.name}: {reason}")
-
-
-def refuse_here(names: Iterable[str], experiment: "Experiment") -> None:
-    """Refuses the overlays that cannot work on this machine.
-
-    Raises:
-        InputError: One cannot.
-    """
-    for name in _in_force(names, experiment):
-        reason = MACHINE_RULES.get(name, _anything)(experiment)
-        if reason:
+        if here and (reason := MACHINE_RULES.get(name, _anything)(experiment)):
             raise InputError(f"+{name} does not work here: {reason}")
 
 
-def _in_force(names: Iterable[str], experiment: "Experiment") -> Iterator[str]:
-    """The overlays whose settings no option of the user's replaces."""
-    replaced = {option.partition("=")[0] for option in experiment.overrides}
-    for name in names:
-        options = [f"--trainer.{option}" for option in overlays()[name].config["trainer"]]
-        if options[0] not in replaced:
-            yield name
-
-
-def _anything(experiment: "Experiment") -> str:
+def _anything(experiment: Experiment) -> str:
     return ""
 
 
 # What an overlay asks of the recipe
 
 
-def _ddp(experiment: "Experiment") -> str:
-    path = _optimizer(experiment)
-    name = path.rpartition(".")[2]
-    if name in ONE_PROCESS or hasattr(_class(path), "objective"):  # a second-order method
-        return f"{name} steps by what one process knows; take SGD or Adam"
-    model = experiment.config["model"]["class_path"].rpartition(".")[2]
-    return f"{model} trains in one process" if model in ONE_PROCESS else ""
+def _ddp(experiment: Experiment) -> str:
+    from torch.optim import LBFGS
+
+    optimizer, model = _optimizer(experiment), _model(experiment)
+    if getattr(optimizer, "one_process", False) or issubclass(optimizer, LBFGS):
+        return f"{optimizer.__name__} steps by what one process knows; take SGD or Adam"
+    return f"{model.__name__} trains in one process" if model.one_process else ""
 
 
-def _fsdp(experiment: "Experiment") -> str:
-    if _steps_by_hand(experiment.config["model"]["class_path"]):
+def _fsdp(experiment: Experiment) -> str:
+    if _model(experiment).manual_optimization:
         return "it steps its optimizers itself, of networks that have to be whole; take +ddp"
     if reason := _ddp(experiment):
         return reason
-    if _setting(experiment, "gradient_clip_val") and (
-        _setting(experiment, "gradient_clip_algorithm") != "value"
+    if experiment.trainer_option("gradient_clip_val") and (
+        experiment.trainer_option("gradient_clip_algorithm") != "value"
     ):
         return (
             "no process knows the norm of all gradients: --trainer.gradient_clip_algorithm value, "
@@ -130,13 +117,15 @@ def _fsdp(experiment: "Experiment") -> str:
     return ""
 
 
-def _fp16(experiment: "Experiment") -> str:
-    if _optimizer(experiment).rpartition(".")[2] == "LBFGS":
+def _fp16(experiment: Experiment) -> str:
+    from torch.optim import LBFGS
+
+    if issubclass(_optimizer(experiment), LBFGS):
         return "L-BFGS compares losses that differ by less than float16 can tell; take +bf16"
     return ""
 
 
-def _compile(experiment: "Experiment") -> str:
+def _compile(experiment: Experiment) -> str:
     """At the sizes of the header: what a model is made of hangs on its class."""
     from zoo.examples import build, device
     from zoo.training.compiled import networks, nothing_to_compile
@@ -149,52 +138,34 @@ def _compile(experiment: "Experiment") -> str:
         return "" if networks(build(definition)) else nothing_to_compile(definition.name)
 
 
-def _optimizer(experiment: "Experiment") -> str:
-    """Class path of the optimizer in the end, or its name as given."""
-    for option in reversed(experiment.overrides):
-        if option.startswith(("--model.optimizer=", "--model.optimizer.class_path=")):
-            return option.partition("=")[2]
-    given = (experiment.config["model"].get("init_args") or {}).get("optimizer") or {}
-    return given.get("class_path", "") if isinstance(given, dict) else str(given)
+def _model(experiment: Experiment) -> Any:
+    return imported(experiment.config["model"]["class_path"])
 
 
-def _class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(import_module(module), name, None) if module.startswith("zoo.") else None
+def _optimizer(experiment: Experiment) -> type:
+    """Returns the optimizer's class, Adam for a default or a name that is none of torch's."""
+    from torch import optim
 
-
-def _steps_by_hand(class_path: str) -> bool:
-    """Whether a model's optimization is manual, by the source of its bases."""
-    known = definitions().get(class_path)
-    paths = [class_path, *lineage(known, definitions())] if known else []
-    files = [definitions()[path].path for path in paths if path in definitions()]
-    return any("automatic_optimization = False" in f.read_text(encoding="utf-8") for f in files)
-
-
-def _setting(experiment: "Experiment", option: str) -> Any:
-    """An option of the Trainer in the end."""
-    for given in reversed(experiment.overrides):
-        if given.startswith(f"--trainer.{option}="):
-            value = given.partition("=")[2]
-            return None if value in ("null", "None") else value
-    return (experiment.config.get("trainer") or {}).get(option)
+    name = experiment.optimizer()
+    found = imported(name) if "." in name else getattr(optim, name, None)
+    return found if isinstance(found, type) else optim.Adam
 
 
 # What an overlay asks of the machine
 
 
-def _gpu(experiment: "Experiment") -> bool:
+def _gpu(experiment: Experiment) -> bool:
     import torch
 
-    accelerator = _setting(experiment, "accelerator") or "auto"
+    accelerator = experiment.trainer_option("accelerator") or "auto"
     return accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
 
-def _needs_gpu(experiment: "Experiment") -> str:
+def _needs_gpu(experiment: Experiment) -> str:
     return "" if _gpu(experiment) else "it needs an NVIDIA or AMD GPU, and none is in use"
 
 
-def _bf16_here(experiment: "Experiment") -> str:
+def _bf16_here(experiment: Experiment) -> str:
     import torch
 
     if not _gpu(experiment) or torch.cuda.is_bf16_supported(including_emulation=False):

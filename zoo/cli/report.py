@@ -1,4 +1,4 @@
-"""What is printed after a run, and kept of a test."""
+"""Reports of a run: what was measured, where its files are, and the next commands."""
 
 import os
 from collections.abc import Iterator
@@ -9,12 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from zoo.catalogue import OWN
 from zoo.files import write_json
 from zoo.runs.rounding import rounded
 
 
-def _report_profile(profiler: Any, console: Console) -> None:
-    """Prints the report, and keeps it beside the trace."""
+def report_profile(profiler: Any, console: Console) -> None:
+    """Prints where the time of a step went, and writes that beside the trace."""
     report = profiler.report()
     if not report:
         console.print("profile:  of a run of a single step there is none", soft_wrap=True)
@@ -25,11 +26,12 @@ def _report_profile(profiler: Any, console: Console) -> None:
     console.print(f"profile:  {where}", soft_wrap=True)
 
 
-def _report_fit(cli: Any, run: Path, console: Console) -> None:
+def report_fit(cli: Any, run: Path, console: Console) -> None:
+    """Prints what a run measured, where its files are, and the commands that use them."""
     trainer = cli.trainer
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     title = f"{cli.experiment.name}, {trainer.current_epoch} epochs: {cli.datamodule.described}"
-    _print_metrics(console, title, metrics)
+    print_metrics(console, title, metrics)
     saved = trainer.checkpoint_callback
     best = getattr(saved, "best_model_path", "")
     lines = [f"run:      {run}"]
@@ -48,17 +50,21 @@ def _report_fit(cli: Any, run: Path, console: Console) -> None:
 
 
 def _uses(model: Any, corpus: Any, checkpoint: str) -> Iterator[str]:
-    """The commands that make something of a checkpoint."""
+    """Yields the commands that use a checkpoint."""
+    packages = {type(each).__module__.partition(".")[0] for each in (model, corpus)}
+    allowed = [f" --allow {package}" for package in sorted(packages.difference(OWN))]
+    options = f"--ckpt_path {checkpoint}{''.join(allowed)}"
     if "test" in getattr(corpus, "splits", ("test",)):
-        yield f"zoo test --ckpt_path {checkpoint}"
+        yield f"zoo test {options}"
     elif corpus.holds_out:
-        yield f"zoo validate --ckpt_path {checkpoint}"
+        yield f"zoo validate {options}"
     inputs = getattr(model, "predicts", getattr(corpus, "predicts", None))
     if inputs is not None:
-        yield f"zoo predict --ckpt_path {checkpoint} {inputs}".rstrip()
+        yield f"zoo predict {options} {inputs}".rstrip()
 
 
-def _print_metrics(console: Console, title: str, metrics: Any) -> None:
+def print_metrics(console: Console, title: str, metrics: Any) -> None:
+    """Prints a table of metrics by name."""
     console.print(title, soft_wrap=True)
     table = Table()
     table.add_column("metric")
@@ -68,21 +74,34 @@ def _print_metrics(console: Console, title: str, metrics: Any) -> None:
     console.print(table)
 
 
-def _signatures(model: Any, metrics: Any) -> Iterator[tuple[str, str]]:
-    """How metrics were computed that are computed in many ways."""
+def report_evaluation(
+    cli: Any, path: Path, checkpoint: dict[str, Any], metrics: Any, run: Path | None
+) -> None:
+    """Prints what a checkpoint measures; of a test also writes test.json into the run folder.
+
+    Args:
+        cli: The ZooCLI that measured.
+        path: Path of the checkpoint.
+        checkpoint: Its content.
+        metrics: Values by name.
+        run: The run folder, if it is a test of a run.
+    """
+    console, corpus = Console(highlight=False), cli.datamodule
     measured = {name.rpartition("/")[2] for name in metrics}
-    return ((name, how) for name, how in model.signatures.items() if name in measured)
-
-
-def _keep(run: Path, path: Path, cli: Any, metrics: Any, checkpoint: dict[str, Any]) -> None:
-    """Writes test.json into the run folder."""
-    record = {
-        "metrics": {name: float(value) for name, value in metrics.items()},
-        "signatures": dict(_signatures(cli.model, metrics)),
-        "checkpoint": path.name,
-        "epoch": checkpoint["epoch"] + 1,
-        "corpus": cli.datamodule.described,
-        "synthetic": cli.datamodule.synthetic,
-        "date": date.today().isoformat(),
-    }
-    write_json(run / "test.json", record)
+    signatures = {name: how for name, how in cli.model.signatures.items() if name in measured}
+    print_metrics(console, f"{path}: {corpus.described}", metrics)
+    for name, signature in signatures.items():
+        console.print(f"{name + ':':<9} {signature}", soft_wrap=True)
+    if run:
+        record = {
+            "metrics": {name: float(value) for name, value in metrics.items()},
+            "signatures": signatures,
+            "checkpoint": path.name,
+            "epoch": checkpoint["epoch"] + 1,
+            "corpus": corpus.described,
+            "synthetic": corpus.synthetic,
+            "date": date.today().isoformat(),
+        }
+        write_json(run / "test.json", record)
+        console.print(f"pictures: {run / 'pictures'}", soft_wrap=True)
+        console.print(f"next:     zoo compare {run}", soft_wrap=True)

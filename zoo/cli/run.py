@@ -14,16 +14,17 @@ from zoo.cli.compose import compose, from_checkpoint
 from zoo.cli.experiment import Experiment
 from zoo.cli.foreign_errors import in_one_line
 from zoo.cli.names import class_path
-from zoo.cli.overlays import refuse_for_recipe, refuse_here
-from zoo.cli.report import _keep, _print_metrics, _report_fit, _report_profile, _signatures
-from zoo.cli.requeue import LAST, own_checkpoint
+from zoo.cli.overlays import refuse
+from zoo.cli.report import report_evaluation, report_fit, report_profile
 from zoo.errors import InputError
 from zoo.runs import folder as run_folder
+
+LAST = "last"  # value of --ckpt_path: the last checkpoint of this job, which may run again
 
 
 def fit(options: argparse.Namespace, overrides: list[str]) -> int:
     """Trains a recipe, a configuration file, or a model on a corpus."""
-    experiment = chosen(options, overrides)
+    experiment = experiment_of(options, overrides)
     if options.print_config:
         experiment.overrides.append("--print_config")
         with suppress(SystemExit):
@@ -41,42 +42,40 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         console = Console(highlight=False, quiet=not first)
         if experiment.note:
             console.print(experiment.note)
-        own, before = own_checkpoint(run, options.ckpt_path)
-        if own:
-            path, begun = own, before
+        own = run / "checkpoints" / "last.ckpt"
+        again = options.ckpt_path is not None and own.is_file()
+        if again:  # rather than from the file that the job first began from
+            path, begun = str(own), read(own)
             console.print(f"this job has run before: it goes on from {own}", soft_wrap=True)
         profiler = _profiler(run) if options.profile and first else None
         given = (path, begun, profiler)
         cli = train(experiment, run, options.wandb, console, *given)
-        if begun and not own and cli.trainer.global_step == begun["global_step"]:
+        if begun and not again and cli.trainer.global_step == begun["global_step"]:
             epochs = cli.trainer.max_epochs
             raise InputError(
                 f"{options.ckpt_path} is at the end of its {epochs} epochs already: "
                 "raise --trainer.max_epochs to train on"
             )
-    _report_fit(cli, run, console)
+    report_fit(cli, run, console)
     if profiler:
-        _report_profile(profiler, console)
+        report_profile(profiler, console)
     return 0
 
 
-def chosen(options: argparse.Namespace, overrides: list[str]) -> Experiment:
-    """The experiment that the options of a verb that trains name."""
-    if options.seed_everything is not None:
-        overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
+def experiment_of(options: argparse.Namespace, overrides: list[str]) -> Experiment:
+    """Returns the experiment that the options of a verb that trains name."""
     named = (options.recipe, options.config, options.model, options.data)
+    overrides = _with_seed(options, overrides)
     experiment = compose(*named, overrides, options.overlays, options.allow)
-    refuse_for_recipe(options.overlays, experiment)
-    if options.verb != "submit":  # whose machine is another
-        refuse_here(options.overlays, experiment)
+    refuse(options.overlays, experiment, here=options.verb != "submit")
     return experiment
 
 
 @contextmanager
 def new_run(base: Path, name: str) -> Iterator[tuple[Path, bool]]:
-    """The folder of a new run, and whether this process began it; goes where nothing was trained.
+    """Yields the folder of a new run, removed where nothing was trained, and whether it is ours.
 
-    Others belong to the run of the process that started them, which reports for all.
+    Other processes belong to the run of the process that started them, which reports for all.
     """
     first, had_runs = run_folder.is_first_process(), base.exists()
     run = run_folder.create(base, name)
@@ -127,11 +126,9 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     from zoo.training.process_group import leave
 
     path = Path(options.ckpt_path)
-    if options.seed_everything is not None:
-        overrides = [*overrides, f"--seed_everything={options.seed_everything}"]
     checkpoint = read(path)
     refuse_foreign(checkpoint, path, options.allow)
-    named = (str(path), options.data, overrides, options.allow)
+    named = (str(path), options.data, _with_seed(options, overrides), options.allow)
     experiment = from_checkpoint(checkpoint, *named)
     if options.model:
         wanted = class_path("model", options.model, architectures())
@@ -147,15 +144,14 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
         raise InputError(f"{path}: trained on all rows: none is held out to validate on")
     (metrics,) = measured
     if cli.trainer.is_global_zero:
-        console = Console(highlight=False)
-        _print_metrics(console, f"{path}: {cli.datamodule.described}", metrics)
-        for name, signature in _signatures(cli.model, metrics):
-            console.print(f"{name + ':':<9} {signature}", soft_wrap=True)
-        if run and options.verb == "test":
-            _keep(run, path, cli, metrics, checkpoint)
-            console.print(f"pictures: {run / 'pictures'}", soft_wrap=True)
-            console.print(f"next:     zoo compare {run}", soft_wrap=True)
+        kept = run if options.verb == "test" else None
+        report_evaluation(cli, path, checkpoint, metrics, kept)
     return 0
+
+
+def _with_seed(options: argparse.Namespace, overrides: list[str]) -> list[str]:
+    seed = options.seed_everything
+    return overrides if seed is None else [*overrides, f"--seed_everything={seed}"]
 
 
 def _build(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.cli.experiment import Experiment
-from zoo.cli.run import chosen
+from zoo.cli.run import experiment_of
 from zoo.errors import InputError
 
 WORD = r"[\w.,+:@/=\[\]-]+"
@@ -35,7 +35,7 @@ def submit(options: argparse.Namespace, overrides: list[str]) -> int:
     _check(options)
     environment = dict(os.environ)  # to parse sets a variable or two
     _add_trainer_options(options, overrides)
-    experiment = chosen(options, overrides)
+    experiment = experiment_of(options, overrides)
     _parse(experiment)
     folder = options.runs / experiment.name
     if re.search(r"[\"'\\\x00-\x1f]", str(folder)):

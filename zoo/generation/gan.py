@@ -22,7 +22,7 @@ import torch
 from lightning.pytorch import Callback
 from torch import Generator, Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.generation.sample_scatters import SampleScatters
 from zoo.generation.task import AdversarialGenerator
 
@@ -59,6 +59,7 @@ class GAN(AdversarialGenerator):
     ) -> None:
         super().__init__(latent_dim or in_features, **adversarial)
         self.save_hyperparameters()
+        in_bounds(1, hidden_sizes=hidden_sizes)
         if self.conditional:
             raise InputError("the points have no labels: --model.conditional false")
         self.truth = {"mean": mean, "covariance": covariance}

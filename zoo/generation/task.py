@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import LBFGS, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.generation.moving_average import MovingAverage
 from zoo.generation.objectives import OBJECTIVES, gradient_penalty
 from zoo.shapes import Labels, Noise, Samples, Scores
@@ -78,6 +78,7 @@ class AdversarialGenerator(Task):
     """
 
     metric_names = ("loss_d", "loss_g", "real_score", "fake_score")
+    manual_optimization = True
     predicts = "--num 64"
     generator: nn.Module
     discriminator: nn.Module
@@ -102,15 +103,9 @@ class AdversarialGenerator(Task):
     ) -> None:
         super().__init__(optimizer=optimizer, **task)
         self.monitor = None
-        for name, value, least in (
-            ("latent_dim", latent_dim, 1),
-            ("discriminator_steps", discriminator_steps, 1),
-            ("micro_batch_size", micro_batch_size or 1, 1),
-            ("penalty_weight", penalty_weight, 0),
-            ("gradient_clip_val", gradient_clip_val, 0),
-        ):
-            if not value >= least:
-                raise InputError(f"{name} is {value}; it has to be at least {least}")
+        in_bounds(1, latent_dim=latent_dim, discriminator_steps=discriminator_steps)
+        in_bounds(1, micro_batch_size=micro_batch_size)
+        in_bounds(0, penalty_weight=penalty_weight, gradient_clip_val=gradient_clip_val)
         if not 0 <= ema_decay < 1:
             raise InputError(f"ema_decay must be in [0, 1), not {ema_decay}")
         self.latent_dim, self.conditional = latent_dim, conditional

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.initialisation import he_normal, near_zero
 from zoo.layers.scaling import scaled
@@ -58,6 +58,8 @@ class AlexNet(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(0, dense_layers=dense_layers)
+        in_bounds(0, 1, dropout=dropout)
         one, two, three, four, five = (scaled(width, width_ratio) for width in FILTERS[form])
         kernel, stride, padding = (11, 4, PADDING[form]) if stem == "imagenet" else (3, 1, 1)
         side = (image_size + 2 * padding - kernel) // stride + 1

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import in_bounds
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.scaling import scaled
 from zoo.layers.stem import first_layers
@@ -54,6 +55,8 @@ class DenseNet(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(1, blocks=blocks, growth=growth, bottleneck=bottleneck)
+        in_bounds(0, 1, compression=compression)
         channels, growth = scaled(64, width_ratio), scaled(growth, width_ratio)
         self.stem = first_layers(stem, in_channels, channels)
         self.stages = nn.Sequential()

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.image_classification.resnet import ResNet
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.dense import hidden_layers
@@ -76,6 +76,7 @@ class FineTunedResNet(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(1, head_sizes=head_sizes)
         check(body_lr_ratio, frozen, unfreeze_at)
         given = {"depth": depth, "stem": stem, "width_ratio": width_ratio}
         found = resnet_weights.read(weights, depth) if weights is not None else None

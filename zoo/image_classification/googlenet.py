@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from zoo.errors import in_bounds
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.initialisation import he_normal
 from zoo.layers.scaling import scaled
@@ -68,6 +69,7 @@ class GoogLeNet(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(0, 1, dropout=dropout)
         conv = partial(convolution, batch_norm=batch_norm)
         pool = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
         one, channels = scaled(64, width_ratio), scaled(192, width_ratio)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.initialisation import he_normal
 from zoo.layers.scaling import scaled
@@ -46,6 +46,7 @@ class NiN(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(0, 1, dropout=dropout)
         least = {"imagenet": 67, "small": 15}[stem]
         if image_size < least:
             raise InputError(

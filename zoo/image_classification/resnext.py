@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.residual import bottleneck, stage
 from zoo.layers.scaling import scaled
@@ -57,6 +57,7 @@ class ResNeXt(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(1, blocks=blocks, cardinality=cardinality, base_width=base_width)
         previous = scaled(64, width_ratio)
         self.stem = first_layers(stem, in_channels, previous)
         self.stages = nn.Sequential()

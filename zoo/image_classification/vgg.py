@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.image_classification.task import ImageClassifier
 from zoo.layers.initialisation import he_normal, near_zero
 from zoo.layers.scaling import scaled
@@ -58,6 +58,7 @@ class VGG(ImageClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(0, 1, dropout=dropout)
         grid = min(7, image_size // 32)
         if grid < 1:
             raise InputError(f"VGG needs pictures of at least 32 pixels, not {image_size}")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.language_modeling.task import LanguageModel
 from zoo.shapes import State, TokenLogits, Tokens
 
@@ -64,13 +64,14 @@ class RecurrentLanguageModel(LanguageModel):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        in_bounds(1, embed_dim=embed_dim, hidden_size=hidden_size, num_layers=num_layers)
+        in_bounds(0, init_std=init_std)
+        in_bounds(0, 1, dropout=dropout)
         if bidirectional:
             raise InputError(
                 "a bidirectional network is no language model: reading backwards, it sees the "
                 "token that it is to predict"
             )
-        if num_layers < 1:
-            raise InputError(f"num_layers is {num_layers}; it has to be 1 or more")
         if input == "one_hot" and (embed_dim or tied):
             raise InputError("embed_dim and tied are of embeddings: add --model.input embedding")
         size = vocab_size if input == "one_hot" else embed_dim or hidden_size

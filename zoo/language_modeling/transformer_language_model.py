@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.language_modeling.task import LanguageModel
 from zoo.layers.attention import sinusoids
 from zoo.layers.transformer import TransformerBlock
@@ -60,6 +60,14 @@ class TransformerLanguageModel(LanguageModel):
     ) -> None:
         super().__init__(carry_state=False, **task)
         self.save_hyperparameters()
+        in_bounds(
+            1,
+            embed_dim=embed_dim,
+            num_heads=num_heads,
+            num_layers=num_layers,
+            context_size=context_size,
+        )
+        in_bounds(0, 1, dropout=dropout)
         if embed_dim % (2 * num_heads):
             raise InputError(
                 f"embed_dim is {embed_dim}; it has to be a multiple of 2 num_heads, {2 * num_heads}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "gelu": nn.GELU}
 
@@ -21,8 +21,10 @@ def hidden_layers(
         dropout: Probability of dropping a unit: one for all layers, or one for each.
 
     Raises:
-        InputError: There are more or fewer rates of dropout than layers.
+        InputError: A size or a rate is out of bounds, or there are more or fewer rates than layers.
     """
+    in_bounds(1, hidden_sizes=sizes)
+    in_bounds(0, 1, dropout=dropout)
     rates = [dropout] * len(sizes) if isinstance(dropout, float | int) else dropout
     if len(rates) != len(sizes):
         raise InputError(f"{len(rates)} dropout rates for {len(sizes)} hidden layers")

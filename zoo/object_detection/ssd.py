@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.layers.stem import convolution
 from zoo.object_detection.multibox_head import MultiBoxHead, kinds_of
 from zoo.object_detection.task import Detector
@@ -59,6 +59,7 @@ class SSD(Detector):
     ) -> None:
         super().__init__(num_classes, **detector)
         self.save_hyperparameters()
+        in_bounds(1, first_stride=first_stride, width=width)
         if not body_lr_ratio > 0:
             raise InputError(f"body_lr_ratio is {body_lr_ratio}; it has to be above 0")
         self.body_lr_ratio = body_lr_ratio

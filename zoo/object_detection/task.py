@@ -12,7 +12,7 @@ from lightning.pytorch import Callback
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.object_detection.anchors import Placement, anchors_of, encode, targets_of
 from zoo.object_detection.detections import Detections, detect
 from zoo.object_detection.losses import BoxLoss, box_losses, class_losses, hardest
@@ -90,6 +90,7 @@ class Detector(Task):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        in_bounds(0, 1, least_score=least_score)
         if not ratios or not all(kinds and min(kinds) > 0 for kinds in (*sizes, ratios)):
             raise InputError("sizes (some for each map) and ratios of anchors have to be above 0")
         for name, value in (("match_overlap", match_overlap), ("nms_overlap", nms_overlap)):

@@ -34,6 +34,7 @@ class Newton(Optimizer):
         InputError: If lr is below 0, the parameters are too many or come in groups.
     """
 
+    one_process = True
     objective: Callable[[list[Tensor]], Tensor] | None = None
 
     def __init__(

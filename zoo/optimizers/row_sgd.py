@@ -31,6 +31,8 @@ class RowSGD(Optimizer):
         InputError: A setting is out of bounds.
     """
 
+    one_process = True
+
     def __init__(self, params: ParamsT, lr: float = 0.025) -> None:
         super().__init__(params, {"lr": lr})
 

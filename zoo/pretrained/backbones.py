@@ -1,12 +1,12 @@
 """Bodies of image classifiers for other families: a class of the zoo, or a checkpoint of one."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from zoo.catalogue import imported
 from zoo.checkpoints import checkpoint
 from zoo.errors import InputError
 from zoo.pretrained import resnet_weights
@@ -93,13 +93,9 @@ def _trained(path: str, in_channels: int) -> Backbone:
 
 def _class(class_path: str) -> Any:
     """The class, after a look at its name: to import it is to run its module."""
-    module, _, name = class_path.rpartition(".")
     if not class_path.startswith(FAMILY):
         raise InputError(f"{class_path}: a backbone is a class below {FAMILY[:-1]} or a .ckpt file")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        raise InputError(f"there is no {class_path}") from None
+    return imported(class_path)
 
 
 def parts_of(network: nn.Module, source: str) -> nn.ModuleList:

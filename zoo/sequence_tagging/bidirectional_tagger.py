@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from zoo.errors import in_bounds
 from zoo.sequence_tagging.task import SequenceTagger
 from zoo.shapes import TagLogits, Tokens
 
@@ -51,6 +52,8 @@ class BidirectionalTagger(SequenceTagger):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(1, embed_dim=embed_dim, hidden_size=hidden_size, num_layers=num_layers)
+        in_bounds(0, 1, dropout=dropout)
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         self.dropout = nn.Dropout(dropout)
         self.recurrence = KERNELS[cell](

@@ -22,7 +22,7 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.layers.scaling import scaled
 from zoo.pretrained.tapped_network import MEAN, STD
 from zoo.shapes import FeatureMap, Images
@@ -44,6 +44,7 @@ class FastStyle(StyleTransfer):
     def __init__(self, num_blocks: int = 5, width_ratio: float = 1.0, **style: Any) -> None:
         super().__init__(**style)
         self.save_hyperparameters()
+        in_bounds(1, num_blocks=num_blocks)
         first, second, third = (scaled(width, width_ratio) for width in (32, 64, 128))
         self.encoder = nn.Sequential(
             *convolution(3, first, 9),

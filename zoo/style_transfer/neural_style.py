@@ -65,6 +65,7 @@ class NeuralStyle(StyleTransfer):
     """
 
     monitor = None
+    one_process = True
     not_exported = "is one painting, which `zoo predict` writes"
     begun: Tensor  # how many paintings
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from zoo.errors import in_bounds
 from zoo.layers.attention import within
 from zoo.shapes import Lengths, Logits, Tokens
 from zoo.text_classification.task import TextClassifier, word_embedding
@@ -39,6 +40,8 @@ class BagOfEmbeddings(TextClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(1, embed_dim=embed_dim)
+        in_bounds(0, 1, dropout=dropout)
         self.embedding = word_embedding(vocab_size, embed_dim)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(embed_dim, num_classes)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import in_bounds
 from zoo.layers.attention import masked_softmax, within
 from zoo.layers.recurrent import run_packed
 from zoo.shapes import Lengths, Logits, Tokens
@@ -58,6 +59,8 @@ class BidirectionalRNN(TextClassifier):
     ) -> None:
         super().__init__(**task)
         self.save_hyperparameters()
+        in_bounds(1, embed_dim=embed_dim, hidden_size=hidden_size, num_layers=num_layers)
+        in_bounds(0, 1, dropout=dropout)
         self.pooling = pooling
         self.embedding = word_embedding(vocab_size, embed_dim)
         self.dropout = nn.Dropout(dropout)

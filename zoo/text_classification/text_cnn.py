@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, pad
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.layers.attention import within
 from zoo.shapes import Lengths, Logits, Tokens
 from zoo.text_classification.task import TextClassifier, word_embedding
@@ -59,6 +59,8 @@ class TextCNN(TextClassifier):
         if not kernel_sizes:
             raise InputError("kernel_sizes has to name at least one window")
         self.save_hyperparameters()
+        in_bounds(1, embed_dim=embed_dim, kernel_sizes=kernel_sizes, num_channels=num_channels)
+        in_bounds(0, 1, dropout=dropout)
         self.embedding = word_embedding(vocab_size, embed_dim)
         self.fixed: Tensor | None
         self.register_buffer(

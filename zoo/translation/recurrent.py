@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from zoo.errors import in_bounds
 from zoo.layers.recurrent import run_packed
 from zoo.shapes import Lengths, SourceTokens, State, TokenLogits
 from zoo.translation.task import Translator
@@ -44,6 +45,8 @@ class RecurrentTranslator(Translator):
         **translator: Any,
     ) -> None:
         super().__init__(**translator)
+        in_bounds(1, embed_dim=embed_dim, hidden_size=hidden_size, num_layers=num_layers)
+        in_bounds(0, 1, dropout=dropout)
         self.hidden_size = hidden_size
         self.source_embedding = nn.Embedding(source_vocab_size, embed_dim)
         self.target_embedding = nn.Embedding(target_vocab_size, embed_dim)

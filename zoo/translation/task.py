@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchmetrics.text import SacreBLEUScore
 
+from zoo.errors import in_bounds
 from zoo.layers.attention import within
 from zoo.shapes import IGNORED, Lengths, SourceTokens, State, TokenLogits, Tokens
 from zoo.task import Step, Task
@@ -59,6 +60,9 @@ class Translator(Task):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        in_bounds(1, beam_size=beam_size)
+        in_bounds(0, length_penalty=length_penalty)
+        in_bounds(0, 1, label_smoothing=label_smoothing)
         self.bos_index, self.eos_index, self.unk_index = bos_index, eos_index, unk_index
         self.label_smoothing = label_smoothing
         self.beam_size, self.length_penalty = beam_size, length_penalty

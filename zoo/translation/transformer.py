@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.layers.attention import Heads, recorded, sinusoids, within
 from zoo.layers.transformer import Norm, TransformerBlock
 from zoo.shapes import AttentionMaps, Lengths, SourceTokens, State, TokenLogits, Tokens
@@ -73,6 +73,15 @@ class Transformer(Translator):
     ) -> None:
         super().__init__(**translator)
         self.save_hyperparameters()
+        in_bounds(
+            1,
+            embed_dim=embed_dim,
+            ffn_dim=ffn_dim,
+            num_heads=num_heads,
+            num_layers=num_layers,
+            max_length=max_length,
+        )
+        in_bounds(0, 1, dropout=dropout)
         if tied == "all" and source_vocab_size != target_vocab_size:
             raise InputError(
                 f"source and target of {source_vocab_size:,} and {target_vocab_size:,} tokens "

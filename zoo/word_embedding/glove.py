@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.shapes import Targets, Words, WordVectors
 from zoo.task import Step
 from zoo.word_embedding.task import WordEmbedding
@@ -46,6 +46,7 @@ class GloVe(WordEmbedding):
     ) -> None:
         super().__init__(vocab_size, **embedding)
         self.save_hyperparameters()
+        in_bounds(1, embed_dim=embed_dim)
         if not (x_max > 0 and alpha >= 0):
             raise InputError(f"x_max is {x_max} and alpha {alpha}; they have to be > 0 and >= 0")
         self.x_max, self.alpha = x_max, alpha

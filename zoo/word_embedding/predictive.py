@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, in_bounds
 from zoo.optimizers.row_sgd import RowSGD
 from zoo.shapes import IGNORED, Contexts, Negatives, Vectors, Words, WordVectors
 from zoo.task import Step
@@ -72,11 +72,9 @@ class PredictiveEmbedding(WordEmbedding):
         **embedding: Any,
     ) -> None:
         super().__init__(vocab_size, **embedding)
-        if num_negatives < 1 or shared_negatives < 0 or (mini_batch_size or 1) < 1:
-            raise InputError(
-                f"num_negatives is {num_negatives}, shared_negatives {shared_negatives} and "
-                f"mini_batch_size {mini_batch_size}; they have to be at least 1, 0 and 1"
-            )
+        in_bounds(1, embed_dim=embed_dim, num_negatives=num_negatives)
+        in_bounds(1, mini_batch_size=mini_batch_size)
+        in_bounds(0, shared_negatives=shared_negatives)
         if objective == "hierarchical_softmax" and shared_negatives:
             raise InputError("a tree has no negatives to share: --model.shared_negatives 0")
         self.embed_dim, self.mini_batch_size = embed_dim, mini_batch_size

@@ -31,7 +31,7 @@ TITLES = {
 }
 
 
-def export(options: argparse.Namespace) -> int:
+def export(options: argparse.Namespace, overrides: list[str]) -> int:
     """Exports a checkpoint; a file that computes something else than the module is not kept.
 
     Raises:

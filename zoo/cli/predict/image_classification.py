@@ -1,55 +1,62 @@
 """predict, for pictures: a table of labels and an annotated PNG, or a submission to Kaggle."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from datamodules.pictures.rows import read_picture
-from zoo.cli.predict.prediction import Prediction
-from zoo.image_classification.pictures import show
+from zoo.cli.predict.prediction import Prediction, write_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+DOES = "labels pictures"
 COLUMNS, SHOWN = 6, 48
 
 
-def predict_pictures(prediction: Prediction, inputs: list[str]) -> Path:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds no option: pictures are all that a classifier takes."""
+
+
+def predict(prediction: Prediction, inputs: list[str]) -> Path:
     """Labels picture files and draws them with their labels; or writes a submission.
 
-    Without inputs the corpus's own pictures to label are taken, and what comes out is the file
-    that Kaggle takes. Returns where it is.
+    Without inputs it labels the corpus's own unlabelled pictures, and writes the file that Kaggle
+    takes.
+
+    Raises:
+        InputError: The checkpoint says not how pictures were prepared, or there is no picture.
     """
-    state = prediction.state
-    names = ("labels", "mean", "std", "size", "crop_size", "resize")
-    arguments = {
-        "files": inputs or prediction.unanswered("picture"),
-        **{name: state[name] for name in names},
-    }
-    corpus, probabilities = prediction.run(
-        "datamodules.pictures.to_predict.PictureFiles", arguments
-    )
-    labels, pictures = state["labels"], corpus.rows.pictures
+    corpus_class = "datamodules.pictures.to_predict.PictureFiles"
+    arguments = prediction.saved("labels", "mean", "std", "size", "crop_size", "resize")
+    files = inputs or prediction.unanswered("picture")
+    corpus, probabilities = prediction.run(corpus_class, {"files": files, **arguments})
+    labels, pictures = arguments["labels"], corpus.rows.pictures
     console = Console(highlight=False)
     if not inputs:
         console.print(_counted(probabilities, labels))
-        return prediction.submit(*_submission(state["submission"], pictures, probabilities, labels))
+        kind = prediction.state["submission"]
+        return prediction.submit(*_submission(kind, pictures, probabilities, labels))
     console.print(_table(pictures, probabilities, labels))
     if len(pictures) > SHOWN:
         console.print(f"and {len(pictures) - SHOWN:,} more")
-    path = prediction.place("", ".png")
-    _draw(corpus, probabilities, labels).savefig(path, dpi=120)
+    path = prediction.place(".png")
+    write_figure(path, _draw(corpus, probabilities, labels), 120)
     return path
 
 
 def _submission(
     kind: str, pictures: Sequence[Any], probabilities: Tensor, labels: list[str]
 ) -> tuple[list[str], Iterator[list[str]]]:
-    """Header and rows: the label of each picture, or the probability of every class."""
+    """Returns header and rows: the label of each picture, or the probability of every class."""
     if kind == "probabilities":
         rows = zip(pictures, probabilities.tolist(), strict=True)
         return ["id", *labels], ([p.name, *(f"{v:.6g}" for v in row)] for p, row in rows)
@@ -58,7 +65,7 @@ def _submission(
 
 
 def _counted(probabilities: Tensor, labels: list[str]) -> Table:
-    """How many pictures got each of the most frequent labels."""
+    """Returns the number of pictures with each of the most frequent labels."""
     counts = probabilities.argmax(dim=1).bincount(minlength=len(labels))
     table = Table("label", "pictures")
     values, classes = counts.topk(min(10, len(labels)))
@@ -79,6 +86,11 @@ def _table(pictures: Sequence[Any], probabilities: Tensor, labels: list[str]) ->
 
 
 def _draw(corpus: Any, probabilities: Tensor, labels: list[str]) -> Figure:
+    from matplotlib.figure import Figure
+
+    from datamodules.pictures.rows import read_picture
+    from zoo.image_classification.pictures import show
+
     pictures = corpus.rows.pictures[:SHOWN]
     columns = min(COLUMNS, len(pictures))
     rows = ceil(len(pictures) / columns)

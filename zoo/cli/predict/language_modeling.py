@@ -1,32 +1,64 @@
-"""predict, for text: how a language model goes on with a prompt, where a tagger parts its words."""
+"""predict, for text: how a language model continues a prompt."""
 
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from datamodules.text.tokenizers import joined
-from datamodules.text.vocabulary import UNK
-from zoo.checkpoints.checkpoint import load
 from zoo.cli.predict.prediction import Prediction
-from zoo.cli.predict.prompt import _prompt, _written
+from zoo.cli.predict.shared_options import add_prompt, add_seed
 from zoo.errors import InputError
-from zoo.language_modeling.sampling import sample
+
+DOES = "continues a text"
 
 
-def predict_text(prediction: Prediction, inputs: list[str]) -> Path:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the options of language models."""
+    add_prompt(parser)
+    add_seed(parser)
+    parser.add_argument("--length", type=int, help="number of tokens to add; 200 by default")
+    parser.add_argument(
+        "--temperature", type=float, help="divisor of the logits; 0: the likeliest; 1 by default"
+    )
+    parser.add_argument("--top_k", type=int, help="number of the likeliest tokens to draw from")
+    parser.add_argument("--top_p", type=float, help="probability of the likeliest to draw from")
+
+
+def predict(
+    prediction: Prediction,
+    inputs: list[str],
+    *,
+    prompt: str | None = None,
+    length: int = 200,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+) -> Path:
     """Prints and writes the prompt and what comes after it; <unk> is never drawn.
 
     Raises:
         InputError: There is no prompt, or it has no token; there are files or other options, which
             a text does without; a setting of the sampling is out of bounds.
     """
-    if prediction.sampling["length"] < 1:
-        raise InputError(f"length is {prediction.sampling['length']}; it has to be 1 or more")
-    vocab, tokens = _prompt(prediction, inputs)
-    model: Any = load(prediction.ckpt_path, allow=prediction.allow)
-    barred = [vocab.index[UNK]] if UNK in vocab else []
-    prompt = torch.tensor([vocab[tokens]])
-    added = sample(model, prompt, **prediction.sampling, barred=barred)
-    text = joined(vocab.tokens([*prompt[0], *added[0]]), prediction.state["tokenizer"])
-    return _written(prediction, text)
+    from torch import tensor
+
+    from datamodules.text.tokenizers import joined
+    from datamodules.text.vocabulary import UNK
+    from zoo.cli.predict.texts import read_prompt
+    from zoo.language_modeling.sampling import sample
+
+    if length < 1:
+        raise InputError(f"length is {length}; it has to be 1 or more")
+    vocab, tokens = read_prompt(prediction, inputs, prompt)
+    first = tensor([vocab[tokens]])
+    added = sample(
+        prediction.model(),
+        first,
+        length=length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        barred=[vocab.index[UNK]] if UNK in vocab else [],
+    )
+    text = vocab.tokens([*first[0], *added[0]])
+    return prediction.write(joined(text, prediction.state["tokenizer"]))

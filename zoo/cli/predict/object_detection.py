@@ -1,53 +1,57 @@
 """predict, for pictures in which things are to be found: each with its boxes, and their list."""
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from matplotlib.figure import Figure
+import json
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from datamodules.pictures.rows import Picture, read_picture
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import Prediction, names_of, write_figure
 from zoo.errors import InputError
-from zoo.object_detection.pictures import LEAST_SCORE, show_boxed
+from zoo.files import write_text
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+DOES = "finds objects in pictures"
 SHOWN = 48
 DPI = 100
 LIST = "detections.json"  # as COCO's evaluation reads results
 
 
-def predict_objects(prediction: Prediction, inputs: list[str]) -> Path:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds no option: pictures are all that a detector takes."""
+
+
+def predict(prediction: Prediction, inputs: list[str]) -> Path:
     """Finds things in picture files of any size.
 
     Writes, into a folder, each picture in its own size with the boxes that score enough, and a list
-    of all boxes in COCO's format of results. Returns where the folder is.
+    of all boxes in COCO's format of results.
 
     Raises:
         InputError: There is no picture, or the folder cannot be written.
     """
-    state = prediction.state
+    from datamodules.pictures.rows import read_picture
+
+    arguments = prediction.saved("labels", "mean", "std", "size")
+    ids, labels = prediction.saved("category_ids")["category_ids"], arguments["labels"]
     if not inputs:
         raise InputError("name the pictures: zoo predict PICTURE ... --ckpt_path C")
-    arguments = {name: state[name] for name in ("labels", "mean", "std", "size")}
-    corpus, found = prediction.run(
-        "datamodules.pictures.to_predict.PictureFiles",
-        {"files": inputs, "whole": True, **arguments},
-    )
-    pictures, labels = corpus.rows.pictures, state["labels"]
-    folder, rows = prediction.place("", ""), []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for picture, name, each in zip(pictures, names_of(pictures), found, strict=True):
-            image = read_picture(picture, corpus.in_channels)
-            rows += results(name, each, image, state["category_ids"])
-            _drawn(image, each, labels).savefig(folder / f"{name}.png", dpi=DPI)
-        (folder / LIST).write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
+    corpus_class = "datamodules.pictures.to_predict.PictureFiles"
+    corpus, found = prediction.run(corpus_class, {"files": inputs, "whole": True, **arguments})
+    pictures, folder, rows = corpus.rows.pictures, prediction.place(), []
+    for picture, name, each in zip(pictures, names_of(pictures), found, strict=True):
+        image = read_picture(picture, corpus.in_channels)
+        rows += results(name, each, image, ids)
+        write_figure(folder / f"{name}.png", _drawn(image, each, labels), DPI)
+    write_text(folder / LIST, json.dumps(rows, indent=1))
     console = Console(highlight=False)
     console.print(_table(pictures, found, labels))
     if len(pictures) > SHOWN:
@@ -55,22 +59,14 @@ def predict_objects(prediction: Prediction, inputs: list[str]) -> Path:
     return folder
 
 
-def names_of(pictures: Sequence[Picture]) -> Iterator[str]:
-    """The name of each picture, with a number where it was there before."""
-    seen: dict[str, int] = {}
-    for picture in pictures:
-        seen[picture.name] = number = seen.get(picture.name, 0) + 1
-        yield picture.name if number == 1 else f"{picture.name}-{number}"
-
-
 def results(name: str, found: Any, image: Tensor, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """The boxes of a picture in COCO's format: left, top, width and height in its pixels.
+    """Returns the boxes of a picture in COCO's format: left, top, width and height in its pixels.
 
     Args:
-        name: Of the picture, which stands for its id.
-        found: Detections.
+        name: Name of the picture, which stands for its id.
+        found: Detections of the picture.
         image: The picture, (channels, height, width).
-        ids: What the corpus calls the classes.
+        ids: The corpus's number of each class.
     """
     height, width = image.shape[1:]
     corners = found.boxes.cpu() * found.boxes.new_tensor([width, height] * 2).cpu()
@@ -86,7 +82,9 @@ def results(name: str, found: Any, image: Tensor, ids: Sequence[int]) -> list[di
     ]
 
 
-def _table(pictures: Sequence[Picture], found: Sequence[Any], labels: Sequence[str]) -> Table:
+def _table(pictures: Sequence[Any], found: Sequence[Any], labels: Sequence[str]) -> Table:
+    from zoo.object_detection.pictures import LEAST_SCORE
+
     table = Table("file", "found", "best", "score")
     for picture, each in list(zip(pictures, found, strict=True))[:SHOWN]:
         number = int((each.scores >= LEAST_SCORE).sum())
@@ -96,7 +94,11 @@ def _table(pictures: Sequence[Picture], found: Sequence[Any], labels: Sequence[s
 
 
 def _drawn(image: Tensor, found: Any, labels: Sequence[str]) -> Figure:
-    """The picture in its own size with the boxes that score enough."""
+    """Draws a picture in its own size with the boxes that score enough."""
+    from matplotlib.figure import Figure
+
+    from zoo.object_detection.pictures import show_boxed
+
     height, width = image.shape[1:]
     figure = Figure(figsize=(width / DPI, height / DPI))
     axis = figure.add_axes((0, 0, 1, 1))

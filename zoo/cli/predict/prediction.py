@@ -1,46 +1,67 @@
-"""A checkpoint to predict with: its rows through the Trainer, and where what comes out goes."""
+"""A checkpoint to predict with, its rows and its output. Imports torch once it predicts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
-from torch import Tensor
 
-from datamodules.text.vocabulary import UNK, Vocab
-from zoo.catalogue import definitions, facts
-from zoo.checkpoints.checkpoint import model_arguments
-from zoo.cli.experiment import Experiment, link
-from zoo.cli.lightning import ZooCLI
+from zoo.catalogue import definitions, facts, imported
+from zoo.cli.experiment import Experiment
 from zoo.errors import InputError
-from zoo.files import write_csv, write_text
+from zoo.files import write_csv, write_text, written_whole
 
 
 @dataclass
 class Prediction:
-    """A checkpoint to predict with, and the options of the command."""
+    """A checkpoint to predict with, and the options of the command that every family has.
+
+    Attributes:
+        ckpt_path: Path of the checkpoint.
+        checkpoint: Its content.
+        state: State of its corpus, empty where it holds none.
+        output: File or folder that the user asked for.
+        overrides: Options of Trainer, model and data.
+        allow: Packages that the user trusts.
+    """
 
     ckpt_path: str
     checkpoint: dict[str, Any]
     state: dict[str, Any]
-    output: Path | None
-    overrides: list[str]
+    output: Path | None = None
+    overrides: list[str] = field(default_factory=list)
     allow: Sequence[str] = ()
-    prompt: str | None = None
-    sampling: dict[str, Any] = field(default_factory=dict)
-    text: str | None = None
-    file: Path | None = None
-    beam: int | None = None
-    n_best: int = 1
-    nearest: Sequence[str] = ()
-    analogy: Sequence[Sequence[str]] = ()
-    top: int = 10
-    export: Path | None = None
-    num: int = 64
-    interpolate: bool = False
+
+    def model(self) -> Any:
+        """Returns the trained model."""
+        from zoo.checkpoints.checkpoint import load
+
+        return load(self.ckpt_path, allow=self.allow)
+
+    def saved(self, *names: str) -> dict[str, Any]:
+        """Returns what the corpus saved in the checkpoint under these names.
+
+        Raises:
+            InputError: It saved none, or the checkpoint holds no corpus.
+        """
+        for name in names:
+            if name not in self.state:
+                whose = f"its corpus saved no {name}" if self.state else "it holds no corpus"
+                raise InputError(
+                    f"{self.ckpt_path}: {whose}, which predicting needs: train on a corpus of "
+                    "`zoo list corpora` with this kind of model"
+                )
+        return {name: self.state[name] for name in names}
+
+    def refuse(self, inputs: Sequence[str], takes: str) -> None:
+        """Refuses inputs and options of Trainer, model and data.
+
+        Raises:
+            InputError: There is one; `takes` says what there may be.
+        """
+        for given in [*inputs, *self.overrides]:
+            raise InputError(f"{takes}, not {given}")
 
     def run(self, corpus: str, arguments: dict[str, Any]) -> tuple[Any, Any]:
         """Predicts the rows of a corpus of files.
@@ -52,6 +73,11 @@ class Prediction:
         Returns:
             The corpus, and the predictions of all its rows: a tensor or a list, as the model gives.
         """
+        import torch
+
+        from zoo.checkpoints.checkpoint import model_arguments
+        from zoo.cli.lightning import ZooCLI
+
         offered = facts(definitions()[corpus], definitions())
         network = model_arguments(self.checkpoint)
         model = {
@@ -59,16 +85,14 @@ class Prediction:
             "init_args": {name: network[name] for name in network if name not in offered},
         }
         data = {"class_path": corpus, "init_args": arguments}
-        experiment = Experiment("predict", {"model": model, "data": data}, self.overrides)
-        experiment.facts = link(experiment)
-        cli = ZooCLI(experiment, None)
+        cli = ZooCLI(Experiment("predict", {"model": model, "data": data}, self.overrides), None)
         batches: Any = cli.trainer.predict(cli.model, cli.datamodule, ckpt_path=self.ckpt_path)
-        if isinstance(batches[0], Tensor):
+        if isinstance(batches[0], torch.Tensor):
             return cli.datamodule, torch.cat(batches).cpu()
         return cli.datamodule, [row for batch in batches for row in batch]
 
     def unanswered(self, wanted: str) -> list[str]:
-        """The corpus's rows without answers, found under `--data.root` as in training.
+        """Returns the corpus's files of rows without answers, under `--data.root` as in training.
 
         Args:
             wanted: What to ask for where it has none.
@@ -78,9 +102,8 @@ class Prediction:
         """
         roots = [option for option in self.overrides if option.startswith("--data.root=")]
         self.overrides = [option for option in self.overrides if option not in roots]
-        module, _, name = self.state["class_path"].rpartition(".")
         root = {"root": roots[-1].partition("=")[2]} if roots else {}
-        corpus = getattr(import_module(module), name)(**self.state["arguments"], **root)
+        corpus = imported(self.state["class_path"])(**self.state["arguments"], **root)
         paths = [str(path) for path in corpus.files_to_predict()]
         if not paths:
             raise InputError(
@@ -94,39 +117,44 @@ class Prediction:
         Raises:
             InputError: The file cannot be written.
         """
-        path = self.place("submission", ".csv")
+        path = self.place(".csv", "submission")
         write_csv(path, [header, *rows])
         return path
 
-    def say_unknown(self, tokens: Iterable[str], vocab: Vocab) -> None:
-        """Names the tokens that the model reads as <unk>, where there are any."""
-        unknown = sorted({token for token in tokens if token not in vocab})
-        if unknown:
-            text = f"not in the vocabulary, read as {UNK}: {' '.join(unknown)}"
-            Console(highlight=False, markup=False).print(text, soft_wrap=True)
-
-    def write(self, text: str) -> Path:
-        """Writes a text, with an end to its last line; returns where it is.
+    def write(self, text: str, *, shown: bool = True) -> Path:
+        """Prints and writes a text, with an end to its last line; returns where it is.
 
         Raises:
             InputError: The file cannot be written.
         """
-        path = self.place("", ".txt")
+        if shown:
+            Console(highlight=False, markup=False).print(text, soft_wrap=True)
+        path = self.place(".txt")
         write_text(path, f"{text}\n")
         return path
 
-    def place(self, stem: str, suffix: str) -> Path:
-        """Where the output goes: as asked, or the first free name in `predictions/`.
-
-        Raises:
-            InputError: The folder cannot be made.
-        """
+    def place(self, suffix: str = "", stem: str = "") -> Path:
+        """Returns where the output goes: as asked, or the first free name in `predictions/`."""
         path, number = self.output, 1
         while path is None or (self.output is None and path.exists()):
             path = Path("predictions") / f"{'-'.join(filter(None, (stem, str(number))))}{suffix}"
             number += 1
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
         return path
+
+
+def write_figure(path: Path, figure: Any, dpi: int) -> None:
+    """Writes a figure as PNG, whole or not at all.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=dpi, format="png")
+
+
+def names_of(pictures: Iterable[Any]) -> Iterator[str]:
+    """Yields the name of each picture, with a number after a name that was there before."""
+    seen: dict[str, int] = {}
+    for picture in pictures:
+        seen[picture.name] = number = seen.get(picture.name, 0) + 1
+        yield picture.name if number == 1 else f"{picture.name}-{number}"

@@ -1,5 +1,6 @@
 """predict, for tables: a CSV file with one prediction a row, as Kaggle takes it."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from rich.console import Console
@@ -8,22 +9,24 @@ from rich.table import Table
 from zoo.cli.predict.prediction import Prediction
 from zoo.errors import InputError
 
+DOES = "fills in tables"
 FILES = "datamodules.tables.to_predict.TableFiles"
 
 
-def predict_table(prediction: Prediction, inputs: list[str]) -> Path:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds no option: tables are all that a regressor takes."""
+
+
+def predict(prediction: Prediction, inputs: list[str]) -> Path:
     """Predicts each row of tables, by default of the corpus's own that came without answers.
 
     Raises:
         InputError: There is no table, a prediction is not finite, or the file cannot be written.
     """
+    arguments = prediction.saved("encoder", "layout", "identifier")
+    files = inputs or prediction.unanswered("table")
+    corpus, outputs = prediction.run(FILES, {"files": files, **arguments})
     state = prediction.state
-    names = ("encoder", "layout", "identifier")
-    arguments = {
-        "files": inputs or prediction.unanswered("table"),
-        **{name: state[name] for name in names},
-    }
-    corpus, outputs = prediction.run(FILES, arguments)
     values = outputs.double().exp() if state["log_target"] else outputs.double()
     if not values.isfinite().all():
         row = int((~values.isfinite()).nonzero()[0])

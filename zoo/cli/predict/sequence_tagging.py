@@ -1,24 +1,31 @@
 """predict, for a tagger of characters: the prompt parted into words."""
 
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from zoo.checkpoints.checkpoint import load
-from zoo.cli.predict.language_modeling import _prompt, _written
 from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.shared_options import add_prompt
+
+DOES = "tags a text"
 
 
-def predict_tags(prediction: Prediction, inputs: list[str]) -> Path:
-    """Prints and writes the prompt with what the tags say that stands before each token.
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the option of taggers."""
+    add_prompt(parser)
+
+
+def predict(prediction: Prediction, inputs: list[str], *, prompt: str | None = None) -> Path:
+    """Prints and writes the prompt, with what the tags say that stands before each token.
 
     Raises:
         InputError: There is no prompt, or it has no token; there are files or other options.
     """
-    before = prediction.state["before"]
-    vocab, tokens = _prompt(prediction, inputs, without=before)
-    model: Any = load(prediction.ckpt_path, allow=prediction.allow)
-    tags = model(torch.tensor([vocab[tokens]])).argmax(dim=2)[0].tolist()
+    from torch import tensor
+
+    from zoo.cli.predict.texts import read_prompt
+
+    before = prediction.saved("before")["before"]
+    vocab, tokens = read_prompt(prediction, inputs, prompt, without=before)
+    tags = prediction.model()(tensor([vocab[tokens]])).argmax(dim=2)[0].tolist()
     pairs = zip(tags, tokens, strict=True)
-    return _written(prediction, "".join(before[tag] + token for tag, token in pairs).strip())
+    return prediction.write("".join(before[tag] + token for tag, token in pairs).strip())

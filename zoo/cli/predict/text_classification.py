@@ -1,59 +1,57 @@
 """predict, for texts that have a class: which, and how probable it is."""
 
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
 
-import torch
-from rich.console import Console
-from torch.nn.utils.rnn import pad_sequence
-
-from datamodules.files.text import read_text
-from datamodules.text.review_rows import cleaned_review
-from datamodules.text.tokenizers import tokenizer
-from datamodules.text.vocabulary import Vocab
-from zoo.checkpoints.checkpoint import load
 from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.shared_options import add_texts
 from zoo.errors import InputError
 
-ROWS = 64  # texts at a time
+DOES = "classifies texts"
 
 
-def predict_reviews(prediction: Prediction, inputs: list[str]) -> Path:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the options of classifiers of texts."""
+    add_texts(parser)
+
+
+def predict(
+    prediction: Prediction,
+    inputs: list[str],
+    *,
+    text: str | None = None,
+    file: Path | None = None,
+) -> Path:
     """Prints and writes the class of a text and its probability, or of each line of a file.
 
-    What is empty has none. Only the first tokens are read, as many as in training.
+    An empty text has none. Only as many tokens as in training are read, the first ones.
 
     Raises:
         InputError: There is no text, or there is a file and a text; there are other inputs or
             options.
         CorpusError: The file cannot be read.
     """
-    text, file, state = prediction.text, prediction.file, prediction.state
-    if (text is None) == (file is None):
-        raise InputError('say what to classify: --text "a great film", or --file TEXTS')
-    if inputs or prediction.overrides:
-        first = [*inputs, *prediction.overrides][0]
-        raise InputError(f"a classifier of texts takes --text or --file, not {first}")
-    lines = read_text(file).removesuffix("\n").split("\n") if file else [text or ""]
-    cut, vocab = tokenizer(state["tokenizer"]), Vocab(state["vocabulary"])
-    texts = [cleaned_review(line) if state["clean"] else line for line in lines]
-    tokens = [cut(line)[: state["max_length"]] for line in texts]
+    from torch import no_grad
+
+    from datamodules.text.review_rows import cleaned_review
+    from datamodules.text.tokenizers import tokenizer
+    from datamodules.text.vocabulary import Vocab
+    from zoo.cli.predict.texts import batches, print_unknown, read_lines
+
+    saved = prediction.saved("classes", "vocabulary", "tokenizer", "clean", "max_length")
+    lines = read_lines(text, file, 'say what to classify: --text "a great film", or --file TEXTS')
+    prediction.refuse(inputs, "a classifier of texts takes --text or --file")
+    cut, vocab = tokenizer(saved["tokenizer"]), Vocab(saved["vocabulary"])
+    texts = [cleaned_review(line) if saved["clean"] else line for line in lines]
+    tokens = [cut(line)[: saved["max_length"]] for line in texts]
     if not any(tokens):
         raise InputError("there is nothing to read: no text has a word")
     if text is not None:  # the words of a file would fill the screen
-        prediction.say_unknown(tokens[0], vocab)
-    model: Any = load(prediction.ckpt_path, allow=prediction.allow)
-    # Rows of like lengths together; what is empty stays so.
-    order = sorted((i for i, row in enumerate(tokens) if row), key=lambda i: len(tokens[i]))
-    written = ["" for _ in tokens]
-    for start in range(0, len(order), ROWS):
-        places = order[start : start + ROWS]
-        rows = [torch.tensor(vocab[tokens[place]]) for place in places]
-        lengths = torch.tensor([len(row) for row in rows])
-        with torch.no_grad():
-            shares = model.predict_step((pad_sequence(rows, batch_first=True), lengths, None), 0)
-        for place, share, label in zip(places, *(m.tolist() for m in shares.max(1)), strict=True):
-            written[place] = f"{state['classes'][label]}\t{share:.4f}"
-    result = "\n".join(written)
-    Console(highlight=False, markup=False).print(result, soft_wrap=True)
-    return prediction.write(result)
+        print_unknown(tokens[0], vocab)
+    model, answers = prediction.model(), ["" for _ in tokens]
+    for indices, rows, lengths in batches(tokens, vocab):
+        with no_grad():
+            likeliest = model.predict_step((rows, lengths, None), 0).max(1)
+        for index, share, label in zip(indices, *(m.tolist() for m in likeliest), strict=True):
+            answers[index] = f"{saved['classes'][label]}\t{share:.4f}"
+    return prediction.write("\n".join(answers))

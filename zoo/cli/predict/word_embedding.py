@@ -1,24 +1,47 @@
 """predict, for word vectors: the words nearest to others, analogies, all vectors as a text file."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from difflib import get_close_matches
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from datamodules.text.vocabulary import Vocab
-from datamodules.words.pretrained_vectors import write_word2vec
-from zoo.checkpoints.checkpoint import load
 from zoo.cli.predict.prediction import Prediction
 from zoo.errors import InputError
-from zoo.word_embedding.queries import fourth, is_special, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DOES = "has vectors of words"
 
 
-def predict_words(prediction: Prediction, inputs: list[str]) -> Path:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the options of word vectors."""
+    parser.add_argument(
+        "--nearest", action="append", metavar="WORD", help="word, or WORD,WORD, to find others near"
+    )
+    parser.add_argument(
+        "--analogy", action="append", nargs=3, metavar="WORD", help="man woman king: who is queen"
+    )
+    parser.add_argument("--top", type=int, help="number of words that answer; 10 by default")
+    parser.add_argument("--export", type=Path, help="file for all vectors, as word2vec's text")
+
+
+def predict(
+    prediction: Prediction,
+    inputs: list[str],
+    *,
+    nearest: Sequence[str] = (),
+    analogy: Sequence[Sequence[str]] = (),
+    top: int = 10,
+    export: Path | None = None,
+) -> Path:
     """Prints and writes the words nearest to some, and what ends analogies; exports all vectors.
 
     A word that is not in the vocabulary has a vector where the model composes it of its pieces.
@@ -28,47 +51,50 @@ def predict_words(prediction: Prediction, inputs: list[str]) -> Path:
             options.
         CorpusError: The vectors cannot be written.
     """
-    asked = [word for text in prediction.nearest for word in text.split(",") if word]
-    if not (asked or prediction.analogy or prediction.export):
+    from datamodules.words.pretrained_vectors import write_word2vec
+    from zoo.word_embedding.queries import fourth
+
+    asked = [word for text in nearest for word in text.split(",") if word]
+    if not (asked or analogy or export):
         raise InputError(
             "say what to ask: --nearest WORD,WORD, --analogy man woman king, or --export FILE"
         )
-    if inputs or prediction.overrides:
-        first = [*inputs, *prediction.overrides][0]
-        raise InputError(f"word vectors take --nearest, --analogy or --export, not {first}")
-    if prediction.top < 1:
-        raise InputError(f"top is {prediction.top}; it has to be 1 or more")
-    lexicon = Lexicon(prediction)
+    prediction.refuse(inputs, "word vectors take --nearest, --analogy or --export")
+    if top < 1:
+        raise InputError(f"top is {top}; it has to be 1 or more")
+    lexicon = Lexicon(prediction, top)
     answers = {word: lexicon.near(lexicon[word], [word]) for word in asked}
-    for first, second, third in prediction.analogy:
+    for first, second, third in analogy:
         where = fourth(lexicon[first], lexicon[second], lexicon[third])
         title = f"{first} : {second} = {third} : ?"
         answers[title] = lexicon.near(where, [first, second, third])
-    if prediction.export:
-        write_word2vec(prediction.export, lexicon.vocab.entries, lexicon.table)
+    if export:
+        write_word2vec(export, lexicon.vocab.entries, lexicon.table)
         if not answers:
-            return prediction.export
-        Console(highlight=False).print(f"written: {prediction.export}", soft_wrap=True)
+            return export
+        Console(highlight=False).print(f"written: {export}", soft_wrap=True)
     for title, found in answers.items():
         shown = Table(title, "cosine")
         for word, cosine in found:
             shown.add_row(word, f"{cosine:.4f}")
         Console(highlight=False, markup=False).print(shown)
     rows = (f"{title}\t{w}\t{cos:.4f}" for title, found in answers.items() for w, cos in found)
-    return prediction.write("\n".join(rows))
+    return prediction.write("\n".join(rows), shown=False)
 
 
 class Lexicon:
-    """The vectors that a checkpoint has, or makes, of words."""
+    """Vectors of words, those of a checkpoint's table and those that its model composes."""
 
-    def __init__(self, prediction: Prediction) -> None:
-        self.top = prediction.top
-        self.vocab = Vocab(prediction.state["vocabulary"])
-        model: Any = load(prediction.ckpt_path, allow=prediction.allow)
-        self.model, self.table = model, model.table().detach()
+    def __init__(self, prediction: Prediction, top: int) -> None:
+        from datamodules.text.vocabulary import Vocab
+
+        self.top = top
+        self.vocab = Vocab(prediction.saved("vocabulary")["vocabulary"])
+        self.model = prediction.model()
+        self.table = self.model.table().detach()
 
     def __getitem__(self, word: str) -> Tensor:
-        """The vector of a word, (1, embed).
+        """Returns the vector of a word, (1, embed).
 
         Raises:
             InputError: It has none; suggests words that are spelt alike.
@@ -83,7 +109,11 @@ class Lexicon:
         return composed.detach()[None]
 
     def near(self, vector: Tensor, words: list[str]) -> list[tuple[str, float]]:
-        """The words nearest to a vector (1, embed) and their cosines, but for some words."""
+        """Returns the words nearest to a vector (1, embed), but for some, and their cosines."""
+        import torch
+
+        from zoo.word_embedding.queries import is_special, nearest
+
         barred = [row for row, entry in enumerate(self.vocab.entries) if is_special(entry)]
         barred += [self.vocab[word] for word in words if word in self.vocab]
         excluded = torch.tensor([barred], dtype=torch.int64)

@@ -12,21 +12,18 @@ from torch import Tensor
 from datamodules.batches.in_memory import Rows
 from datamodules.boxes.augmentation import CHANGES as BOX_CHANGES
 from datamodules.boxes.augmentation import BoxAugmentation
+from datamodules.boxes.corpus import DetectionCorpus
 from datamodules.boxes.rows import DetectionBatch
 from datamodules.pictures.augmentation import CHANGES, MIXES, Augmentation
-from zoo.catalogue import corpora, definitions, lineage, recipes
-from zoo.cli.compose import compose
-from zoo.cli.lightning import ZooCLI
+from zoo.catalogue import arguments, corpora, definitions, recipes
+from zoo.cli.allowed import refuse_foreign_classes
+from zoo.cli.lightning import built_corpus
 from zoo.cli.names import listed, pick
+from zoo.cli.predict.prediction import write_figure
 from zoo.errors import InputError
 from zoo.image_classification.pictures import show
 from zoo.object_detection.pictures import rectangle
 
-# A corpus is built with a model, which is not asked here.
-ANY = {
-    "datamodules.pictures.corpus.PictureCorpus": "SoftmaxRegression",
-    "datamodules.boxes.corpus.DetectionCorpus": "TinySSD",
-}
 COPIES = 7
 # What each change does without a recipe that says more.
 Options = dict[str, dict[str, Any]]
@@ -43,33 +40,32 @@ Grid = tuple[Tensor, list[list[Tensor]]]  # (rows, 1 + copies, ...) in [0, 1]; b
 
 
 def show_augmented(name: str, output: Path | None, overrides: list[str]) -> None:
-    """Draws a grid, the originals on the left, and says where it is.
+    """Draws a grid, the originals on the left, and prints where it is.
 
     A recipe shows its own changes on several pictures, a corpus each change that there is on one.
 
     Args:
-        name: Of a recipe or a corpus of pictures.
-        output: The PNG; by default `<name>-augmented.png`.
+        name: Name of a recipe or a corpus of pictures.
+        output: Path of the PNG; by default `<name>-augmented.png`.
         overrides: Options of the corpus, `--data.option=value`.
 
     Raises:
         InputError: The name is neither, the corpus has no pictures, or the recipe changes none.
     """
     name = pick("recipe or corpus", name, [*recipes(), *corpora()])
-    recipe, data = (name, None) if name in recipes() else (None, name)
-    chosen = recipes()[name].corpus if recipe else name
-    bases = {corpus: lineage(found, definitions()) for corpus, found in corpora().items()}
-    fitting = [corpus for corpus, found in bases.items() if ANY.keys() & set(found)]
+    chosen = recipes()[name].corpus if name in recipes() else name
+    fitting = [each for each, d in corpora().items() if "augment" in arguments(d, definitions())]
     if chosen not in fitting:
         raise InputError(f"{chosen} has no pictures; corpora that do: {listed(fitting)}")
-    (model,) = (ANY[base] for base in ANY if base in bases[chosen])
-    experiment = compose(recipe, None, model, data, overrides)
-    corpus: Any = ZooCLI(experiment, None).datamodule
-    if recipe and not corpus.augment:
+    data = recipes()[name].config["data"] if name in recipes() else {}
+    settings = {**data, "class_path": corpora()[chosen].class_path}
+    refuse_foreign_classes({"data": settings}, overrides)
+    corpus = built_corpus(settings, overrides)
+    if name in recipes() and not corpus.augment:
         raise InputError(f"{name} changes no pictures: say how, --data.augment '[flip, crop]'")
     corpus.prepare_data()
     corpus.setup("fit")
-    boxed = model == "TinySSD"
+    boxed = isinstance(corpus, DetectionCorpus)
     grid, singly = (_boxed_grid, SINGLY_BOXED) if boxed else (_grid, SINGLY)
     rows = corpus.data["train"]
     indices = torch.arange(0, len(rows), max(1, len(rows) // len(singly)))[: len(singly)]
@@ -83,15 +79,12 @@ def show_augmented(name: str, output: Path | None, overrides: list[str]) -> None
         drawn = torch.stack([pictures[0] for pictures, _ in grids])
         boxes, titles = [found[0] for _, found in grids if found], list(singly)
     path = output or Path(f"{name}-augmented.png")
-    try:
-        _draw(drawn, titles, boxes).savefig(path, dpi=120)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    write_figure(path, _draw(drawn, titles, boxes), 120)
     Console(highlight=False).print(f"{corpus.described}\nwritten: {path}", soft_wrap=True)
 
 
 def _grid(corpus: Any, augment: Named, batch: Sequence[Tensor]) -> Grid:
-    """Of each picture the original and copies."""
+    """Returns of each picture the original and copies."""
     images, labels = batch[:2]
     size = corpus.crop_size or images.shape[-1]
     augmentation = Augmentation(augment, corpus.num_classes, size, images.shape[1])
@@ -106,7 +99,7 @@ def _grid(corpus: Any, augment: Named, batch: Sequence[Tensor]) -> Grid:
 
 
 def _boxed_grid(corpus: Any, augment: Named, batch: Sequence[Tensor]) -> Grid:
-    """The same of pictures with boxes, and those."""
+    """Returns the same of pictures with boxes, and the boxes."""
     augmentation = BoxAugmentation(augment, corpus.size, corpus.mean)
     batches = [original := DetectionBatch(*batch[:3])]
     for epoch in range(COPIES):

@@ -1,4 +1,4 @@
-"""Docstrings, read: what a class says, and each of its options with its default. No torch."""
+"""What the docstring of a class says, and each of its options with its default. No torch."""
 
 import ast
 import re
@@ -7,37 +7,39 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from docstring_parser import DocstringStyle, parse
+
 from zoo.catalogue import Definition, arguments, corpora, definitions, facts, lineage
 
-SPELT = {  # defaults of another module or made by a function, as the command spells them
+AS_YAML = {  # defaults of another module or made by a function, as the command spells them
     "adam": "Adam",
     "backbones.RESNET": "zoo.image_classification.resnet.ResNet",
 }
-SECTION = re.compile(r"(Args|Raises):")
-ITEM = re.compile(r" {4}(\w+): (.*)")
 
 
 class Docstring(NamedTuple):
     """The parts of a docstring in Google's style.
 
     Attributes:
-        paragraphs: The first is the summary; lines of one that is set off are kept.
-        sections: Args and Raises: name -> what is said of it.
+        paragraphs: Summary and further paragraphs; a formula keeps its lines.
+        arguments: Text of each argument by name.
+        errors: Text of each error by class name.
     """
 
     paragraphs: list[str]
-    sections: dict[str, dict[str, str]]
+    arguments: dict[str, str]
+    errors: dict[str, str]
 
 
 class Option(NamedTuple):
     """An argument of a model or a corpus.
 
     Attributes:
-        name: As it is given: `--model.NAME`, `--data.NAME`.
-        default: As YAML has it; none where it has to be given.
-        text: What it is.
-        owner: Name of the class that takes it: the class itself, or a base.
-        linked: Whether a corpus may fill it.
+        name: Name of the argument, as in `--model.NAME`, `--data.NAME`.
+        default: Default as YAML; None where a value is required.
+        text: Text of the docstring.
+        owner: Name of the class whose `__init__` has it: the class itself, or a base.
+        linked: Whether a corpus may set it.
     """
 
     name: str
@@ -48,26 +50,21 @@ class Option(NamedTuple):
 
 
 def read(docstring: str) -> Docstring:
-    """Parts a docstring."""
-    prose: list[str] = []
-    sections: dict[str, dict[str, str]] = {}
-    items: dict[str, str] | None = None
-    name = ""
-    for line in docstring.splitlines():
-        if title := SECTION.fullmatch(line):
-            items = sections.setdefault(title[1], {})
-        elif items is None or (line and not line.startswith(" ")):
-            items = None
-            prose.append(line)
-        elif item := ITEM.match(line):
-            name, items[item[1]] = item[1], item[2]
-        elif line:
-            items[name] += f" {line.strip()}"
-    return Docstring(re.split(r"\n{2,}", "\n".join(prose).strip()), sections)
+    """Returns the parts of a docstring."""
+    said = parse(docstring, DocstringStyle.GOOGLE)
+    arguments = {each.arg_name: each.description for each in said.params}
+    errors = {each.type_name or "": each.description for each in said.raises}
+    return Docstring(
+        re.split(r"\n{2,}", said.description or ""), _in_lines(arguments), _in_lines(errors)
+    )
 
 
-def options(definition: Definition) -> list[Option]:
-    """The options of a model or a corpus: its own first, then those of each base."""
+def _in_lines(texts: dict[str, str | None]) -> dict[str, str]:
+    return {name: " ".join((text or "").split()) for name, text in texts.items()}
+
+
+def options_of(definition: Definition) -> list[Option]:
+    """Returns the options of a model or a corpus: its own first, then those of each base."""
     paths = [definition.class_path, *lineage(definition, definitions())]
     order = reversed(dict.fromkeys(reversed(paths)))  # a base of several comes after them
     classes = [definitions()[path] for path in order if path in definitions()]
@@ -76,7 +73,7 @@ def options(definition: Definition) -> list[Option]:
     for owner in classes:
         for name in owner.arguments:
             if name in known and name not in found:
-                said = (read(each.docstring).sections.get("Args", {}) for each in classes)
+                said = (read(each.docstring).arguments for each in classes)
                 text = next((items[name] for items in said if name in items), "")
                 default = _defaults(owner.path)[owner.name].get(name)
                 found[name] = Option(name, default, text, owner.name, name in fillable)
@@ -85,14 +82,14 @@ def options(definition: Definition) -> list[Option]:
 
 @cache
 def _facts() -> frozenset[str]:
-    """The facts that any corpus offers."""
+    """Returns the facts that any corpus offers."""
     every = (facts(corpus, definitions()) for corpus in corpora().values())
     return frozenset(name for names in every for name in names)
 
 
 @cache
 def _defaults(path: Path) -> dict[str, dict[str, str]]:
-    """Of each class of a file the defaults of `__init__`."""
+    """Returns the defaults of `__init__` of each class of a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
     constants = {ast.unparse(node.targets[0]): node.value for node in assigned}
@@ -102,26 +99,26 @@ def _defaults(path: Path) -> dict[str, dict[str, str]]:
             functions = (item for item in node.body if isinstance(item, ast.FunctionDef))
             init = next((each for each in functions if each.name == "__init__"), None)
             pairs = _pairs(init.args) if init else ()
-            found[node.name] = {name: _spelt(value, constants) for name, value in pairs}
+            found[node.name] = {name: _as_yaml(value, constants) for name, value in pairs}
     return found
 
 
-def _pairs(taken: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
-    if taken.defaults:
-        for argument, value in zip(taken.args[-len(taken.defaults) :], taken.defaults, strict=True):
+def _pairs(given: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
+    if given.defaults:
+        for argument, value in zip(given.args[-len(given.defaults) :], given.defaults, strict=True):
             yield argument.arg, value
-    for argument, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
+    for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True):
         if default is not None:
             yield argument.arg, default
 
 
-def _spelt(value: ast.expr, constants: dict[str, ast.expr]) -> str:
-    """A default as YAML has it; one that is computed, as it is written."""
+def _as_yaml(value: ast.expr, constants: dict[str, ast.expr]) -> str:
+    """Returns a default as YAML; one that is computed, as it is written."""
     text = ast.unparse(value)
     try:
         return _yaml(ast.literal_eval(constants.get(text, value)))
     except ValueError:
-        return SPELT.get(text, text)
+        return AS_YAML.get(text, text)
 
 
 def _yaml(value: Any) -> str:

@@ -1,5 +1,6 @@
 """list: what the zoo holds, read from headers and recipes. No torch."""
 
+import argparse
 import json
 import re
 from collections.abc import Callable
@@ -10,39 +11,35 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.catalogue import architectures, corpora, recipes
-from zoo.cli.names import meant
+from zoo.cli.names import suggestion
 from zoo.cli.overlays import overlays
 from zoo.errors import InputError
 
 Rows = list[dict[str, str]]
 
 
-def list_all(kind: str | None, pattern: str | None, *, as_json: bool = False) -> None:
-    """Prints tables of models, corpora, recipes and overlays.
-
-    Args:
-        kind: One of them; a name filter for all of them where it is none.
-        pattern: Part of a name, or a shell pattern.
-        as_json: Print a JSON object with a list for each kind.
+def list_all(options: argparse.Namespace, overrides: list[str]) -> int:
+    """Prints tables of models, corpora, recipes and overlays, or all of them as a JSON object.
 
     Raises:
-        InputError: Nothing matches.
+        InputError: Nothing matches the filter: part of a name, or a shell pattern.
     """
-    kinds = list(KINDS)
-    if kind in KINDS:
-        kinds = [kind]
-    elif kind is not None:
-        pattern = kind
+    kinds, pattern = list(KINDS), options.filter
+    if options.kind in KINDS:
+        kinds = [options.kind]
+    elif options.kind is not None:
+        pattern = options.kind
     tables = {name: _matching(KINDS[name](), pattern) for name in kinds}
     if pattern and not any(tables.values()):
         names = [row["name"] for name in KINDS for row in KINDS[name]()]
-        raise InputError(f"nothing is called {pattern}{meant(pattern, [*names, *KINDS])}")
-    if as_json:
+        raise InputError(f"nothing is called {pattern}{suggestion(pattern, [*names, *KINDS])}")
+    if options.json:
         print(json.dumps(tables, indent=2))
-        return
+        return 0
     for name, rows in tables.items():
         if rows:
             _print(name, rows)
+    return 0
 
 
 def _matching(rows: Rows, pattern: str | None) -> Rows:

@@ -10,7 +10,7 @@ from zoo.catalogue import Definition, Recipe, architectures, corpora, recipes
 from zoo.cli.markdown import cell, licence, table
 from zoo.cli.names import pick
 from zoo.cli.overlays import overlays
-from zoo.cli.show.docstrings import Option, options, read
+from zoo.cli.show.docstrings import Option, options_of, read
 from zoo.errors import InputError
 from zoo.version import zoo_version
 
@@ -44,7 +44,7 @@ def _of_model(definition: Definition) -> Iterator[str]:
     yield from ["", "## Use", "", "```bash"]
     yield from (f"zoo fit {recipe.name}  # {recipe.summary}" for recipe in own)
     yield from ["```", "", "```python", f"from zoo import {definition.name}", ""]
-    known = options(definition)
+    known = options_of(definition)
     required = ", ".join(f"{option.name}=..." for option in known if option.default is None)
     yield from [f"model = {definition.name}({required})", "```", "", *_after(), "", "## Options"]
     for owner, some in groupby(known, lambda option: option.owner):
@@ -116,7 +116,7 @@ def _measured(recipe: Recipe) -> str:
 def _limits(definition: Definition, measured: list[Recipe]) -> Iterator[str]:
     """What is refused, and what nobody has measured."""
     yield from ["", "## Limits", ""]
-    for error, text in read(definition.docstring).sections.get("Raises", {}).items():
+    for error, text in read(definition.docstring).errors.items():
         yield f"- Refused ({error}): {cell(text)}"
     without = [f"`{recipe.name}`" for recipe in measured if not recipe.result]
     if without:

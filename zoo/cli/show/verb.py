@@ -1,5 +1,6 @@
 """show: one model, corpus, recipe or overlay, for a reader at a terminal. No torch."""
 
+import argparse
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -11,14 +12,39 @@ from rich.markup import escape
 from zoo.catalogue import Definition, Recipe, architectures, corpora, definitions, facts, recipes
 from zoo.cli.names import listed, pick
 from zoo.cli.overlays import overlays
-from zoo.cli.show.docstrings import Option, options, read
+from zoo.cli.show.docstrings import Option, options_of, read
+from zoo.cli.show.name_card import show_card
+from zoo.errors import InputError
 
 MOST = 100  # columns: longer lines are hard to read
 WHOLE = "\N{NO-BREAK SPACE}"
 HEAD = 30  # columns of an option, before what it is
 
 
-def show(name: str) -> None:
+def show(options: argparse.Namespace, overrides: list[str]) -> int:
+    """Prints one model, corpus, recipe or overlay: its page, card or layers; or draws pictures.
+
+    Raises:
+        InputError: The name is none of them, or an option is for pictures alone.
+    """
+    if (overrides or options.output) and not options.augmented:
+        raise InputError("--output and --data.X are for pictures: add --augmented")
+    if options.layers:
+        from zoo.cli.show.layers import show_layers
+
+        show_layers(options.name)
+    elif options.augmented:
+        from zoo.cli.show.augmented import show_augmented
+
+        show_augmented(options.name, options.output, overrides)
+    elif options.card:
+        show_card(options.name)
+    else:
+        _show_page(options.name)
+    return 0
+
+
+def _show_page(name: str) -> None:
     """Prints one model, corpus, recipe or overlay, as wide as the terminal.
 
     Raises:
@@ -73,13 +99,13 @@ def _page(definition: Definition, group: str, width: int) -> Iterator[str]:
         yield from _entry("Facts", listed(facts(definition, definitions())), width)
     yield f"File:   {definition.path}"
     yield from _options(definition, group, width)
-    for error, text in said.sections.get("Raises", {}).items():
+    for error, text in said.errors.items():
         yield from ["", *_wrapped(f"{error}: {text}", width, "", "  ")]
 
 
 def _options(definition: Definition, group: str, width: int) -> Iterator[str]:
     """Each option and its default: the class's own, its bases', and what a corpus fills."""
-    known = options(definition)
+    known = options_of(definition)
     linked = [option for option in known if option.linked]
     if linked:
         yield from ["", "Filled by the corpus:"]

@@ -30,7 +30,7 @@ from typing import Any
 
 import yaml
 
-from zoo.cli.names import listed, meant
+from zoo.cli.names import listed, suggestion
 from zoo.cli.sweep.parameters import Parameter, option, read_parameters
 from zoo.errors import InputError
 
@@ -180,13 +180,13 @@ def _read(path: Path, text: str, config: Any) -> Sweep:
 def _refuse_unknown(what: str, given: dict[str, Any], known: tuple[str, ...]) -> None:
     for key in given:
         if key not in known:
-            near = meant(str(key), known)
+            near = suggestion(str(key), known)
             raise InputError(f"{key}: {what} has no such key{near}; it has: {listed(known)}")
 
 
 def _one_of(key: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
-        near = meant(str(value), known)
+        near = suggestion(str(value), known)
         raise InputError(f"{key}: wanted {', '.join(known)}, not {value}{near}")
     return value
 

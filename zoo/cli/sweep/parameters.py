@@ -15,7 +15,7 @@ from itertools import accumulate
 from statistics import NormalDist
 from typing import Any
 
-from zoo.cli.names import listed, meant
+from zoo.cli.names import listed, suggestion
 from zoo.errors import InputError
 
 RANGE = ("min", "max")
@@ -194,7 +194,7 @@ def _kind(name: str, given: dict[str, Any]) -> str:
             raise InputError(f"{name}: distribution {kind} is not supported")
         if kind not in KINDS:
             raise InputError(
-                f"{name}: there is no distribution {kind}{meant(kind, KINDS)}; "
+                f"{name}: there is no distribution {kind}{suggestion(kind, KINDS)}; "
                 f"there are: {listed(KINDS)}"
             )
         weighted = kind == "categorical" and "probabilities" in given
@@ -213,7 +213,7 @@ def _refuse_unknown(name: str, kind: str, given: dict[str, Any], known: tuple[st
     for key in given:
         if key not in known:
             raise InputError(
-                f"{name}: {kind} has no {key}{meant(str(key), known)}; it has: {listed(known)}"
+                f"{name}: {kind} has no {key}{suggestion(str(key), known)}; it has: {listed(known)}"
             )
 
 

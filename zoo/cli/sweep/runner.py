@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.cli.names import listed, meant
+from zoo.cli.names import listed, suggestion
 from zoo.cli.sweep.file import Sweep
 from zoo.cli.sweep.study import Study, Trial
 from zoo.errors import InputError, StoppedError
@@ -222,7 +222,7 @@ class Runner:
         with suppress(InputError):
             lines = read(child.folder, child.folder.name).lines
             known = sorted({name for line in lines for name in line} - {"epoch", "step"})
-            near = meant(self.study.metric.name, known)
+            near = suggestion(self.study.metric.name, known)
             return (
                 f"{self.plan.path}: metric.name: trial {trial.number} logged no "
                 f"{self.study.metric.name}{near}; it logged: {listed(known)}"

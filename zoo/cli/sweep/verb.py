@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.markup import escape
 
+from zoo.catalogue import imported
 from zoo.cli.sweep.file import ANOTHER, Metric, Sweep, read_sweep
 from zoo.errors import InputError
 from zoo.files import write_json
@@ -140,10 +140,9 @@ def _checked(plan: Sweep, overrides: Sequence[str]) -> dict[str, Any]:
     swept = any(parameter.name == "trainer.max_epochs" for parameter in plan.parameters)
     facts: dict[str, Any] = {"epochs": None if swept or not epochs or epochs < 1 else epochs}
     if plan.metric is None:
-        module, _, name = config["model"]["class_path"].rpartition(".")
-        model = getattr(import_module(module), name)
+        model = imported(config["model"]["class_path"])
         if not model.monitor:
-            raise InputError(f"{plan.path}: metric: {name} has none of its own; name one")
+            raise InputError(f"{plan.path}: metric: {model.__name__} has none of its own; name one")
         facts |= {"metric": model.monitor, "maximize": model.monitor_mode == "max"}
     return facts
 

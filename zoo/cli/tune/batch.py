@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import psutil
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.tuner import Tuner
@@ -92,19 +92,12 @@ def _limited_memory(trainer: Trainer) -> Iterator[None]:
     if sys.platform != "linux" or trainer.strategy.root_device.type != "cpu":
         yield
         return
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _kilobytes("/proc/self/status", "VmData") + _kilobytes("/proc/meminfo", "MemAvailable")
-    hard = before[1] if before[1] != resource.RLIM_INFINITY else limit * 1024
-    resource.setrlimit(resource.RLIMIT_DATA, (min(limit * 1024, hard), before[1]))
+    process = psutil.Process()
+    soft, hard = process.rlimit(psutil.RLIMIT_DATA)
+    limit = process.memory_info().data + psutil.virtual_memory().available
+    lowest = limit if hard == psutil.RLIM_INFINITY else min(limit, hard)
+    process.rlimit(psutil.RLIMIT_DATA, (lowest, hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)
-
-
-def _kilobytes(path: str, name: str) -> int:
-    """A line of a file that the kernel writes."""
-    lines = Path(path).read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+        process.rlimit(psutil.RLIMIT_DATA, (soft, hard))

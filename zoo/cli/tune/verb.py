@@ -17,7 +17,7 @@ from rich.table import Table
 from zoo.catalogue import arguments, definitions
 from zoo.cli.experiment import Experiment
 from zoo.cli.foreign_errors import in_one_line
-from zoo.cli.run import chosen
+from zoo.cli.run import experiment_of
 from zoo.errors import InputError
 
 OURS = {  # an epoch may be shorter than a trial; nothing is measured in between
@@ -33,15 +33,14 @@ OURS = {  # an epoch may be shorter than a trial; nothing is measured in between
 
 
 def tune(options: argparse.Namespace, overrides: list[str]) -> int:
-    """Finds a learning rate, with --batch-size how many rows a batch, or with both one after other.
+    """Finds a learning rate, with --batch-size a batch size, with --lr --batch-size both in turn.
 
-    Nothing is trained but for a few steps, and nothing is left but the picture, in
-    `runs/<recipe>/tune-<n>/`.
+    Trains a few steps, and leaves nothing but the picture in `runs/<recipe>/tune-<n>/`.
 
     Raises:
         InputError: There is nothing to find, or the options are out of bounds.
     """
-    experiment = chosen(options, overrides)
+    experiment = experiment_of(options, overrides)
     _check(options, experiment)
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -85,7 +84,7 @@ def _check(options: argparse.Namespace, experiment: Experiment) -> None:
 
 @contextmanager
 def _built(experiment: Experiment) -> Iterator[Any]:
-    """The ZooCLI of a trial: one process, no schedule, no callbacks, and a folder that goes."""
+    """Yields the ZooCLI of a trial: one process, no schedule, no callbacks, a temporary folder."""
     from zoo.cli.lightning import ZooCLI
 
     trial = deepcopy(experiment)
@@ -107,7 +106,7 @@ def _built(experiment: Experiment) -> Iterator[Any]:
 def _find_rate(
     options: argparse.Namespace, experiment: Experiment, console: Console
 ) -> Iterator[str]:
-    """The options that set the learning rate."""
+    """Yields the options that set the learning rate."""
     from zoo.cli.tune.rate import draw, range_test
 
     bounds = {"least": options.min_lr, "most": options.max_lr, "steps": options.steps}
@@ -131,7 +130,7 @@ def _find_rate(
 
 
 def _find_batch_size(options: argparse.Namespace, experiment: Experiment, console: Console) -> int:
-    """The suggested size; prints how fast each is."""
+    """Returns the suggested size; prints how fast each is."""
     from zoo.cli.tune.batch import speeds, suggested
 
     with _built(experiment) as cli:
@@ -157,7 +156,7 @@ def _find_batch_size(options: argparse.Namespace, experiment: Experiment, consol
 
 
 def _new_folder(parent: Path) -> Path:
-    """The next `tune-<n>`, by an exclusive mkdir.
+    """Makes and returns the next `tune-<n>`, by an exclusive mkdir.
 
     Raises:
         InputError: It cannot be made.
