@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from math import ceil
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, NamedTuple
@@ -16,12 +15,18 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torchmetrics import SumMetric
 
-from zoo.errors import InputError, in_bounds
+from zoo.errors import in_bounds
+from zoo.training.corpus import datamodule_of
 from zoo.training.finite import FiniteSteps
-from zoo.training.objective import (
+from zoo.training.loop_progress import batches_begun
+from zoo.training.optimization import (
     BatchObjective,
-    apply_lr_ratios,
+    is_second_order,
+    optimizer_of,
+    optimizer_steps,
     parameter_groups,
+    refuse_outlasting,
+    with_schedule,
     without_lr_ratios,
 )
 from zoo.training.running_means import COUNT, RunningMeans, at_least_one, means
@@ -49,7 +54,7 @@ class Step(NamedTuple):
 
 
 def adam(parameters: Any) -> torch.optim.Optimizer:
-    """Adam with its own settings, the default optimizer.
+    """Returns Adam with its own settings, the default optimizer.
 
     A function, for jsonargparse hands the settings of a default class on to whatever class is
     chosen instead: Adam's eps to AdaGrad, its learning rate to AdaDelta.
@@ -140,10 +145,10 @@ class Task(LightningModule):
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
-        return self._measure(batch)
+        return self.measure(batch)
 
     def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
-        return self._measure(batch)
+        return self.measure(batch)
 
     def on_validation_epoch_start(self) -> None:
         # Not MeanMetric: it ignores the weights where it does not look for nan.
@@ -154,13 +159,19 @@ class Task(LightningModule):
     on_test_epoch_start = on_validation_epoch_start
 
     def on_validation_epoch_end(self) -> None:
-        self._log_means("val")
+        self.log_means("val")
 
     def on_test_epoch_end(self) -> None:
-        self._log_means("test")
+        self.log_means("test")
 
-    def _measure(self, batch: Any) -> dict[str, Any] | None:
-        """Adds a batch to the sums; an empty one keeps the ranks in step and adds nothing."""
+    def measure(self, batch: Any) -> dict[str, Any] | None:
+        """Adds a batch to the sums of an evaluation; a family that measures more extends it.
+
+        An empty batch keeps the ranks in step and adds nothing.
+
+        Returns:
+            The predictions of the rows, for pictures; None for an empty batch.
+        """
         if len(batch[0]) == 0:
             for metric in self._sums.values():
                 metric.update(0.0)
@@ -175,25 +186,28 @@ class Task(LightningModule):
             self._sums[name].update(value)
         return {"predictions": step.predictions}
 
-    def _log_means(self, stage: str) -> None:
-        """Means over the rows of all ranks: `compute` adds up the ranks."""
+    def log_means(self, stage: str) -> None:
+        """Logs the means of an evaluation over the rows of all ranks, as `<stage>/<metric>`.
+
+        A family that measures whole evaluations extends it. Called by every rank.
+
+        Args:
+            stage: `val` or `test`.
+        """
         sums = {name: metric.compute() for name, metric in self._sums.items()}
         found = self.derived(means(sums, sums.pop("size")))
         logged = {f"{stage}/{name}": value for name, value in found.items()}
         self.log_dict(logged, prog_bar=True, sync_dist=True)
 
+    @property
+    def epoch_rows(self) -> int:
+        """Number of training examples of this epoch so far, on this rank."""
+        return int(self._epoch.size) + int(self._window.size)
+
     def on_train_start(self) -> None:
-        """Refuses a run that outlasts its schedule, whose length a checkpoint brings with it."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
         self._key = (seed * 1_000_003 + self.global_rank) * 1_000_000_007
-        for config in self.trainer.lr_scheduler_configs:
-            steps = getattr(config.scheduler, "total_steps", None)
-            if steps is not None and steps < self._schedule_length():
-                raise InputError(
-                    f"the learning-rate schedule ends after {steps} steps and the run has "
-                    f"{self._schedule_length()}: resume with the length it was begun with, or "
-                    "without it (--model.lr_scheduler null)"
-                )
+        refuse_outlasting(self.trainer, self.schedule_length)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Keys the generators by seed, rank and batches done: dropout is the same after a resume.
@@ -207,8 +221,7 @@ class Task(LightningModule):
         trainer = self.trainer
         parts = trainer.accumulate_grad_batches
         self._whole_mean.begin(batch_idx % parts, parts, trainer.world_size)
-        done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        key = (self._key + done) % 2**63
+        key = (self._key + batches_begun(trainer)) % 2**63
         torch.default_generator.manual_seed(key)
         if self._objective:
             self._objective.batch = batch
@@ -255,75 +268,27 @@ class Task(LightningModule):
         make_optimizer: OptimizerCallable,
         make_scheduler: LRSchedulerCallable | None,
     ) -> Any:
-        """The optimizer of a network's parameters, with its schedule where there is one.
+        """Returns the optimizer of a network's parameters, with its schedule if there is one.
 
         Raises:
-            InputError: The optimizer knows no weight decay, trains in one process alone, or takes
-                no micro-batches.
+            InputError: The optimizer cannot train as the trainer is set.
         """
-        optimizer = make_optimizer(parameter_groups(network, self.weight_decay, self.lr_ratio))
-        if self.weight_decay and "weight_decay" not in optimizer.defaults:
-            name = type(optimizer).__name__
-            raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
-        whole = hasattr(optimizer, "objective") or isinstance(optimizer, torch.optim.LBFGS)
-        if whole and self.trainer.accumulate_grad_batches > 1:
-            raise InputError(
-                f"{type(optimizer).__name__} looks at a whole batch several times in a step: leave "
-                "out --trainer.accumulate_grad_batches"
-            )
-        if hasattr(optimizer, "objective"):  # a second-order method asks for the loss itself
-            if self.trainer.world_size > 1:
-                name = type(optimizer).__name__
-                raise InputError(f"{name} trains in one process: --trainer.devices 1")
+        groups = parameter_groups(network, self.weight_decay, self.lr_ratio)
+        optimizer: Any = optimizer_of(self.trainer, make_optimizer, groups, self.weight_decay)
+        if is_second_order(optimizer):
             optimizer.objective = self._objective = BatchObjective(self)
-        if make_scheduler is None:
-            apply_lr_ratios(optimizer)
-            return optimizer
-        length = {"total_steps": self._schedule_length()} if _wants_length(make_scheduler) else {}
-        scheduler = make_scheduler(optimizer, **length)
-        apply_lr_ratios(optimizer)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {
-                "scheduler": scheduler,
-                "interval": self.schedule_interval,
-                "monitor": getattr(scheduler, "monitor", self.monitor),
-            },
-        }
+        interval, monitor = self.schedule_interval, self.monitor
+        return with_schedule(optimizer, make_scheduler, self.schedule_length, interval, monitor)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         with without_lr_ratios(scheduler.optimizer):
             super().lr_scheduler_step(scheduler, metric)
 
-    def step_schedules(self, interval: str) -> None:
-        """As Lightning does where it steps the optimizer itself; for those stepped by hand."""
-        for config in self.trainer.lr_scheduler_configs:
-            if config.interval == interval:
-                self.lr_scheduler_step(config.scheduler, None)
-
-    def _schedule_length(self) -> int:
-        """The run's number of schedule steps."""
+    def schedule_length(self) -> int:
+        """Returns the number of schedule steps of a run; a family that takes fewer overrides it."""
         if self.schedule_interval == "epoch":
             return self.trainer.max_epochs or 1
-        trainer = self.trainer
-        if getattr(trainer, "datamodule", None) is None or (trainer.max_epochs or 0) < 1:
-            return int(trainer.estimated_stepping_batches)
-        steps = ceil(self.batches_per_epoch() / trainer.accumulate_grad_batches)
-        steps *= trainer.max_epochs or 1
-        return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps
-
-    def batches_per_epoch(self) -> int:
-        """Training batches that a run with a corpus takes.
-
-        Asked of a loader of its own: Trainer, asked before training, would have the workers of its
-        loader begin to read, and a run that goes on would get the first batches once more.
-        """
-        corpus: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        found = len(corpus.train_dataloader())
-        limit = self.trainer.limit_train_batches
-        if limit is None:
-            return found
-        return min(limit, found) if isinstance(limit, int) else int(limit * found)
+        return optimizer_steps(self.trainer)
 
     def save_hyperparameters(
         self, *args: Any, frame: FrameType | None = None, **options: Any
@@ -342,7 +307,7 @@ class Task(LightningModule):
             super().save_hyperparameters(*args, frame=frame, ignore=callables, **options)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        cls, corpus = type(self), getattr(self.trainer, "datamodule", None)
+        cls, corpus = type(self), datamodule_of(self.trainer)
         checkpoint["zoo"] = {
             "version": zoo_version(),
             "format": CHECKPOINT_FORMAT,
@@ -362,12 +327,3 @@ class Task(LightningModule):
         if state:
             self._window.load_state_dict(state["window"], self.device)
             self._epoch.load_state_dict(state["epoch"], self.device)
-
-
-def _wants_length(scheduler: LRSchedulerCallable) -> bool:
-    """Whether a schedule takes `total_steps` and was given no length."""
-    given = getattr(scheduler, "keywords", {})
-    if "total_steps" in given:
-        return given["total_steps"] is None and given.get("epochs") is None
-    length = inspect.signature(scheduler).parameters.get("total_steps")
-    return length is not None and length.default is None and "epochs" not in given

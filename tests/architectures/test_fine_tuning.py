@@ -34,7 +34,7 @@ from tests.conftest import fails, quiet_trainer
 from zoo.errors import InputError
 from zoo.image_classification.fine_tuned_resnet import FineTunedResNet
 from zoo.optimizers.schedules import FactorLR, WarmupCosineLR
-from zoo.training.objective import parameter_groups
+from zoo.training.optimization import parameter_groups
 
 
 def part_of(name):

@@ -19,7 +19,7 @@ from zoo.optimization.functions import FUNCTIONS, Function
 from zoo.optimization.projections import project_ball, project_box, project_simplex
 from zoo.optimization.surface import Surface
 from zoo.optimizers.newton import Newton
-from zoo.training.objective import BatchObjective
+from zoo.training.optimization import BatchObjective
 
 pytestmark = pytest.mark.drawn
 

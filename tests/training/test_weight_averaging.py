@@ -287,7 +287,7 @@ def test_what_a_language_model_writes_meanwhile_is_by_the_average(monkeypatch):
         written_by.append({name: value.clone() for name, value in model.state_dict().items()})
         return sample(model, *arguments, **options)
 
-    monkeypatch.setattr("zoo.language_modeling.text_samples.sample", sampled)
+    monkeypatch.setattr("zoo.language_modeling.pictures.sample", sampled)
     options = ["--data.synthetic", "true", "--trainer.max_epochs", "2", "--trainer.accelerator"]
     options += ["cpu", "--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "2"]
     assert main(["fit", "lstm-time_machine", "+ema", "--model.hidden_size", "16", *options]) == 0

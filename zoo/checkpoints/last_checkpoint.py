@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from zoo.errors import NonFiniteError, StoppedError
 from zoo.training.finite import weights_are_finite
+from zoo.training.loop_progress import is_last_batch, undo_batch
 from zoo.training.signals import Ear, requeue, slurm_job
 
 
@@ -74,15 +75,13 @@ class LastCheckpoint(ModelCheckpoint):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_validation_end(trainer, pl_module)
         training = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        ends = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        if training and not ends and not self._gathers:
+        if training and not is_last_batch(trainer) and not self._gathers:
             trainer.save_checkpoint(self.path)
 
     def _is_done(self, trainer: Trainer) -> bool:
         """Whether that was the run's last step: it may as well validate and end."""
-        progress = trainer.fit_loop.epoch_loop.batch_progress
         epochs = trainer.max_epochs or -1
-        last = progress.is_last_batch and trainer.current_epoch + 1 == epochs
+        last = is_last_batch(trainer) and trainer.current_epoch + 1 == epochs
         return last or 0 < trainer.max_steps <= trainer.global_step
 
     def _act(self, trainer: Trainer, number: int) -> None:
@@ -105,9 +104,7 @@ class LastCheckpoint(ModelCheckpoint):
         super().on_exception(trainer, pl_module, exception)
         self._ear.stop()
         if isinstance(exception, NonFiniteError) and weights_are_finite(pl_module):
-            progress = trainer.fit_loop.epoch_loop.batch_progress
-            for count in (progress.total, progress.current):  # as if the batch had not begun
-                count.ready = count.started = count.completed  # type: ignore[attr-defined]
+            undo_batch(trainer)
             trainer.save_checkpoint(self.path)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

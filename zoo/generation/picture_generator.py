@@ -75,8 +75,8 @@ class PictureGenerator(AdversarialGenerator):
 
     on_test_epoch_start = on_validation_epoch_start
 
-    def _measure(self, batch: Any) -> dict[str, Any] | None:
-        measured = super()._measure(batch)
+    def measure(self, batch: Any) -> dict[str, Any] | None:
+        measured = super().measure(batch)
         if self._quality:
             samples = measured["predictions"] if measured else batch[0]  # of no rows
             self._quality.update(in_unit_range(batch[0]), real=True)

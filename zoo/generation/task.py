@@ -4,14 +4,13 @@ Source: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, Algorithm 1
 Batch: (images, labels), or (samples,)
 """
 
-from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Generator, Tensor, nn
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from zoo.errors import InputError, in_bounds
@@ -19,7 +18,16 @@ from zoo.generation.moving_average import MovingAverage
 from zoo.generation.objectives import OBJECTIVES, gradient_penalty
 from zoo.shapes import Labels, Noise, Samples, Scores
 from zoo.task import Step, Task
-from zoo.training.ranks import of_all_ranks
+from zoo.training.loop_progress import batches_begun
+from zoo.training.manual_optimization import (
+    average_ranks,
+    backward,
+    refuse_options,
+    step_schedules,
+    without_monitor,
+)
+from zoo.training.optimization import batches_per_epoch, evaluates_repeatedly
+from zoo.training.ranks import FixedDraws
 
 Batch = tuple[Samples] | tuple[Samples, Labels]
 
@@ -117,8 +125,7 @@ class AdversarialGenerator(Task):
         self.micro_batch_size = micro_batch_size
         self.discriminator_optimizer = discriminator_optimizer or self.optimizer
         self.discriminator_lr_scheduler = discriminator_lr_scheduler or self.lr_scheduler
-        self._generator = Generator()
-        self._together = False  # whether all processes evaluate a batch now
+        self._draws = FixedDraws()
 
     def assemble(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Takes over both networks, as they are before training; an architecture calls this."""
@@ -151,11 +158,8 @@ class AdversarialGenerator(Task):
         return drawn.to(next(self.generator.parameters()))
 
     def fixed_noise(self, rows: int) -> Noise:
-        """Noise for these of the rows that all processes evaluate now: the same on any number."""
-        if not self._together:
-            return self.noise(rows, self._generator)
-        everyone = self.noise(sum(of_all_ranks(rows)), self._generator)
-        return everyone[self.global_rank :: self.trainer.world_size]
+        """Returns this rank's share of the noise of a batch that all ranks evaluate together."""
+        return self._draws.rows([1] * rows, self.noise)
 
     def step(self, batch: Batch) -> Step:
         """Losses of both networks as they are; in evaluation the noise is always the same."""
@@ -179,17 +183,15 @@ class AdversarialGenerator(Task):
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self._generator = Generator(self.device).manual_seed(0)
+        self._draws.restart(self.device)
 
     on_test_epoch_start = on_validation_epoch_start
 
-    def _measure(self, batch: Batch) -> dict[str, Any] | None:
-        self._together = self.trainer.world_size > 1
-        if self._together and not len(batch[0]):
-            self.fixed_noise(0)
-        measured = super()._measure(batch)
-        self._together = False
-        return measured
+    def measure(self, batch: Batch) -> dict[str, Any] | None:
+        with self._draws.shared(self.trainer.world_size):
+            if not len(batch[0]):
+                self.fixed_noise(0)  # for the other ranks
+            return super().measure(batch)
 
     def derived(self, means: dict[str, Tensor]) -> dict[str, Tensor]:
         """In evaluation with what is measured of all samples together."""
@@ -203,23 +205,22 @@ class AdversarialGenerator(Task):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         parts = self._parts(batch)
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready  # with this one
-        both = done % self.discriminator_steps == 0
+        both = batches_begun(self.trainer) % self.discriminator_steps == 0
         discriminator, generator = self.optimizers()  # type: ignore[attr-defined]
         sums, samples = self._teach_discriminator(parts, keep=both and len(parts) == 1)
-        self._average(self.discriminator)
+        average_ranks(self.trainer, self.discriminator)
         # By the strategy: `step` of Lightning's optimizer would count as a step of the run.
         self.trainer.strategy.optimizer_step(discriminator.optimizer, lambda: None)
         discriminator.zero_grad()
         if both:
             with self.toggled_optimizer(generator):
                 sums["loss_g"] = self._teach_generator(parts, samples)
-            self._average(self.generator)
+            average_ranks(self.trainer, self.generator)
             generator.step()
             generator.zero_grad()
             if self.averaged:
                 self.averaged.update(self.generator)
-            self.step_schedules("step")
+            step_schedules(self, "step")
         size = len(batch[0])
         loss = (sums["loss_d"] + sums["loss_g"]) / size
         self._window.update(loss, sums, size)
@@ -258,7 +259,7 @@ class AdversarialGenerator(Task):
             sums = {name: sums.get(name, 0) + value for name, value in found.items()}
             if self.penalty_weight:
                 loss = loss + self.penalty_weight * self._penalty(samples, fake.detach(), labels)
-            self._backward(loss * share)
+            backward(self, loss * share)
         return sums, fake if keep else None
 
     def _penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
@@ -278,27 +279,9 @@ class AdversarialGenerator(Task):
         for part in parts:
             fake = self(part.noise, part.labels) if samples is None else samples
             loss = self.objective.generator(self.judge(fake, part.labels))
-            self._backward(loss * part.share)
+            backward(self, loss * part.share)
             total += loss.detach() * len(part.noise)
         return total
-
-    def _backward(self, loss: Tensor) -> None:
-        """Without the exchange between processes, which wants a gradient of every parameter."""
-        alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
-        with alone():
-            self.manual_backward(loss)
-
-    def _average(self, network: nn.Module) -> None:
-        """Means over all processes: of the gradients, and of what batch normalisation keeps."""
-        if self.trainer.world_size == 1:
-            return
-        tensors = [p.grad for p in network.parameters() if p.grad is not None]
-        tensors += [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
-        mean = self.trainer.strategy.reduce(flat, reduce_op="mean")
-        sizes = [tensor.numel() for tensor in tensors]
-        for tensor, part in zip(tensors, mean.split(sizes), strict=True):
-            tensor.copy_(part.view_as(tensor))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clips after the gradients are summed, averaged and, under float16, unscaled."""
@@ -308,7 +291,7 @@ class AdversarialGenerator(Task):
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
-        self.step_schedules("epoch")
+        step_schedules(self, "epoch")
 
     # Two optimizers
 
@@ -319,16 +302,15 @@ class AdversarialGenerator(Task):
             InputError: An option of the trainer, an optimizer or a schedule is not for this.
         """
         trainer = self.trainer
-        for wrong, way_out in (
-            (trainer.gradient_clip_val, "clip by --model.gradient_clip_val, not by the trainer"),
-            (trainer.accumulate_grad_batches > 1, "accumulate by --model.micro_batch_size"),
-            (
-                trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy),
-                "train on several devices by --trainer.strategy ddp",
-            ),
-        ):
-            if wrong:
-                raise InputError(f"two networks that take turns {way_out}")
+        in_parallel = trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy)
+        refuse_options(
+            "two networks that take turns",
+            {
+                "clip by --model.gradient_clip_val, not by the trainer": trainer.gradient_clip_val,
+                "accumulate by --model.micro_batch_size": trainer.accumulate_grad_batches > 1,
+                "train on several devices by --trainer.strategy ddp": in_parallel,
+            },
+        )
         self.automatic_optimization = False
         return [
             self._one_of_two(
@@ -343,25 +325,18 @@ class AdversarialGenerator(Task):
         optimizer: OptimizerCallable,
         lr_scheduler: LRSchedulerCallable | None,
     ) -> dict[str, Any]:
-        found = self.configured(network, optimizer, lr_scheduler)
-        configured = found if isinstance(found, dict) else {"optimizer": found}
-        made = configured["optimizer"]
-        if isinstance(made, LBFGS) or hasattr(made, "objective"):
+        configured = without_monitor(self.configured(network, optimizer, lr_scheduler))
+        made, schedule = configured["optimizer"], configured.get("lr_scheduler", {})
+        if evaluates_repeatedly(made):
             raise InputError(f"{type(made).__name__} is for one network: take Adam or SGD")
-        if schedule := configured.get("lr_scheduler"):
-            if isinstance(schedule["scheduler"], ReduceLROnPlateau):
-                raise InputError(
-                    "no loss of two networks falls to a plateau: take another schedule"
-                )
-            del schedule["monitor"]  # which Lightning would say it does not read
+        if isinstance(schedule.get("scheduler"), ReduceLROnPlateau):
+            raise InputError("no loss of two networks falls to a plateau: take another schedule")
         return configured
 
-    def _schedule_length(self) -> int:
-        """Of a schedule by steps: of how often the generator learns."""
-        length, trainer = super()._schedule_length(), self.trainer
-        if self.schedule_interval == "epoch" or (trainer.max_epochs or 0) < 1:
+    def schedule_length(self) -> int:
+        """Returns the number of schedule steps: by steps, those of the generator."""
+        length, epochs = super().schedule_length(), self.trainer.max_epochs or 0
+        if self.schedule_interval == "epoch" or epochs < 1:
             return length
-        with_corpus = getattr(trainer, "datamodule", None) is not None
-        each = self.batches_per_epoch() if with_corpus else trainer.num_training_batches
-        batches = int(each * (trainer.max_epochs or 1))
+        batches = int(batches_per_epoch(self.trainer) * epochs)
         return min(length, max(1, batches // self.discriminator_steps))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from zoo.training.corpus import LabelledPictures, WithLabels, corpus_of
 from zoo.training.pictures import EvaluationPictures, draw_confusion
 
 GRID = (5, 8)
@@ -18,17 +19,19 @@ class ClassificationPictures(EvaluationPictures):
     """Writes `<stage>_predictions.png` and `<stage>_confusion.png`.
 
     Does nothing where the corpus does not name its labels, and leaves out the predictions where
-    batches hold features instead of pictures.
+    batches hold features instead of pictures or the corpus does not denormalise.
     """
 
+    names: tuple[str, ...]  # of the classes
     confusion: MulticlassConfusionMatrix | None = None
     shown: list[tuple[Tensor, ...]]  # picture, label, prediction
     room: list[int]  # for how many more of each class
 
     def begin(self, trainer: Trainer, model: LightningModule) -> None:
-        labels = getattr(getattr(trainer, "datamodule", None), "labels", None)
+        corpus = corpus_of(trainer, WithLabels)
         self.shown, self.room = [], []
-        if labels:
+        if corpus and (labels := corpus.labels):
+            self.names = tuple(labels)
             self.confusion = MulticlassConfusionMatrix(len(labels)).to(model.device)
             self.room = [ceil(GRID[0] * GRID[1] / len(labels))] * len(labels)
 
@@ -51,14 +54,13 @@ class ClassificationPictures(EvaluationPictures):
         self.confusion = None
         if not (counts.any() and trainer.is_global_zero):
             return {}
-        corpus: Any = trainer.datamodule  # type: ignore[attr-defined]
-        figures = {"confusion": draw_confusion(counts, corpus.labels)}
-        if self.shown:
+        figures = {"confusion": draw_confusion(counts, self.names)}
+        if self.shown and (corpus := corpus_of(trainer, LabelledPictures)):
             images, labels, predictions = (
                 torch.stack(column).cpu() for column in zip(*self.shown, strict=True)
             )
             pictures = corpus.denormalise(images)
-            figures["predictions"] = draw_predictions(pictures, labels, predictions, corpus.labels)
+            figures["predictions"] = draw_predictions(pictures, labels, predictions, self.names)
         return figures
 
 

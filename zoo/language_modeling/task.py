@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from zoo.errors import InputError
-from zoo.language_modeling.text_samples import TextSamples
+from zoo.language_modeling.pictures import TextPictures, TextSamples
 from zoo.shapes import IGNORED, State, TokenLogits, Tokens
 from zoo.task import Step, Task
-from zoo.training.text_pictures import TextPictures
 
 
 class LanguageModel(Task):

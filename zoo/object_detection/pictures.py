@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from zoo.training.corpus import LabelledPictures, corpus_of
 from zoo.training.pictures import EvaluationPictures
 
 SHOWN, COLUMNS = 12, 4
@@ -31,8 +32,8 @@ class DetectionPictures(EvaluationPictures):
                 self.shown.append((image.cpu(), boxes[labels >= 0].cpu(), found))
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
-        corpus: Any = getattr(trainer, "datamodule", None)
-        if not (self.shown and trainer.is_global_zero and hasattr(corpus, "denormalise")):
+        corpus = corpus_of(trainer, LabelledPictures)
+        if not (self.shown and trainer.is_global_zero and corpus):
             return {}
         rows = ceil(len(self.shown) / COLUMNS)
         figure = Figure(figsize=(2.6 * COLUMNS, 2.6 * rows), layout="constrained")

@@ -171,8 +171,8 @@ class Detector(Task):
 
     on_test_epoch_start = on_validation_epoch_start
 
-    def _measure(self, batch: tuple[Images, Boxes, BoxLabels]) -> dict[str, Any] | None:
-        measured = super()._measure(batch)
+    def measure(self, batch: tuple[Images, Boxes, BoxLabels]) -> dict[str, Any] | None:
+        measured = super().measure(batch)
         if measured:
             _, boxes, labels = (part.cpu() for part in batch)
             self._found += [
@@ -186,8 +186,8 @@ class Detector(Task):
             ]
         return measured
 
-    def _log_means(self, stage: str) -> None:
-        super()._log_means(stage)
+    def log_means(self, stage: str) -> None:
+        super().log_means(stage)
         values = {f"{stage}/{name}": value for name, value in self.precisions().items()}
         self.log_dict(values, prog_bar=True)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning
 import torch
@@ -18,10 +18,34 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from zoo.errors import InputError, StoppedError
 from zoo.files import write_json
-from zoo.task import Task
+from zoo.training.corpus import corpus_of
+from zoo.training.loop_progress import batches_begun
 from zoo.version import zoo_version
 
 FILE = "run.json"
+
+
+class Described(Protocol):
+    """A corpus that says what was read of it.
+
+    Attributes:
+        described: Title and share, in a few words.
+    """
+
+    @property
+    def described(self) -> str: ...
+
+
+@runtime_checkable
+class CountsRows(Protocol):
+    """A model that counts its training examples.
+
+    Attributes:
+        epoch_rows: Number of those of this epoch so far, on this rank.
+    """
+
+    @property
+    def epoch_rows(self) -> int: ...
 
 
 class RunRecord(Callback):
@@ -79,7 +103,7 @@ class RunRecord(Callback):
             "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
             "threads": torch.get_num_threads(),
             "world_size": trainer.world_size,
-            "corpus": getattr(getattr(trainer, "datamodule", None), "described", None),
+            "corpus": corpus.described if (corpus := corpus_of(trainer, Described)) else None,
             "versions": {
                 "zoo": zoo_version(),
                 "torch": str(torch.__version__),
@@ -91,7 +115,7 @@ class RunRecord(Callback):
         self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        done, batches = _batches_done(trainer), trainer.num_training_batches
+        done, batches = batches_begun(trainer), trainer.num_training_batches
         within = isfinite(batches) and batches and done % batches
         # What was done of the epoch before is known from the checkpoint.
         self._rows_before = _rows(pl_module) if within else 0
@@ -99,14 +123,14 @@ class RunRecord(Callback):
         self._since = _clock(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._batches = _batches_done(trainer)
+        self._batches = batches_begun(trainer)
         self._pause(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._since = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if _batches_done(trainer) == self._batches:
+        if batches_begun(trainer) == self._batches:
             self._since = None  # since the validation checkpoints were saved, nothing was trained
         self._pause(trainer)
         rows = torch.tensor(_rows(pl_module) - self._rows_before, device=pl_module.device)
@@ -176,15 +200,9 @@ class RunRecord(Callback):
             self._warned = True
 
 
-def _batches_done(trainer: Trainer) -> int:
-    return trainer.fit_loop.epoch_loop.batch_progress.total.ready
-
-
 def _rows(module: LightningModule) -> int:
-    """Behind the means of this epoch so far, on this process."""
-    if not isinstance(module, Task):
-        return 0
-    return int(module._epoch.size) + int(module._window.size)
+    """Returns the training examples of this epoch so far, on this rank; 0 if it counts none."""
+    return module.epoch_rows if isinstance(module, CountsRows) else 0
 
 
 def _clock(trainer: Trainer) -> float:

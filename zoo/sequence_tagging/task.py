@@ -9,9 +9,9 @@ from typing import Any
 from lightning.pytorch import Callback
 from torch.nn.functional import cross_entropy
 
+from zoo.sequence_tagging.pictures import TagPictures
 from zoo.shapes import IGNORED, TagLogits, Tags, Tokens
 from zoo.task import Step, Task
-from zoo.training.text_pictures import TagPictures
 
 
 class SequenceTagger(Task):

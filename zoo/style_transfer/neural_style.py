@@ -131,9 +131,9 @@ class NeuralStyle(StyleTransfer):
         self._fresh = deepcopy((optimizer.state_dict(), schedule))
         return configured
 
-    def _schedule_length(self) -> int:
+    def schedule_length(self) -> int:
         """The number of schedule steps for each size."""
-        return ceil(super()._schedule_length() / len(self.sizes))
+        return ceil(super().schedule_length() / len(self.sizes))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         super().on_train_batch_start(batch, batch_idx)

@@ -15,7 +15,9 @@ from torch.nn.functional import cross_entropy
 from zoo.errors import InputError
 from zoo.shapes import Labels, Lengths, Logits, Tokens, WordVectors
 from zoo.task import Step, Task
+from zoo.text_classification.corpus import WithVectors
 from zoo.text_classification.pictures import TextConfusion
+from zoo.training.corpus import corpus_of
 
 
 class TextClassifier(Task):
@@ -33,9 +35,8 @@ class TextClassifier(Task):
     def setup(self, stage: str) -> None:
         """Takes the corpus's word vectors over, once and before any weights of a training."""
         if stage == "fit" and not self.has_begun:
-            corpus = getattr(self.trainer, "datamodule", None)
-            vectors = getattr(corpus, "embedding_weights", None)
-            if vectors is not None:
+            corpus = corpus_of(self.trainer, WithVectors)
+            if corpus and (vectors := corpus.embedding_weights) is not None:
                 self.take_vectors(vectors)
             self.has_begun = True
 

@@ -9,6 +9,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from zoo.errors import NonFiniteError
+from zoo.training.loop_progress import batch_index
 
 PATIENCE = 24  # steps that float16's loss scale, which each of them halves, may take to fit
 
@@ -60,7 +61,7 @@ def described(trainer: Trainer, what: str, optimizer: Optimizer) -> str:
     """Where training stands, and what to try."""
     rates = ", ".join(dict.fromkeys(f"{group['lr']:.3g}" for group in optimizer.param_groups))
     where = f"step {trainer.global_step + 1}, epoch {trainer.current_epoch + 1}"
-    batch = f"batch {trainer.fit_loop.batch_idx + 1} of {trainer.num_training_batches}"
+    batch = f"batch {batch_index(trainer) + 1} of {trainer.num_training_batches}"
     return (
         f"the {what} is not finite in {where} ({batch}), at a learning rate of {rates}: the "
         "weights are as before it; lower the rate, or --trainer.gradient_clip_val 1"

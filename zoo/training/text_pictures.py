@@ -1,6 +1,5 @@
 """A text as a model reads it, drawn: what surprised it, or what it took for something else."""
 
-from math import log
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ COLUMNS, LINES = 64, 12  # characters
 class FirstRows(EvaluationPictures):
     """Keeps the first row of the batches, from batch to batch: tokens, targets, predictions.
 
-    Does nothing where the corpus has no vocabulary (`vocab`).
+    A kind of text says what it draws of them (`show`).
     """
 
     rows: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
@@ -32,43 +31,16 @@ class FirstRows(EvaluationPictures):
             self.rows += ((tokens[wanted], targets[wanted], predictions[0][wanted]),)
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
-        corpus: Any = getattr(trainer, "datamodule", None)
-        if not (self.rows and trainer.is_global_zero and hasattr(corpus, "vocab")):
+        if not (self.rows and trainer.is_global_zero):
             return {}
-        return self.show(corpus, *(torch.cat(part).cpu() for part in zip(*self.rows, strict=True)))
+        columns = (torch.cat(part).cpu() for part in zip(*self.rows, strict=True))
+        return self.show(trainer, *columns)
 
     def show(
-        self, corpus: Any, tokens: Tensor, targets: Tensor, predictions: Tensor
+        self, trainer: Trainer, tokens: Tensor, targets: Tensor, predictions: Tensor
     ) -> dict[str, Figure]:
-        """The figures of a text, (steps) each."""
+        """Returns the figures of a text, (steps) each."""
         return {}
-
-
-class TagPictures(FirstRows):
-    """Writes `<stage>_tags.png`: a text with what its tags say that stands before each token.
-
-    Of a corpus that says so (`before`).
-    """
-
-    def show(
-        self, corpus: Any, tokens: Tensor, targets: Tensor, predictions: Tensor
-    ) -> dict[str, Figure]:
-        pairs = zip(predictions.tolist(), corpus.vocab.tokens(tokens.tolist()), strict=True)
-        texts = [corpus.before[tag] + token for tag, token in pairs]
-        wrong = (predictions != targets).float().tolist()
-        return {"tags": draw_text(texts, wrong, "as tagged; shaded where the tag is wrong")}
-
-
-class TextPictures(FirstRows):
-    """Writes `<stage>_surprise.png`: a text with how much each token surprised the model."""
-
-    def show(
-        self, corpus: Any, tokens: Tensor, targets: Tensor, predictions: Tensor
-    ) -> dict[str, Figure]:
-        gap = 0 if corpus.tokenizer == "char" else 1
-        texts = corpus.vocab.tokens(targets.tolist())
-        surprises = (-predictions / log(len(corpus.vocab))).tolist()  # 1: as if all were alike
-        return {"surprise": draw_text(texts, surprises, "the darker, the less expected", gap)}
 
 
 def draw_text(tokens: list[str], shades: list[float], title: str, gap: int = 0) -> Figure:

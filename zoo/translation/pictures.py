@@ -1,5 +1,6 @@
 """What a translator writes as it learns: the same sentences each time, and where it looked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from zoo.training.corpus import corpus_of
 from zoo.training.pictures import keep
 from zoo.translation.bleu import sentence_bleu
+from zoo.translation.corpus import Examples
 
 SHOWN = 6  # sentences whose attention is drawn
 
@@ -53,9 +56,8 @@ class Translations(Callback):
             self._write(trainer, pl_module)
 
     def _write(self, trainer: Trainer, model: LightningModule) -> None:
-        corpus: Any = getattr(trainer, "datamodule", None)
-        examples = getattr(corpus, "examples", ())
-        if not examples:
+        corpus = corpus_of(trainer, Examples)
+        if corpus is None or not (examples := corpus.examples):
             return
         rows = []
         for sentence, found in zip(examples, translated(model, corpus, examples), strict=True):
@@ -75,7 +77,7 @@ class Translations(Callback):
             keep(trainer, self.folder, "validation", {"attention": draw_attention(maps)})
 
 
-def translated(model: Any, corpus: Any, sentences: tuple[str, ...]) -> list[list[int]]:
+def translated(model: Any, corpus: Examples, sentences: Sequence[str]) -> list[list[int]]:
     """The greedy translations of sentences."""
     rows = [torch.tensor(corpus.source_tokens(sentence)) for sentence in sentences]
     source = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
@@ -84,7 +86,7 @@ def translated(model: Any, corpus: Any, sentences: tuple[str, ...]) -> list[list
     return [hypotheses[0].tokens for hypotheses in best]
 
 
-def attention_maps(model: Any, corpus: Any, sentences: tuple[str, ...]) -> list[Map]:
+def attention_maps(model: Any, corpus: Examples, sentences: Sequence[str]) -> list[Map]:
     """Where the model looked as it translated sentences greedily."""
     training = model.training
     found = translated(model, corpus, sentences)

@@ -17,6 +17,8 @@ from zoo.errors import in_bounds
 from zoo.layers.attention import within
 from zoo.shapes import IGNORED, Lengths, SourceTokens, State, TokenLogits, Tokens
 from zoo.task import Step, Task
+from zoo.training.corpus import corpus_of
+from zoo.translation.corpus import TargetTexts
 from zoo.translation.decoding import Hypothesis, decode
 from zoo.translation.pictures import Translations
 
@@ -113,9 +115,9 @@ class Translator(Task):
 
     on_test_epoch_start = on_validation_epoch_start
 
-    def _measure(self, batch: Any) -> dict[str, Tensor] | None:
-        measured = super()._measure(batch)
-        corpus = self._speaker
+    def measure(self, batch: Any) -> dict[str, Tensor] | None:
+        measured = super().measure(batch)
+        corpus = corpus_of(self.trainer, TargetTexts)
         if measured is None or corpus is None:
             return measured
         beam_size = self.beam_size if self.trainer.testing else 1
@@ -124,16 +126,10 @@ class Translator(Task):
         self.bleu.update(texts, [[reference] for reference in batch[4]])
         return measured
 
-    def _log_means(self, stage: str) -> None:
-        super()._log_means(stage)
-        if self._speaker is not None:
+    def log_means(self, stage: str) -> None:
+        super().log_means(stage)
+        if corpus_of(self.trainer, TargetTexts):
             self.log(f"{stage}/bleu", 100 * self.bleu.compute(), prog_bar=True)
-
-    @property
-    def _speaker(self) -> Any:
-        """The corpus, where it can tell tokens' text."""
-        corpus = getattr(self.trainer, "datamodule", None)
-        return corpus if hasattr(corpus, "target_text") else None
 
     def decode(
         self, source: SourceTokens, source_lengths: Lengths, **options: Any

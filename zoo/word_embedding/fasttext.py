@@ -15,6 +15,7 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo.shapes import WordVectors
+from zoo.training.corpus import WithVocabulary, corpus_of
 from zoo.word_embedding.bags import Bags, bags_of, contexts_of
 from zoo.word_embedding.predictive import Batch, PredictiveEmbedding
 
@@ -80,8 +81,8 @@ class FastText(PredictiveEmbedding):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        corpus: Any = getattr(self.trainer, "datamodule", None)
-        if stage == "fit" and hasattr(corpus, "vocab"):
+        corpus = corpus_of(self.trainer, WithVocabulary)
+        if stage == "fit" and corpus:
             self.spell(list(corpus.vocab.entries))
 
     def inputs_of(self, words: Tensor) -> Bags:

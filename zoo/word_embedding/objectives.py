@@ -142,27 +142,28 @@ class NegativeSampling:
         self.cumulative = chances.cumsum(0) / chances.sum()
         self.num_negatives, self.shared = num_negatives, shared
 
-    def draw(self, *size: int, generator: Generator | None = None) -> Tensor:
-        """Words, int64 of that size."""
-        points = torch.rand(size, generator=generator, device=self.device, dtype=torch.float64)
+    def draw(self, rows: int, generator: Generator | None = None) -> Tensor:
+        """Draws `num_negatives` words a row, int64 (rows, num_negatives)."""
+        return self._drawn(rows, self.num_negatives, generator)
+
+    def _drawn(self, rows: int, number: int, generator: Generator | None = None) -> Tensor:
+        points = torch.rand(
+            rows, number, generator=generator, device=self.device, dtype=torch.float64
+        )
         return torch.searchsorted(self.cumulative, points).clamp_(max=len(self.cumulative) - 1)
 
-    def choices(
-        self, pairs: Bags, mini_batches: int = 1, generator: Generator | None = None
-    ) -> Choices:
-        """Draws.
+    def choices(self, pairs: Bags, mini_batches: int = 1) -> Choices:
+        """Draws the negatives of a batch in training.
 
         Args:
-            pairs: The words to be told, a row each.
-            mini_batches: In which pairs share negatives.
-            generator: Draws each pair's own; without one as in training.
+            pairs: Words to be predicted, a row each.
+            mini_batches: Number of mini-batches, in each of which pairs share negatives.
         """
-        if not self.shared or generator is not None:
-            negatives = self.draw(len(pairs.rows), self.num_negatives, generator=generator)
-            return among(pairs, negatives, mini_batches)
+        if not self.shared:
+            return among(pairs, self.draw(len(pairs.rows)), mini_batches)
         words = pairs.rows[:, None]
         answers = torch.ones(words.shape, device=words.device)
-        shared = self.draw(mini_batches, self.shared)
+        shared = self._drawn(mini_batches, self.shared)
         shares = pairs.counts[:, None] * (self.num_negatives / self.shared)
         size = torch.tensor(len(words) * (1 + self.num_negatives), device=words.device)
         return Choices(pairs._replace(rows=words), answers, answers, shared, shares, size)
@@ -181,10 +182,8 @@ class HierarchicalSoftmax:
         steps = torch.arange(self.nodes.shape[1], device=self.device)
         self.inside = steps < lengths[:, None]
 
-    def choices(
-        self, pairs: Bags, mini_batches: int = 1, generator: Generator | None = None
-    ) -> Choices:
-        """The way to each word; nothing is drawn. See `NegativeSampling.choices`."""
+    def choices(self, pairs: Bags, mini_batches: int = 1) -> Choices:
+        """Returns the way to each word; nothing is drawn. See `NegativeSampling.choices`."""
         words = pairs.rows
         weights = self.inside[words].float()
         ways = pairs._replace(rows=self.nodes[words])

@@ -1,7 +1,6 @@
 """A map of the words that a model knows best: those that keep the same company lie together."""
 
 from itertools import islice
-from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -11,6 +10,7 @@ from matplotlib.transforms import Bbox
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from zoo.training.corpus import WithVocabulary, corpus_of
 from zoo.training.pictures import EvaluationPictures
 from zoo.word_embedding.queries import is_special
 
@@ -31,11 +31,10 @@ class WordMap(EvaluationPictures):
     """
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
-        corpus: Any = getattr(trainer, "datamodule", None)
-        entries = enumerate(corpus.vocab.entries) if hasattr(corpus, "vocab") else ()
+        corpus = corpus_of(trainer, WithVocabulary)
         words_alone = (
             (row, entry)
-            for row, entry in entries
+            for row, entry in enumerate(corpus.vocab.entries if corpus else ())
             if any(map(str.isalpha, entry)) and not is_special(entry)
         )
         chosen = [*islice(words_alone, SHOWN)]

@@ -9,14 +9,15 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from zoo.errors import InputError, in_bounds
 from zoo.optimizers.row_sgd import RowSGD
 from zoo.shapes import IGNORED, Contexts, Negatives, Vectors, Words, WordVectors
 from zoo.task import Step
 from zoo.training.finite import check_loss
-from zoo.training.ranks import in_turn, of_all_ranks
+from zoo.training.manual_optimization import refuse_options, step_schedules, without_monitor
+from zoo.training.ranks import FixedDraws
 from zoo.training.running_means import at_least_one
 from zoo.word_embedding.bags import Bags
 from zoo.word_embedding.objectives import (
@@ -84,8 +85,7 @@ class PredictiveEmbedding(WordEmbedding):
         self.output = nn.Embedding(vocab_size, embed_dim)
         nn.init.zeros_(self.output.weight)
         self._chooser: NegativeSampling | HierarchicalSoftmax | None = None
-        self._generator = Generator()
-        self._together = False  # whether all processes evaluate a batch now
+        self._draws = FixedDraws()
 
     def begin(self, num_rows: int) -> nn.Embedding:
         """A table of inputs, drawn as word2vec draws them."""
@@ -116,11 +116,10 @@ class PredictiveEmbedding(WordEmbedding):
     def choose(self, batch: Batch, mini_batches: int = 1) -> Choices:
         """What is to be told of each pair: in evaluation by a generator of its own."""
         pairs = self.targets(batch)
-        if len(batch) == 2 and self._together:
-            return self._chosen_together(pairs)
         if len(batch) == 2:
-            own = None if self.training else self._generator
-            return self.chooser.choices(pairs, mini_batches, own)
+            if self.training or isinstance(self.chooser, HierarchicalSoftmax):
+                return self.chooser.choices(pairs, mini_batches)
+            return among(pairs, self._draws.rows(pairs.counts.tolist(), self.chooser.draw))
         negatives = batch[2][batch[1] != IGNORED]
         wrong = self.objective != "negative_sampling" or self.shared_negatives
         if wrong or len(negatives) != len(pairs.rows):
@@ -129,15 +128,6 @@ class PredictiveEmbedding(WordEmbedding):
                 "none shared: --data.negatives 0"
             )
         return among(pairs, negatives, mini_batches)
-
-    def _chosen_together(self, pairs: Bags) -> Choices:
-        """Draws for the batch that all processes evaluate now: the same on any number of them."""
-        if not isinstance(self.chooser, NegativeSampling):
-            return self.chooser.choices(pairs)
-        counts = in_turn(of_all_ranks(pairs.counts.tolist()))
-        drawn = self.chooser.draw(sum(counts), self.num_negatives, generator=self._generator)
-        own = drawn.split(counts)[self.global_rank :: self.trainer.world_size]
-        return among(pairs, torch.cat([drawn[:0], *own]))
 
     @property
     def chooser(self) -> NegativeSampling | HierarchicalSoftmax:
@@ -162,17 +152,15 @@ class PredictiveEmbedding(WordEmbedding):
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self._generator = Generator(self.device).manual_seed(0)
+        self._draws.restart(self.device)
 
     on_test_epoch_start = on_validation_epoch_start
 
-    def _measure(self, batch: Batch) -> dict[str, Any] | None:
-        self._together = self.trainer.world_size > 1
-        if self._together and not len(batch[0]):
-            self.choose(batch)
-        measured = super()._measure(batch)
-        self._together = False
-        return measured
+    def measure(self, batch: Batch) -> dict[str, Any] | None:
+        with self._draws.shared(self.trainer.world_size):
+            if not len(batch[0]):
+                self.choose(batch)  # for the other ranks
+            return super().measure(batch)
 
     # Rows in place
 
@@ -187,29 +175,29 @@ class PredictiveEmbedding(WordEmbedding):
         trainer = self.trainer
         if trainer.world_size > 1:
             raise InputError("RowSGD trains in one process: --trainer.devices 1")
-        for wrong, way_out in (
-            (trainer.gradient_clip_val, "clips nothing: leave out --trainer.gradient_clip_val"),
-            (trainer.accumulate_grad_batches > 1, "accumulates none: take --data.batch_size"),
-            (trainer.scaler, "scales no loss: --trainer.precision bf16-mixed or 32-true"),
-        ):
-            if wrong:
-                raise InputError(f"RowSGD {way_out}, or another --model.optimizer")
-        if optimizer is not configured:
-            del configured["lr_scheduler"]["monitor"]  # which Lightning would say it does not read
-        return configured
+        refuse_options(
+            "RowSGD",
+            {
+                "clips nothing: leave out --trainer.gradient_clip_val": trainer.gradient_clip_val,
+                "accumulates none: take --data.batch_size": trainer.accumulate_grad_batches > 1,
+                "scales no loss: --trainer.precision bf16-mixed or 32-true": trainer.scaler,
+            },
+            otherwise=", or another --model.optimizer",
+        )
+        return without_monitor(configured)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if self.automatic_optimization:
             return super().training_step(batch, batch_idx)
         optimizer: Any = self.optimizers()
         loss = optimizer.step(closure=partial(self._descend, batch))
-        self.step_schedules("step")
+        step_schedules(self, "step")
         return loss
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
         if not self.automatic_optimization:
-            self.step_schedules("epoch")
+            step_schedules(self, "epoch")
 
     def _descend(self, batch: Batch) -> Tensor:
         """Steps down mini-batch by mini-batch; the mean loss of a choice, each before its step."""

@@ -13,6 +13,8 @@ from torch import Tensor
 from zoo.errors import InputError
 from zoo.shapes import WordVectors
 from zoo.task import Task
+from zoo.training.corpus import corpus_of
+from zoo.word_embedding.corpus import CountedWords, WithQueries
 from zoo.word_embedding.pictures import WordMap
 from zoo.word_embedding.queries import evaluate
 
@@ -51,10 +53,10 @@ class WordEmbedding(Task):
         Raises:
             InputError: They are of another number of words.
         """
-        corpus: Any = getattr(self.trainer, "datamodule", None)
-        counts = getattr(corpus, "word_counts", None)
-        if stage != "fit" or counts is None:
+        corpus = corpus_of(self.trainer, CountedWords)
+        if stage != "fit" or corpus is None:
             return
+        counts = corpus.word_counts
         if len(counts) != len(self.word_counts):
             raise InputError(
                 f"vocab_size is {len(self.word_counts):,} and the corpus has {len(counts):,} words"
@@ -64,10 +66,9 @@ class WordEmbedding(Task):
     def pictures(self, folder: Path) -> list[Callback]:
         return [WordMap(folder)]
 
-    def _log_means(self, stage: str) -> None:
-        super()._log_means(stage)
-        corpus: Any = getattr(self.trainer, "datamodule", None)
-        queries = getattr(corpus, "word_queries", None)
-        if queries is not None:
+    def log_means(self, stage: str) -> None:
+        super().log_means(stage)
+        corpus = corpus_of(self.trainer, WithQueries)
+        if corpus and (queries := corpus.word_queries) is not None:
             found = evaluate(self.table().detach(), corpus.vocab.index, queries)
             self.log_dict({f"{stage}/{name}": value for name, value in found.items()})

@@ -11,9 +11,10 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.tuner import Tuner
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 
 from zoo.errors import InputError, NonFiniteError
+from zoo.training.optimization import evaluates_repeatedly
 
 BEGINNING = 10  # steps, whose losses are those before the rate matters
 WIDTH = 4.0  # standard deviation of the smoothing, in steps
@@ -126,7 +127,7 @@ def _refuse(model: Any, optimizer: Any) -> None:
         reason = f"{name} steps its optimizers itself"
     elif "lr" not in optimizer.param_groups[0]:
         reason = f"{name} counts, and descends nothing"
-    elif hasattr(optimizer, "objective") or isinstance(optimizer, LBFGS):
+    elif evaluates_repeatedly(optimizer):
         reason = f"{kind} takes its steps' lengths from the second order; 1 is its rate"
     if reason:
         raise InputError(f"there is no learning rate to find: {reason}")

@@ -1,13 +1,18 @@
-"""What a language model writes as it learns: a line after each validation."""
+"""What a language model writes as it learns, and which tokens surprise it."""
 
+from math import log
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from zoo.language_modeling.corpus import Text
 from zoo.language_modeling.sampling import sample
+from zoo.training.corpus import corpus_of
+from zoo.training.text_pictures import FirstRows, draw_text
 
 PROMPT, LENGTH = 16, 48  # tokens
 UNK = "<unk>"  # as corpora spell what is in no vocabulary
@@ -17,7 +22,8 @@ class TextSamples(Callback):
     """Writes `samples.txt`: how the model goes on from the first held-out tokens.
 
     The most probable token each time but for <unk>, so that only learning changes the text; a bar
-    parts it from what was given. Does nothing where the corpus has no vocabulary (`vocab`).
+    parts it from what was given. Does nothing where the corpus has no vocabulary (`vocab`) or
+    tokenizer.
 
     Args:
         folder: Where the file goes.
@@ -48,13 +54,13 @@ class TextSamples(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """After the last batch, when the weights are still those that were measured."""
-        corpus: Any = getattr(trainer, "datamodule", None)
+        corpus = corpus_of(trainer, Text)
         last = batch_idx + 1 == trainer.num_val_batches[dataloader_idx]
         wanted = last and trainer.is_global_zero and not trainer.sanity_checking
-        if not wanted or self.prompt is None or not hasattr(corpus, "vocab"):
+        if not wanted or self.prompt is None or corpus is None:
             return
         model: Any = pl_module
-        barred = [corpus.vocab.index[UNK]] if UNK in corpus.vocab else []
+        barred = [corpus.vocab.index[UNK]] if UNK in corpus.vocab.index else []
         written = sample(model, self.prompt, LENGTH, temperature=0.0, barred=barred)
         gap = "" if corpus.tokenizer == "char" else " "
         begun, rest = (
@@ -67,3 +73,21 @@ class TextSamples(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_text("val/sample", columns=["epoch", "text"], data=[[str(epoch), rest]])
+
+
+class TextPictures(FirstRows):
+    """Writes `<stage>_surprise.png`: a text with how much each token surprised the model.
+
+    Does nothing where the corpus has no vocabulary (`vocab`) or tokenizer.
+    """
+
+    def show(
+        self, trainer: Trainer, tokens: Tensor, targets: Tensor, predictions: Tensor
+    ) -> dict[str, Figure]:
+        corpus = corpus_of(trainer, Text)
+        if corpus is None:
+            return {}
+        gap = 0 if corpus.tokenizer == "char" else 1
+        texts = corpus.vocab.tokens(targets.tolist())
+        surprises = (-predictions / log(len(corpus.vocab))).tolist()  # 1: as if all were alike
+        return {"surprise": draw_text(texts, surprises, "the darker, the less expected", gap)}

@@ -1,0 +1,221 @@
+"""What a run descends by: optimizers, schedules, and what they work on.
+
+An optimizer gets groups of parameters, or, of second order, the loss as a function of them.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Any, Literal
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim import LBFGS, Optimizer
+
+from zoo.errors import InputError
+from zoo.training.corpus import datamodule_of
+
+
+def optimizer_of(
+    trainer: Trainer, make_optimizer: OptimizerCallable, parameters: Any, weight_decay: float
+) -> Optimizer:
+    """Makes an optimizer and checks that it can train as the trainer is set.
+
+    Args:
+        trainer: Trainer that steps it.
+        make_optimizer: Makes the optimizer from the parameters.
+        parameters: Parameters, or groups of them.
+        weight_decay: Weight decay that the optimizer is to apply.
+
+    Raises:
+        InputError: The optimizer has no weight decay, needs a single process, or takes no
+            micro-batches.
+    """
+    optimizer = make_optimizer(parameters)
+    name = type(optimizer).__name__
+    if weight_decay and "weight_decay" not in optimizer.defaults:
+        raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
+    if evaluates_repeatedly(optimizer) and trainer.accumulate_grad_batches > 1:
+        raise InputError(
+            f"{name} looks at a whole batch several times in a step: leave out "
+            "--trainer.accumulate_grad_batches"
+        )
+    if is_second_order(optimizer) and trainer.world_size > 1:
+        raise InputError(f"{name} trains in one process: --trainer.devices 1")
+    return optimizer
+
+
+def is_second_order(optimizer: Any) -> bool:
+    """Returns whether an optimizer, or a class of them, asks for the loss itself (`objective`)."""
+    return hasattr(optimizer, "objective")
+
+
+def evaluates_repeatedly(optimizer: Optimizer) -> bool:
+    """Returns whether a step of an optimizer evaluates the loss of its batch several times."""
+    return is_second_order(optimizer) or isinstance(optimizer, LBFGS)
+
+
+def with_schedule(
+    optimizer: Optimizer,
+    make_scheduler: LRSchedulerCallable | None,
+    length: Callable[[], int],
+    interval: Literal["epoch", "step"],
+    monitor: str | None,
+) -> Any:
+    """Returns an optimizer with its learning-rate schedule as Lightning takes them.
+
+    Args:
+        optimizer: The optimizer; the learning-rate ratios of its groups are applied.
+        make_scheduler: Makes the schedule from the optimizer; None for none.
+        length: Number of its steps, for a schedule that takes `total_steps` and was given none.
+        interval: Whether it steps after each epoch or after each step.
+        monitor: Metric that a schedule watches where it names none of its own.
+    """
+    if make_scheduler is None:
+        apply_lr_ratios(optimizer)
+        return optimizer
+    given = {"total_steps": length()} if _wants_length(make_scheduler) else {}
+    scheduler = make_scheduler(optimizer, **given)
+    apply_lr_ratios(optimizer)
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {
+            "scheduler": scheduler,
+            "interval": interval,
+            "monitor": getattr(scheduler, "monitor", monitor),
+        },
+    }
+
+
+def _wants_length(scheduler: LRSchedulerCallable) -> bool:
+    """Returns whether a schedule takes `total_steps` and was given no length."""
+    given = getattr(scheduler, "keywords", {})
+    if "total_steps" in given:
+        return given["total_steps"] is None and given.get("epochs") is None
+    length = inspect.signature(scheduler).parameters.get("total_steps")
+    return length is not None and length.default is None and "epochs" not in given
+
+
+def refuse_outlasting(trainer: Trainer, length: Callable[[], int]) -> None:
+    """Refuses a run longer than its schedules, whose length a checkpoint brings with it.
+
+    Raises:
+        InputError: A schedule ends before the run.
+    """
+    for config in trainer.lr_scheduler_configs:
+        steps = getattr(config.scheduler, "total_steps", None)
+        if steps is not None and steps < length():
+            raise InputError(
+                f"the learning-rate schedule ends after {steps} steps and the run has {length()}: "
+                "resume with the length it was begun with, or without it "
+                "(--model.lr_scheduler null)"
+            )
+
+
+def optimizer_steps(trainer: Trainer) -> int:
+    """Returns the number of optimizer steps of a run."""
+    epochs = trainer.max_epochs or 0
+    if datamodule_of(trainer) is None or epochs < 1:
+        return int(trainer.estimated_stepping_batches)
+    steps = ceil(batches_per_epoch(trainer) / trainer.accumulate_grad_batches) * epochs
+    return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps
+
+
+def batches_per_epoch(trainer: Trainer) -> int | float:
+    """Returns the number of training batches of an epoch.
+
+    Asked of a loader of the corpus's own, where there is one: Trainer, asked before training, would
+    have the workers of its loader begin to read, and a resumed run would get the first batches
+    once more.
+    """
+    corpus = datamodule_of(trainer)
+    if corpus is None:
+        return trainer.num_training_batches
+    found = len(corpus.train_dataloader())
+    limit = trainer.limit_train_batches
+    if limit is None:
+        return found
+    return min(limit, found) if isinstance(limit, int) else int(limit * found)
+
+
+def parameter_groups(
+    module: nn.Module, weight_decay: float, lr_ratio: Callable[[str], float]
+) -> Iterable[Any]:
+    """All parameters, or apart those that decay and those that do not, and each ratio.
+
+    Parameters of two or more dimensions are weights and decay; biases, and the gains of
+    normalisation, have one. The first groups are those of ratio 1, if there are any.
+
+    Args:
+        module: Whose parameters.
+        weight_decay: Of the weights.
+        lr_ratio: By what the learning rate of the parameter of a name is multiplied.
+    """
+    parameters = [(p, lr_ratio(name)) for name, p in module.named_parameters()]
+    if not weight_decay and all(ratio == 1 for _, ratio in parameters):
+        return module.parameters()
+    groups: dict[tuple[bool, float, bool], dict[str, Any]] = {}
+    for parameter, ratio in parameters:
+        apart = bool(weight_decay) and parameter.ndim <= 1
+        group = groups.setdefault((ratio != 1, ratio, apart), {"params": []})
+        group["params"].append(parameter)
+        if weight_decay:
+            group["weight_decay"] = 0.0 if apart else weight_decay
+        if ratio != 1:
+            group["lr_ratio"] = ratio
+    return [groups[key] for key in sorted(groups)]
+
+
+def apply_lr_ratios(optimizer: Optimizer) -> None:
+    """Multiplies the learning rate of each group that has a ratio, and notes the rate before."""
+    for group in optimizer.param_groups:
+        if "lr_ratio" in group:
+            group["scheduled_lr"] = group["lr"]
+            group["lr"] = group["scheduled_lr"] * group["lr_ratio"]
+
+
+@contextmanager
+def without_lr_ratios(optimizer: Optimizer) -> Iterator[None]:
+    """For the step of a schedule, which is the same for all groups: the ratios are taken out.
+
+    So they hold at each step whatever the schedule is: one with rates of its own (OneCycleLR), with
+    a floor (CosineAnnealingLR), or that goes on from the last rate (StepLR).
+    """
+    for group in optimizer.param_groups:
+        if "lr_ratio" in group:
+            group["lr"] = group["scheduled_lr"]
+    yield
+    apply_lr_ratios(optimizer)
+
+
+class BatchObjective:
+    """The loss of a batch as a function of a task's parameters, for second-order methods.
+
+    Args:
+        task: Its `step` gives the loss.
+
+    Attributes:
+        batch: The batch at hand.
+    """
+
+    def __init__(self, task: nn.Module) -> None:
+        self.loss = _Loss(task)
+        self.batch: Any = None
+
+    def __call__(self, parameters: list[Tensor]) -> Tensor:
+        names = [name for name, _ in self.loss.named_parameters()]
+        return functional_call(self.loss, dict(zip(names, parameters, strict=True)), (self.batch,))
+
+
+class _Loss(nn.Module):
+    """The loss of a task as a module's output, which is what torch.func can differentiate."""
+
+    def __init__(self, task: Any) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.task.step(batch).loss
