@@ -87,6 +87,8 @@ class Task(LightningModule):
     signatures: Mapping[str, str] = {}  # of metrics that are computed in many ways: in which
     one_process = False  # whether it trains in one process alone
     manual_optimization = False  # whether it steps its optimizers itself, whatever they are
+    example_sizes: Mapping[str, Any] = {}  # arguments and sizes of what its header describes
+    reads_values = False  # whether `forward` looks at values, which the meta device has none of
     not_exported: str = ""  # why there is no graph of it, as in "X looks its counts up, which ..."
 
     def __init__(
@@ -122,6 +124,15 @@ class Task(LightningModule):
     def step(self, batch: Any) -> Step:
         """Loss and metrics of one batch; a family's task writes it."""
         raise TypeError(f"{type(self).__name__} does not say what a step is")
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Any, ...]:
+        """Returns a batch of random rows of its `example_sizes`; a family's task writes it."""
+        raise TypeError(f"{cls.__name__} does not say what a batch is")
+
+    def forward_inputs(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Returns what `forward` takes of a batch: its first parts, as many as it has arguments."""
+        return batch[: len(inspect.signature(self.forward).parameters)]
 
     def derived(self, means: dict[str, Tensor]) -> dict[str, Tensor]:
         """The means over rows, and what follows from them (a root, an exponential)."""

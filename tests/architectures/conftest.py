@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from torchvision.models.vgg import cfgs, make_layers
 
 from datamodules import FashionMNIST
-from tests.conftest import quiet_trainer
+from tests.conftest import imported, quiet_trainer
 from zoo.catalogue import arguments, definitions
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
 from zoo.examples import build
@@ -177,9 +177,9 @@ def narrow(definition, **options):
         options["negative_ratio"] = None  # so that all anchors count
     if "features" in known:
         options |= JUDGE
-    model = build(
-        definition, **({"width_ratio": 1 / 16} if "width_ratio" in known else {}), **options
-    )
+    if "width_ratio" in known:
+        options["width_ratio"] = 1 / 16
+    model = build(imported(definition.class_path), **options)
     if definition.family == "word_embedding":
         model.word_counts.fill_(1)  # as a corpus would
         if "num_negatives" in known:

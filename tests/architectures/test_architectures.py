@@ -1,6 +1,8 @@
 """Every architecture: its header is true, every parameter learns, a checkpoint round-trips."""
 
+import inspect
 import math
+import re
 
 import pytest
 import torch
@@ -8,77 +10,58 @@ from torch.utils.data import DataLoader
 
 import zoo
 from tests.architectures.conftest import narrow
-from tests.conftest import all_architectures, quiet_trainer, tensors
-from zoo.examples import build, device, example, shapes, vocab_size
+from tests.conftest import all_architectures, imported, quiet_trainer, tensors
+from zoo.examples import build, device
 from zoo.image_classification.batch_norm_lenet import BatchNormLeNet
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.mlp import MLP
-from zoo.shapes import IGNORED
+
+SHAPES = re.compile(r"\((batch)?,? ?([\d, ]*)\)(?: of ([\d,]+) tokens)?")
+
+
+def small(definition) -> bool:
+    """Whether a row of an example has few values."""
+    rows, *_ = imported(definition.class_path).example()
+    return rows.numel() <= 3 * 32 * 32
+
 
 ALL = all_architectures()
 IMAGES = [d for d in ALL if d.family == "image_classification"]
 OF_ROWS = [d for d in ALL if d.family != "optimization"]  # whose output has a row for each input's
 TEXTS = [d for d in ALL if {"vocab_size", "source_vocab_size"} & set(d.arguments)]
-QUICK = [d for d in ALL if math.prod(shapes(d)[0]) <= 3 * 32 * 32]  # to train for a few steps
+QUICK = [d for d in ALL if small(d)]  # to train for a few steps
 DRAWN = [d for d in ALL if d.family == "word_embedding"]  # answers, anew for each step
 GAMES = [d for d in ALL if d.family == "generation"]  # which nobody wins
 COUNTED = [d for d in TEXTS if "order" in d.arguments]  # and not descended
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
 def batch(definition, rows=4):
-    """Inputs and answers of the family, drawn at random."""
-    inputs, outputs = shapes(definition)
-    generator = torch.Generator().manual_seed(0)
-    if definition in TEXTS:
-        tokens = torch.randint(vocab_size(definition), (rows, *inputs), generator=generator)
-        if definition.family == "word_embedding":
-            others = torch.randint(9, example(definition, rows)[1].shape, generator=generator)
-            counts = torch.rand(rows, generator=generator) + 0.5
-            return (tokens, others, counts) if others.ndim == 1 else (tokens, others)
-        targets = torch.randint(outputs[-1], (rows, *inputs), generator=generator)
-        lengths = torch.full((rows,), *inputs)
-        return {
-            "translation": (tokens, lengths, targets, lengths),
-            "text_classification": (tokens, lengths, targets[:, 0]),
-        }.get(definition.family, (tokens, targets))
-    drawn = torch.randn(rows, *inputs, generator=generator)
-    answers = {
-        "image_classification": lambda: (torch.randint(outputs[0], (rows,), generator=generator),),
-        "regression": lambda: (torch.randn(rows, generator=generator),),
-        "optimization": tuple,
-        "object_detection": lambda: boxes_and_labels(rows, generator),
-        "generation": tuple,
-        "style_transfer": lambda: (torch.randn(1, 3, 48, 64, generator=generator),),
-    }
-    if definition in GAMES:
-        drawn = torch.randn(rows, *outputs, generator=generator).tanh()
-    return (drawn, *answers[definition.family]())
-
-
-def boxes_and_labels(rows, generator):
-    """Three boxes a picture, of which the last row of all but the first picture is none."""
-    corners = torch.rand(rows, 3, 2, 2, generator=generator).sort(2).values
-    labels = torch.zeros(rows, 3, dtype=torch.int64)
-    labels[1:, 2] = IGNORED
-    return corners.flatten(2), labels
-
-
-def inputs_of(definition, rows):
-    """What `forward` takes of a batch, or noise."""
-    if definition in GAMES:
-        return (torch.randn(len(rows[0]), *shapes(definition)[0]),)
-    return rows[: len(example(definition))]
+    return imported(definition.class_path).example(rows)
 
 
 @pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
 def test_header_is_true(definition):
-    _, outputs = shapes(definition)
-    with device(definition):
-        model = build(definition)
-        found = model(*example(definition, rows=4)).shape
+    cls = imported(definition.class_path)
+    with device(cls):
+        model = build(cls)
+        given = model.forward_inputs(cls.example(rows=4))
+        output = model(*given)
     size = sum(p.numel() for p in model.parameters())
     assert definition.header["Size"] == f"{size:,} parameters"
-    assert found == (() if outputs is None else (4, *outputs))
+    names = inspect.signature(model.forward).parameters
+    told = [part for name, part in zip(names, given, strict=False) if "lengths" not in name]
+    header = SHAPES.findall(definition.header["Shapes"])
+    assert len(header) == len(told) + 1
+    for part, (rows, sizes, tokens) in zip([*told, output], header, strict=True):
+        wanted = [int(number) for number in sizes.split(",") if number.strip()]
+        assert [*part.shape] == [4] * bool(rows) + wanted
+        if tokens:
+            assert int(tokens.replace(",", "")) == next(iter(cls.example_sizes.values()))
 
 
 @pytest.mark.parametrize("definition", ALL, ids=lambda d: d.name)
@@ -109,7 +92,7 @@ def test_predictions_and_buffers_hold_on_to_no_graph(definition):
 @pytest.mark.parametrize("definition", OF_ROWS, ids=lambda d: d.name)
 def test_output_is_a_function_of_each_row_alone(definition):
     model = narrow(definition).eval()
-    given = inputs_of(definition, batch(definition))
+    given = model.forward_inputs(batch(definition))
     some = model(*(part[1:3] for part in given))
     torch.testing.assert_close(model(*given)[1:3], some, rtol=1e-4, atol=1e-5)
 
@@ -118,8 +101,9 @@ def test_output_is_a_function_of_each_row_alone(definition):
     "definition", [d for d in QUICK if d not in COUNTED + DRAWN + GAMES], ids=lambda d: d.name
 )
 def test_overfits_one_batch(definition):
-    torch.manual_seed(0)
-    model = build(definition, **({"dropout": 0.0} if definition in TEXTS else {}))
+    model = build(
+        imported(definition.class_path), **({"dropout": 0.0} if definition in TEXTS else {})
+    )
     images = definition in IMAGES
     rows = batch(definition, rows=16 if images else 2)
     if definition.family == "optimization":
@@ -151,7 +135,7 @@ def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
     loaded = zoo.load(tmp_path / "model.ckpt")
     assert type(loaded) is type(model)
     assert not loaded.training
-    given = inputs_of(definition, rows)
+    given = model.forward_inputs(rows)
     torch.testing.assert_close(loaded(*given), model.eval()(*given), rtol=0, atol=0)
     again = type(model).load_from_checkpoint(tmp_path / "model.ckpt")
     torch.testing.assert_close(again.eval()(*given), model(*given), rtol=0, atol=0)
@@ -160,7 +144,7 @@ def test_checkpoint_round_trips_as_plain_data(definition, tmp_path):
 def test_initial_loss_is_that_of_a_guess():
     for definition in [d for d in IMAGES if d in QUICK]:
         torch.manual_seed(0)
-        loss = build(definition).step(batch(definition, rows=64)).loss
+        loss = build(imported(definition.class_path)).step(batch(definition, rows=64)).loss
         assert math.log(10) * 0.7 < loss < math.log(10) * 1.6, definition.name
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.conftest import all_architectures, all_recipes, fails, shrunk
+from tests.conftest import all_architectures, all_recipes, fails, imported, shrunk
 from zoo.catalogue import recipes
 from zoo.cli.compose import compose
 from zoo.cli.main import main
@@ -209,8 +209,9 @@ def quickly(monkeypatch):
 
 
 def compilable(definition) -> bool:
-    with device(definition):
-        return bool(networks(build(definition)))
+    cls = imported(definition.class_path)
+    with device(cls):
+        return bool(networks(build(cls)))
 
 
 def test_compiled_networks_learn_the_same_and_keep_their_names(quickly, monkeypatch):

@@ -9,7 +9,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from zoo.catalogue import RECIPES, Recipe, architectures, imported
+from zoo.catalogue import RECIPES, Recipe, imported
 from zoo.cli.experiment import Experiment
 from zoo.cli.names import listed, suggestion
 from zoo.errors import InputError
@@ -130,12 +130,11 @@ def _compile(experiment: Experiment) -> str:
     from zoo.examples import build, device
     from zoo.training.compiled import networks, nothing_to_compile
 
-    path = experiment.config["model"]["class_path"]
-    definition = next((d for d in architectures().values() if d.class_path == path), None)
-    if definition is None:
+    model = _model(experiment)
+    if "example_sizes" not in vars(model):  # a user's own
         return ""
-    with device(definition):
-        return "" if networks(build(definition)) else nothing_to_compile(definition.name)
+    with device(model):
+        return "" if networks(build(model)) else nothing_to_compile(model.__name__)
 
 
 def _model(experiment: Experiment) -> Any:

@@ -9,7 +9,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from zoo.catalogue import definitions
 from zoo.checkpoints.checkpoint import corpus_state, model_arguments
 from zoo.errors import InputError
 from zoo.export.inputs import Subject, unknown
@@ -26,13 +25,11 @@ def graph_of(model: Any, checkpoint: dict[str, Any], path: Any) -> Graph:
         name = type(model).__name__
         raise InputError(f"{path}: {name} {model.not_exported}: --format safetensors keeps it")
     classes = type(model).__mro__
-    paths = [f"{cls.__module__}.{cls.__qualname__}" for cls in classes]
-    definition = next((definitions()[path] for path in paths if path in definitions()), None)
     packages = [cls.__module__.rpartition(".")[0] for cls in classes]
     rooms = [f"{package}.graph" for package in packages if package]
     room = next((name for name in rooms if find_spec(name)), None)
-    if definition is None or room is None:
+    if room is None:
         raise unknown(path, model)
     state = corpus_state(checkpoint) or {}
-    subject = Subject(model.eval(), definition, state, model_arguments(checkpoint), path)
+    subject = Subject(model.eval(), state, model_arguments(checkpoint), path)
     return import_module(room).graph(subject)

@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from zoo.catalogue import Definition
 from zoo.errors import InputError
-from zoo.examples import shapes, vocab_size
 from zoo.export.ports import Input, Sizes
 
 
@@ -16,21 +14,20 @@ class Subject(NamedTuple):
     """What a graph is made of: a trained model and what its checkpoint knows."""
 
     model: Any
-    definition: Definition
     state: dict[str, Any]
     arguments: dict[str, Any]
     path: Any
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an input, by the header of the architecture.
+        """Shape of a row of the first input, by the sizes of the architecture's example.
 
         Raises:
             InputError: It has none, as a user's own may.
         """
-        if "Shapes" not in self.definition.header:
+        if not self.model.example_sizes:
             raise unknown(self.path, self.model)
-        return shapes(self.definition)[0]
+        return tuple(self.model.example()[0].shape[1:])
 
     def steps(self) -> int:
         """Tokens of a row in training."""
@@ -96,8 +93,15 @@ def lengths_input(name: str, steps: str = "steps") -> Input:
 
 
 def vocab_of(subject: Subject, name: str) -> int:
-    """How many tokens there are, by an argument of the model."""
-    return subject.arguments.get(name) or vocab_size(subject.definition)
+    """Returns the number of tokens, by an argument of the model or the sizes of its example.
+
+    Raises:
+        InputError: It has neither.
+    """
+    size = subject.arguments.get(name) or subject.model.example_sizes.get(name)
+    if size is None:
+        raise unknown(subject.path, subject.model)
+    return size
 
 
 class Normalise(nn.Module):

@@ -71,6 +71,8 @@ class DCGAN(PictureGenerator):
         InputError: The pictures have another size, or labels are wanted and there are none.
     """
 
+    example_sizes = {"in_channels": 3, "image_size": 64, "latent_dim": 100}
+
     def __init__(
         self,
         in_channels: int,

@@ -48,6 +48,8 @@ class GAN(AdversarialGenerator):
         InputError: An argument is out of range.
     """
 
+    example_sizes = {"in_features": 2, "latent_dim": 2}
+
     def __init__(
         self,
         in_features: int,
@@ -77,6 +79,10 @@ class GAN(AdversarialGenerator):
                     nn.init.normal_(layer.weight, std=0.02)
                     nn.init.zeros_(layer.bias)
         self.assemble(*networks)
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Tensor]:
+        return (torch.randn(rows, cls.example_sizes["in_features"]),)
 
     def quality(self) -> dict[str, Tensor]:
         """How far mean and covariance of many samples are off."""

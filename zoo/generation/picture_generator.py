@@ -46,6 +46,11 @@ class PictureGenerator(AdversarialGenerator):
         self.feature_network, self.channels_last = feature_network, channels_last
         self._quality: SampleQuality | None = None
 
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Images]:
+        channels, side = (cls.example_sizes[name] for name in ("in_channels", "image_size"))
+        return (torch.randn(rows, channels, side, side).tanh(),)
+
     def pictures(self, folder: Path) -> list[Callback]:
         return [SampleGrids(folder)]
 

@@ -161,6 +161,9 @@ class AdversarialGenerator(Task):
         """Returns this rank's share of the noise of a batch that all ranks evaluate together."""
         return self._draws.rows([1] * rows, self.noise)
 
+    def forward_inputs(self, batch: Batch) -> tuple[Noise]:
+        return (self.noise(len(batch[0])),)
+
     def step(self, batch: Batch) -> Step:
         """Losses of both networks as they are; in evaluation the noise is always the same."""
         samples, *answers = batch

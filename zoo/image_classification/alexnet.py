@@ -19,7 +19,7 @@ from typing import Any, Literal
 from torch import nn
 
 from zoo.errors import InputError, in_bounds
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import IMAGENET, ImageClassifier
 from zoo.layers.initialisation import he_normal, near_zero
 from zoo.layers.scaling import scaled
 from zoo.shapes import Images, Logits
@@ -43,6 +43,8 @@ class AlexNet(ImageClassifier):
         width_ratio: Factor on all filters and dense widths.
         dropout: Probability of dropping an input of a hidden dense layer.
     """
+
+    example_sizes = IMAGENET
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from torch import nn
 
 from zoo.errors import InputError
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import FASHION_MNIST, ImageClassifier
 from zoo.layers.batch_norm import BatchNorm
 from zoo.shapes import Images, Logits
 
@@ -42,6 +42,8 @@ class BatchNormLeNet(ImageClassifier):
         pooling: max is the course's network.
         normalisation: torch's kernel, or the equation of `zoo.layers`, which is equal and slower.
     """
+
+    example_sizes = FASHION_MNIST
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import in_bounds
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import IMAGENET, ImageClassifier
 from zoo.layers.scaling import scaled
 from zoo.layers.stem import first_layers
 from zoo.shapes import Images, Logits
@@ -39,6 +39,8 @@ class DenseNet(ImageClassifier):
         stem: imagenet divides the side by 4; cifar, for small pictures, keeps it.
         width_ratio: Multiplies the growth and the channels of the stem, and so all others.
     """
+
+    example_sizes = IMAGENET
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from torch import nn
 
 from zoo.errors import InputError, in_bounds
 from zoo.image_classification.resnet import ResNet
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import IMAGENET, ImageClassifier
 from zoo.layers.dense import hidden_layers
 from zoo.layers.initialisation import he_normal, near_zero
 from zoo.layers.residual import DEPTHS
@@ -59,6 +59,8 @@ class FineTunedResNet(ImageClassifier):
     Raises:
         InputError: The weights cannot be read or are of another form, or a number does not fit.
     """
+
+    example_sizes = IMAGENET
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.errors import in_bounds
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import IMAGENET, ImageClassifier
 from zoo.layers.initialisation import he_normal
 from zoo.layers.scaling import scaled
 from zoo.shapes import Images, Logits
@@ -55,6 +55,8 @@ class GoogLeNet(ImageClassifier):
         width_ratio: Factor on all filters.
         dropout: Probability of dropping an input of the classifier.
     """
+
+    example_sizes = IMAGENET
 
     def __init__(
         self,

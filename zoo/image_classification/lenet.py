@@ -18,7 +18,7 @@ from typing import Any, Literal
 from torch import nn
 
 from zoo.errors import InputError
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import FASHION_MNIST, ImageClassifier
 from zoo.shapes import Images, Logits
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
@@ -35,6 +35,8 @@ class LeNet(ImageClassifier):
         activation: sigmoid is the classic network; relu trains faster and further.
         pooling: average is the classic network, max the usual companion of relu.
     """
+
+    example_sizes = FASHION_MNIST
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import FASHION_MNIST, ImageClassifier
 from zoo.layers.dense import hidden_layers
 from zoo.shapes import Images, Logits
 
@@ -31,6 +31,8 @@ class MLP(ImageClassifier):
         activation: Non-linearity after each hidden layer.
         dropout: Probability of dropping a hidden unit: one for all layers, or one for each.
     """
+
+    example_sizes = {**FASHION_MNIST, "in_features": 28 * 28}
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from torch import nn
 
 from zoo.errors import InputError, in_bounds
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import FASHION_MNIST, ImageClassifier
 from zoo.layers.initialisation import he_normal
 from zoo.layers.scaling import scaled
 from zoo.shapes import Images, Logits
@@ -33,6 +33,8 @@ class NiN(ImageClassifier):
         width_ratio: Factor on the filters of the first three blocks.
         dropout: Probability of dropping an input of the last block.
     """
+
+    example_sizes = {**FASHION_MNIST, "image_size": 224}
 
     def __init__(
         self,

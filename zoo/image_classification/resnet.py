@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import IMAGENET, ImageClassifier
 from zoo.layers.residual import DEPTHS, stage
 from zoo.layers.scaling import scaled
 from zoo.layers.stem import first_layers
@@ -34,6 +34,8 @@ class ResNet(ImageClassifier):
         stem: imagenet divides the side by 4; cifar, for small pictures, keeps it.
         width_ratio: Multiplies all numbers of channels.
     """
+
+    example_sizes = IMAGENET
 
     def __init__(
         self,

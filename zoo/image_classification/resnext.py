@@ -19,7 +19,7 @@ from typing import Any, Literal
 from torch import nn
 
 from zoo.errors import InputError, in_bounds
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import IMAGENET, ImageClassifier
 from zoo.layers.residual import bottleneck, stage
 from zoo.layers.scaling import scaled
 from zoo.layers.stem import first_layers
@@ -42,6 +42,8 @@ class ResNeXt(ImageClassifier):
         stem: imagenet divides the side by 4; cifar, for small pictures, keeps it.
         width_ratio: Multiplies all numbers of channels, those of a path too, not the paths.
     """
+
+    example_sizes = IMAGENET
 
     def __init__(
         self,

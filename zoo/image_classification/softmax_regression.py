@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from zoo.image_classification.task import ImageClassifier
+from zoo.image_classification.task import FASHION_MNIST, ImageClassifier
 from zoo.shapes import Images, Logits
 
 
@@ -24,6 +24,8 @@ class SoftmaxRegression(ImageClassifier):
         in_features: Values in a picture: channels x height x width.
         num_classes: Number of classes.
     """
+
+    example_sizes = {**FASHION_MNIST, "in_features": 28 * 28}
 
     def __init__(self, in_features: int, num_classes: int, **task: Any) -> None:
         super().__init__(**task)

@@ -16,6 +16,9 @@ from zoo.image_classification.pictures import ClassificationPictures
 from zoo.shapes import Features, Images, Labels, Logits, Shares
 from zoo.task import Step, Task
 
+IMAGENET = {"in_channels": 3, "image_size": 224, "num_classes": 1000}
+FASHION_MNIST = {"in_channels": 1, "image_size": 28, "num_classes": 10}
+
 
 class ImageClassifier(Task):
     """Base of the image classifiers: `forward` maps images to one logit a class.
@@ -70,6 +73,11 @@ class ImageClassifier(Task):
         if images.ndim == 4 and self.test_time_flip and not self.training:
             return (self(images) + self(images.flip(-1))) / 2
         return self(images)
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Images, Labels]:
+        channels, side, classes = (cls.example_sizes[name] for name in IMAGENET)
+        return torch.randn(rows, channels, side, side), torch.randint(classes, (rows,))
 
     def step(self, batch: tuple[Images | Features, Labels | Shares]) -> Step:
         images, labels = batch

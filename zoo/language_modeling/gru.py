@@ -20,6 +20,7 @@ from torch import nn
 
 from zoo.errors import InputError
 from zoo.language_modeling.recurrent import RecurrentLanguageModel
+from zoo.language_modeling.task import TIME_MACHINE
 from zoo.layers import recurrent as equations
 
 
@@ -35,6 +36,8 @@ class GRU(RecurrentLanguageModel):
     Raises:
         InputError: The reset is to be where torch's kernel has none.
     """
+
+    example_sizes = TIME_MACHINE
 
     def __init__(
         self, vocab_size: int, reset: Literal["after", "before"] = "after", **recurrent: Any

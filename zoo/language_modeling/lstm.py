@@ -23,6 +23,7 @@ from typing import Any
 from torch import nn
 
 from zoo.language_modeling.recurrent import RecurrentLanguageModel
+from zoo.language_modeling.task import TIME_MACHINE
 from zoo.layers import recurrent as equations
 
 
@@ -34,6 +35,7 @@ class LSTM(RecurrentLanguageModel):
         recurrent: Arguments of every recurrent language model.
     """
 
+    example_sizes = TIME_MACHINE
     num_states = 2
 
     def __init__(self, vocab_size: int, **recurrent: Any) -> None:

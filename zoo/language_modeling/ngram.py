@@ -26,7 +26,7 @@ from zoo.language_modeling.ngram_counts import (
     no_counts,
     tails,
 )
-from zoo.language_modeling.task import LanguageModel
+from zoo.language_modeling.task import TIME_MACHINE, LanguageModel
 from zoo.shapes import IGNORED, State, TokenLogits, Tokens
 from zoo.task import Step
 
@@ -60,6 +60,7 @@ class NGram(LanguageModel):
         InputError: A setting is out of bounds.
     """
 
+    example_sizes = TIME_MACHINE
     not_exported = "looks its counts up, which no graph of tensors can"
 
     def __init__(

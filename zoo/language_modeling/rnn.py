@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from zoo.language_modeling.recurrent import RecurrentLanguageModel
+from zoo.language_modeling.task import TIME_MACHINE
 from zoo.layers import recurrent as equations
 
 
@@ -27,6 +28,8 @@ class RNN(RecurrentLanguageModel):
         vocab_size: Number of tokens.
         recurrent: Arguments of every recurrent language model.
     """
+
+    example_sizes = TIME_MACHINE
 
     def __init__(self, vocab_size: int, **recurrent: Any) -> None:
         super().__init__(vocab_size, **recurrent)

@@ -16,6 +16,8 @@ from zoo.language_modeling.pictures import TextPictures, TextSamples
 from zoo.shapes import IGNORED, State, TokenLogits, Tokens
 from zoo.task import Step, Task
 
+TIME_MACHINE = {"vocab_size": 28, "num_steps": 35}
+
 
 class LanguageModel(Task):
     """Base of the language models: `begin` and `advance` say what a text is read with.
@@ -54,6 +56,12 @@ class LanguageModel(Task):
     def forward(self, tokens: Tokens) -> TokenLogits:
         """Logits of the token after each, of texts read from their beginning."""
         return self.advance(tokens, self.begin(len(tokens)))[0]
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Tokens, Tokens]:
+        size = rows, cls.example_sizes["num_steps"]
+        tokens, targets = torch.randint(cls.example_sizes["vocab_size"], (2, *size))
+        return tokens, targets
 
     def step(self, batch: tuple[Tokens, Tokens]) -> Step:
         tokens, targets = batch

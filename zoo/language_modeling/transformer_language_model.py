@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError, in_bounds
-from zoo.language_modeling.task import LanguageModel
+from zoo.language_modeling.task import TIME_MACHINE, LanguageModel
 from zoo.layers.attention import sinusoids
 from zoo.layers.transformer import TransformerBlock
 from zoo.shapes import State, TokenLogits, Tokens
@@ -45,6 +45,8 @@ class TransformerLanguageModel(LanguageModel):
         InputError: The arguments contradict one another, or a batch has longer rows than
             `context_size`.
     """
+
+    example_sizes = TIME_MACHINE
 
     def __init__(
         self,

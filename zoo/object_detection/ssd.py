@@ -19,7 +19,7 @@ from torch import nn
 from zoo.errors import InputError, in_bounds
 from zoo.layers.stem import convolution
 from zoo.object_detection.multibox_head import MultiBoxHead, kinds_of
-from zoo.object_detection.task import Detector
+from zoo.object_detection.task import BANANAS, Detector
 from zoo.pretrained import backbones
 from zoo.shapes import FeatureMaps, Images
 
@@ -43,6 +43,8 @@ class SSD(Detector):
     Raises:
         InputError: The backbone cannot be had, or has more maps than there are sizes.
     """
+
+    example_sizes = BANANAS
 
     def __init__(
         self,

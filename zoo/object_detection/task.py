@@ -18,7 +18,7 @@ from zoo.object_detection.detections import Detections, detect
 from zoo.object_detection.losses import BoxLoss, box_losses, class_losses, hardest
 from zoo.object_detection.multibox_head import MultiBoxHead
 from zoo.object_detection.pictures import DetectionPictures
-from zoo.shapes import AnchorOutputs, Anchors, Boxes, BoxLabels, FeatureMaps, Images
+from zoo.shapes import IGNORED, AnchorOutputs, Anchors, Boxes, BoxLabels, FeatureMaps, Images
 from zoo.task import Step, Task
 from zoo.training.ranks import in_turn, of_all_ranks
 from zoo.training.running_means import at_least_one
@@ -28,6 +28,7 @@ PRECISIONS = {"map_50": "map_50", "map": "map"}  # as logged, as torchmetrics ca
 # The sides of anchors in the course's TinySSD, on five maps.
 SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))
 RATIOS = (1.0, 2.0, 0.5)
+BANANAS = {"in_channels": 3, "image_size": 256, "num_classes": 1}
 
 
 def single(values: Tensor) -> Tensor:
@@ -129,6 +130,14 @@ class Detector(Task):
             ]
             self._anchors[key] = torch.cat(found).to(images.device)
         return self._anchors[key]
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Images, Boxes, BoxLabels]:
+        channels, side, classes = (cls.example_sizes[name] for name in BANANAS)
+        corners = torch.rand(rows, 3, 2, 2).sort(2).values
+        labels = torch.randint(classes, (rows, 3))
+        labels[1:, 2] = IGNORED  # fewer boxes than in the first picture
+        return torch.randn(rows, channels, side, side), corners.flatten(2), labels
 
     def step(self, batch: tuple[Images, Boxes, BoxLabels]) -> Step:
         images, boxes, labels = batch

@@ -18,7 +18,7 @@ from zoo.errors import InputError
 from zoo.layers.scaling import scaled
 from zoo.layers.stem import convolution
 from zoo.object_detection.multibox_head import MultiBoxHead, kinds_of
-from zoo.object_detection.task import Detector
+from zoo.object_detection.task import BANANAS, Detector
 from zoo.shapes import FeatureMaps, Images
 
 
@@ -31,6 +31,8 @@ class TinySSD(Detector):
         width_ratio: Multiplies all numbers of channels.
         detector: Arguments of every detector.
     """
+
+    example_sizes = BANANAS
 
     def __init__(
         self, in_channels: int, num_classes: int, width_ratio: float = 1.0, **detector: Any

@@ -73,6 +73,7 @@ class Surface(Task):
         task: Arguments of every task.
     """
 
+    example_sizes = {"dimensions": 2}
     metric_names = ("value",)
     not_exported = "is a point on a surface and reads no input"
 
@@ -112,6 +113,10 @@ class Surface(Task):
     def value(self, point: Tensor) -> Tensor:
         """The function at points (..., dimensions) -> (...)."""
         return self.function.value(*point.unbind(-1))
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Features]:
+        return (torch.randn(rows, cls.example_sizes["dimensions"]),)
 
     def step(self, batch: tuple[Features]) -> Step:
         (noise,) = batch

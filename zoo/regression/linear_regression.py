@@ -50,6 +50,8 @@ class LinearRegression(Regressor):
         task: Arguments of every regressor.
     """
 
+    example_sizes = {"in_features": 5}
+
     def __init__(self, in_features: int, **task: Any) -> None:
         super().__init__(**task)
         self.save_hyperparameters()

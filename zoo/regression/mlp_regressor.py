@@ -30,6 +30,8 @@ class MLPRegressor(Regressor):
         task: Arguments of every regressor.
     """
 
+    example_sizes = {"in_features": 331}
+
     def __init__(
         self,
         in_features: int,

@@ -30,6 +30,7 @@ class PolynomialRegression(Regressor):
         task: Arguments of every regressor.
     """
 
+    example_sizes = {"in_features": 1}
     powers: Tensor
     factorials: Tensor
 

@@ -6,6 +6,7 @@ Batch: (features, targets)
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 from torch.nn.functional import mse_loss
@@ -34,6 +35,10 @@ class Regressor(Task):
     def __init__(self, target_mean: float = 0.0, target_std: float = 1.0, **task: Any) -> None:
         super().__init__(**task)
         self.target_mean, self.target_std = target_mean, target_std
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Features, Targets]:
+        return torch.randn(rows, cls.example_sizes["in_features"]), torch.randn(rows)
 
     def step(self, batch: tuple[Features, Targets]) -> Step:
         features, targets = batch

@@ -38,6 +38,8 @@ class BidirectionalTagger(SequenceTagger):
         task: Arguments of every task.
     """
 
+    example_sizes = {"vocab_size": 27, "num_tags": 2, "num_steps": 64}
+
     def __init__(
         self,
         vocab_size: int,

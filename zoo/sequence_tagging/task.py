@@ -6,6 +6,7 @@ Batch: (tokens, tags)
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback
 from torch.nn.functional import cross_entropy
 
@@ -23,6 +24,12 @@ class SequenceTagger(Task):
     monitor = "val/accuracy"
     monitor_mode = "max"
     metric_names = ("accuracy",)
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Tokens, Tags]:
+        sizes = cls.example_sizes
+        shape = rows, sizes["num_steps"]
+        return torch.randint(sizes["vocab_size"], shape), torch.randint(sizes["num_tags"], shape)
 
     def step(self, batch: tuple[Tokens, Tags]) -> Step:
         tokens, tags = batch

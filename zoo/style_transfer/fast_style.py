@@ -41,6 +41,8 @@ class FastStyle(StyleTransfer):
         style: Arguments of all that paints.
     """
 
+    example_sizes = {"image_sizes": [(256, 256)]}
+
     def __init__(self, num_blocks: int = 5, width_ratio: float = 1.0, **style: Any) -> None:
         super().__init__(**style)
         self.save_hyperparameters()

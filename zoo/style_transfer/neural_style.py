@@ -64,6 +64,7 @@ class NeuralStyle(StyleTransfer):
         InputError: There is no size.
     """
 
+    example_sizes = {"image_sizes": [(150, 225)]}
     monitor = None
     one_process = True
     not_exported = "is one painting, which `zoo predict` writes"

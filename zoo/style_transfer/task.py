@@ -69,6 +69,11 @@ class StyleTransfer(Task):
         self._origin: dict[str, str] | None = None
         self._style_targets: dict[Any, list[Tensor]] = {}  # by the size of the picture
 
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Images, Style]:
+        size = cls.example_sizes["image_sizes"][0]
+        return torch.randn(rows, 3, *size), torch.randn(1, 3, 48, 64)
+
     def step(self, batch: tuple[Images, Style]) -> Step:
         contents, style = batch
         painted = self(contents)

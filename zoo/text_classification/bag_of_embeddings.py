@@ -16,7 +16,7 @@ from torch import nn
 from zoo.errors import in_bounds
 from zoo.layers.attention import within
 from zoo.shapes import Lengths, Logits, Tokens
-from zoo.text_classification.task import TextClassifier, word_embedding
+from zoo.text_classification.task import IMDB, TextClassifier, word_embedding
 
 
 class BagOfEmbeddings(TextClassifier):
@@ -29,6 +29,8 @@ class BagOfEmbeddings(TextClassifier):
         dropout: Probability of dropping a value of the mean.
         task: Arguments of every task.
     """
+
+    example_sizes = IMDB
 
     def __init__(
         self,

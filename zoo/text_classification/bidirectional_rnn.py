@@ -21,7 +21,7 @@ from zoo.errors import in_bounds
 from zoo.layers.attention import masked_softmax, within
 from zoo.layers.recurrent import run_packed
 from zoo.shapes import Lengths, Logits, Tokens
-from zoo.text_classification.task import TextClassifier, word_embedding
+from zoo.text_classification.task import IMDB, TextClassifier, word_embedding
 
 KERNELS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 Pooling = Literal["ends", "mean", "max", "attention"]
@@ -44,6 +44,8 @@ class BidirectionalRNN(TextClassifier):
             head.
         task: Arguments of every task.
     """
+
+    example_sizes = IMDB
 
     def __init__(
         self,

@@ -19,6 +19,8 @@ from zoo.text_classification.corpus import WithVectors
 from zoo.text_classification.pictures import TextConfusion
 from zoo.training.corpus import corpus_of
 
+IMDB = {"vocab_size": 10_000, "num_classes": 2, "num_steps": 300}
+
 
 class TextClassifier(Task):
     """Base of the text classifiers: `forward` maps tokens and lengths to one logit a class.
@@ -30,6 +32,7 @@ class TextClassifier(Task):
     monitor = "val/accuracy"
     monitor_mode = "max"
     metric_names = ("accuracy",)
+    reads_values = True
     has_begun = False  # whether its weights are of a training, or of a checkpoint
 
     def setup(self, stage: str) -> None:
@@ -62,6 +65,12 @@ class TextClassifier(Task):
                     f"--model.embed_dim {vectors.shape[1]}"
                 )
             table.copy_(vectors)
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Tokens, Lengths, Labels]:
+        vocab_size, classes, steps = (cls.example_sizes[name] for name in IMDB)
+        tokens = torch.randint(vocab_size, (rows, steps))
+        return tokens, torch.full((rows,), steps), torch.randint(classes, (rows,))
 
     def step(self, batch: tuple[Tokens, Lengths, Labels]) -> Step:
         tokens, lengths, labels = batch

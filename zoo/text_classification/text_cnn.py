@@ -20,7 +20,7 @@ from torch.nn.functional import embedding, pad
 from zoo.errors import InputError, in_bounds
 from zoo.layers.attention import within
 from zoo.shapes import Lengths, Logits, Tokens
-from zoo.text_classification.task import TextClassifier, word_embedding
+from zoo.text_classification.task import IMDB, TextClassifier, word_embedding
 
 
 class TextCNN(TextClassifier):
@@ -43,6 +43,8 @@ class TextCNN(TextClassifier):
     Raises:
         InputError: There is no kernel.
     """
+
+    example_sizes = IMDB
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ from torch import Tensor
 from zoo.layers.attention import AdditiveAttention, Attention, DotProductAttention, recorded, within
 from zoo.shapes import AttentionMaps, Lengths, SourceTokens, State, TokenLogits, Tokens
 from zoo.translation.recurrent import RecurrentTranslator
+from zoo.translation.task import FRA_ENG
 
 
 class AttentionSeq2Seq(RecurrentTranslator):
@@ -30,6 +31,8 @@ class AttentionSeq2Seq(RecurrentTranslator):
         score: How a state and an encoder's state are compared: dot_product, scaled, or additive.
         recurrent: Arguments of every recurrent translator.
     """
+
+    example_sizes = FRA_ENG
 
     def __init__(
         self,

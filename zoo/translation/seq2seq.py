@@ -17,6 +17,7 @@ import torch
 
 from zoo.shapes import Lengths, SourceTokens, State, TokenLogits, Tokens
 from zoo.translation.recurrent import RecurrentTranslator
+from zoo.translation.task import FRA_ENG
 
 
 class Seq2Seq(RecurrentTranslator):
@@ -27,6 +28,8 @@ class Seq2Seq(RecurrentTranslator):
         target_vocab_size: Number of tokens of the target.
         recurrent: Arguments of every recurrent translator.
     """
+
+    example_sizes = FRA_ENG
 
     def __init__(self, source_vocab_size: int, target_vocab_size: int, **recurrent: Any) -> None:
         super().__init__(source_vocab_size, target_vocab_size, **recurrent)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -21,6 +22,14 @@ from zoo.training.corpus import corpus_of
 from zoo.translation.corpus import TargetTexts
 from zoo.translation.decoding import Hypothesis, decode
 from zoo.translation.pictures import Translations
+
+FRA_ENG = {
+    "source_vocab_size": 389,
+    "target_vocab_size": 811,
+    "num_steps": 10,
+    "bos_index": 1,
+    "eos_index": 2,
+}
 
 
 class Translator(Task):
@@ -46,6 +55,7 @@ class Translator(Task):
     """
 
     monitor = "val/loss"
+    reads_values = True
     signatures: Mapping[str, str] = {
         "bleu": "nrefs:1|case:lc|eff:no|tok:13a|smooth:none|version:torchmetrics-"
         + version("torchmetrics")
@@ -89,6 +99,13 @@ class Translator(Task):
         """Logits of the token after each of a translation's, which begins with <bos>."""
         memory = self.encode(source, source_lengths)
         return self.advance(tokens, self.begin(memory), memory)[0]
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Any, ...]:
+        source_size, target_size, steps = (cls.example_sizes[name] for name in [*FRA_ENG][:3])
+        lengths = torch.full((rows,), steps)
+        source, target = (torch.randint(size, (rows, steps)) for size in (source_size, target_size))
+        return source, lengths, target, lengths, ("",) * rows
 
     def step(self, batch: Any) -> Step:
         source, source_lengths, target, target_lengths, *_ = batch

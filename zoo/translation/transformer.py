@@ -22,7 +22,7 @@ from zoo.errors import InputError, in_bounds
 from zoo.layers.attention import Heads, recorded, sinusoids, within
 from zoo.layers.transformer import Norm, TransformerBlock
 from zoo.shapes import AttentionMaps, Lengths, SourceTokens, State, TokenLogits, Tokens
-from zoo.translation.task import Translator
+from zoo.translation.task import FRA_ENG, Translator
 
 
 class Transformer(Translator):
@@ -53,6 +53,7 @@ class Transformer(Translator):
         InputError: The arguments contradict one another.
     """
 
+    example_sizes = FRA_ENG
     positions: Tensor
     decoder: Sequence[TransformerBlock]
 

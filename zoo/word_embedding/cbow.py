@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo.word_embedding.bags import Bags, contexts_of, singles
 from zoo.word_embedding.predictive import Batch, PredictiveEmbedding
+from zoo.word_embedding.task import PENN_TREEBANK
 
 
 class CBOW(PredictiveEmbedding):
@@ -21,6 +22,8 @@ class CBOW(PredictiveEmbedding):
         vocab_size: Number of words.
         predictive: Arguments of every predictive embedding.
     """
+
+    example_sizes = PENN_TREEBANK
 
     def __init__(self, vocab_size: int, **predictive: Any) -> None:
         super().__init__(vocab_size, **predictive)

@@ -18,6 +18,7 @@ from zoo.shapes import WordVectors
 from zoo.training.corpus import WithVocabulary, corpus_of
 from zoo.word_embedding.bags import Bags, bags_of, contexts_of
 from zoo.word_embedding.predictive import Batch, PredictiveEmbedding
+from zoo.word_embedding.task import PENN_TREEBANK
 
 BASIS, PRIME = 2_166_136_261, 16_777_619  # of the 32-bit FNV-1a hash
 
@@ -38,6 +39,8 @@ class FastText(PredictiveEmbedding):
     Raises:
         InputError: The arguments contradict one another.
     """
+
+    example_sizes = PENN_TREEBANK
 
     def __init__(
         self,

@@ -10,12 +10,13 @@ Result: glove-penn_treebank_cooccurrences: held-out loss 0.0235, WordSim-353 0.1
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError, in_bounds
 from zoo.shapes import Targets, Words, WordVectors
 from zoo.task import Step
-from zoo.word_embedding.task import WordEmbedding
+from zoo.word_embedding.task import PENN_TREEBANK, WordEmbedding
 
 
 class GloVe(WordEmbedding):
@@ -35,6 +36,8 @@ class GloVe(WordEmbedding):
     Raises:
         InputError: An argument is out of bounds.
     """
+
+    example_sizes = PENN_TREEBANK
 
     def __init__(
         self,
@@ -62,6 +65,11 @@ class GloVe(WordEmbedding):
         """What the logarithms of the counts are taken to be."""
         products = (self.word(words) * self.context(contexts)).sum(1)
         return products + self.word_bias(words)[:, 0] + self.context_bias(contexts)[:, 0]
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Words, Words, Tensor]:
+        words, contexts = torch.randint(cls.example_sizes["vocab_size"], (2, rows))
+        return words, contexts, torch.rand(rows) + 0.5
 
     def step(self, batch: tuple[Words, Words, Tensor]) -> Step:
         words, contexts, counts = batch

@@ -30,7 +30,7 @@ from zoo.word_embedding.objectives import (
     loss_of,
     told,
 )
-from zoo.word_embedding.task import WordEmbedding
+from zoo.word_embedding.task import PENN_TREEBANK, WordEmbedding
 
 Batch = tuple[Words, Contexts] | tuple[Words, Contexts, Negatives]
 
@@ -107,6 +107,11 @@ class PredictiveEmbedding(WordEmbedding):
     def forward(self, centers: Words, contexts: Contexts) -> Vectors:
         """The vectors of the examples, from which words are told."""
         return self.inputs((centers, contexts)).means(self.input.weight)
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Words, Contexts]:
+        vocab_size, window = (cls.example_sizes[name] for name in PENN_TREEBANK)
+        return torch.randint(vocab_size, (rows,)), torch.randint(vocab_size, (rows, window))
 
     def step(self, batch: Batch) -> Step:
         vectors, choices = self(*batch[:2]), self.choose(batch)

@@ -18,6 +18,8 @@ from zoo.word_embedding.corpus import CountedWords, WithQueries
 from zoo.word_embedding.pictures import WordMap
 from zoo.word_embedding.queries import evaluate
 
+PENN_TREEBANK = {"vocab_size": 9858, "window": 10}
+
 
 class WordEmbedding(Task):
     """Base of the word vectors: `table` gives them, the loss says how they are learned.
@@ -33,6 +35,7 @@ class WordEmbedding(Task):
         task: Arguments of every task.
     """
 
+    reads_values = True
     word_counts: Tensor
 
     def __init__(self, vocab_size: int, **task: Any) -> None:

@@ -5,11 +5,14 @@ import math
 from rich.console import Console
 from rich.table import Table
 
+import zoo
 from zoo.catalogue import architectures
 from zoo.cli.names import listed, pick
 from zoo.errors import InputError
-from zoo.examples import build, device, example, shapes
+from zoo.examples import build, device
 from zoo.layers.layer_table import layer_table
+
+OF_PICTURES = ("image_classification", "object_detection", "style_transfer")
 
 
 def show_layers(name: str) -> None:
@@ -19,27 +22,28 @@ def show_layers(name: str) -> None:
         InputError: The name is no architecture, or one without layers.
     """
     name = pick("model", name, architectures())
-    definition = architectures()[name]
-    inputs, _ = shapes(definition)
-    with device(definition):
-        network = build(definition)
-        rows = layer_table(network, example(definition))
+    cls = getattr(zoo, name)
+    with device(cls):
+        network = build(cls)
+        inputs = network.forward_inputs(cls.example())
+        rows = layer_table(network, inputs)
+    shape = tuple(inputs[0].shape[1:])
     if not rows or not any(network.children()):
-        layered = [n for n, d in architectures().items() if len(shapes(d)[0]) == 3]
+        layered = [n for n, d in architectures().items() if d.family in OF_PICTURES]
         raise InputError(f"{name} has no layers; those that do: {listed(layered)}")
-    table = Table(title=f"{name}, from {' x '.join(map(str, inputs))}", title_justify="left")
+    table = Table(title=f"{name}, from {' x '.join(map(str, shape))}", title_justify="left")
     table.add_column("layer")
     table.add_column("kind")
     for column in ("output", "parameters", "sees"):
         table.add_column(column, justify="right")
     for row in rows:
-        shape = " x ".join(map(str, row.shape)) or "1"
+        output = " x ".join(map(str, row.shape)) or "1"
         sees = "all" if math.isinf(row.receptive_field) else f"{row.receptive_field:.0f}"
-        table.add_row(row.name, row.kind, shape, f"{row.parameters:,}", sees)
+        table.add_row(row.name, row.kind, output, f"{row.parameters:,}", sees)
     total = sum(parameter.numel() for parameter in network.parameters())
     table.add_section()
     table.add_row("", "", "", f"{total:,}", "")
     console = Console(highlight=False)
     console.print(table)
-    if len(inputs) == 3:
+    if len(shape) == 3:
         console.print("sees: side of the square of the picture that one output depends on")
