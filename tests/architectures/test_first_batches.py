@@ -1,6 +1,6 @@
 """The first training batch of every corpus on its stand-in is the one of its version.
 
-    python -m tests.architectures.test_first_batches  # where the version of a stand-in was raised
+python -m tests.architectures.test_first_batches  # where the version of a stand-in was raised
 """
 
 import json

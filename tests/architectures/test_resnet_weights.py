@@ -195,7 +195,7 @@ BAD_STATES = {
 def refusal(path):
     """The one line that names the file."""
     with pytest.raises(InputError) as caught:
-        resnet_weights.read(str(path))
+        resnet_weights.read(str(path), ResNet)
     line = str(caught.value)
     assert line.startswith(f"{path}: ")
     assert "\n" not in line

@@ -20,6 +20,7 @@ from zoo.runs.history import pictures_in
 
 PACKAGES = ("zoo", "datamodules", "scripts")
 FAMILIES = {p.parent.name for p in (ROOT / "zoo").glob("*/task.py")}
+BEHIND = ("layers", "optimizers", "training", "checkpoints", "pretrained", "runs")
 HEAVY = ("torch", "lightning", "torchvision", "torchmetrics", "matplotlib", "wandb", "numpy")
 
 
@@ -50,6 +51,9 @@ def test_rooms_import_only_what_they_may(path):
     if place[0] == "zoo" and place[1] != "cli":
         assert "datamodules" not in roots(path)
         assert not any(name.startswith("zoo.cli") for name in names)
+    if place[0] == "zoo" and place[1] in BEHIND:
+        above = tuple(f"zoo.{room}" for room in (*FAMILIES, "task", "examples"))
+        assert not any(name.startswith(above) for name in names)
     if place[0] in ("zoo", "datamodules"):
         assert not {"scripts", "tests"} & roots(path)
     if place[0] == "zoo" and place[1] in FAMILIES:

@@ -81,7 +81,7 @@ class FineTunedResNet(ImageClassifier):
         in_bounds(1, head_sizes=head_sizes)
         check(body_lr_ratio, frozen, unfreeze_at)
         given = {"depth": depth, "stem": stem, "width_ratio": width_ratio}
-        found = resnet_weights.read(weights, depth) if weights is not None else None
+        found = resnet_weights.read(weights, ResNet, depth) if weights is not None else None
         form = agreed(in_channels, given, found)
         self.hparams.update(form)
         body = ResNet(in_channels, num_classes, **form)

@@ -7,40 +7,32 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
-from torchmetrics.classification import MulticlassConfusionMatrix
 
-from zoo.training.corpus import LabelledPictures, WithLabels, corpus_of
-from zoo.training.pictures import EvaluationPictures, draw_confusion
+from zoo.training.corpus import LabelledPictures, corpus_of
+from zoo.training.pictures import ConfusionPictures
 
 GRID = (5, 8)
 
 
-class ClassificationPictures(EvaluationPictures):
-    """Writes `<stage>_predictions.png` and `<stage>_confusion.png`.
+class ClassificationPictures(ConfusionPictures):
+    """Writes `<stage>_confusion.png` and `<stage>_predictions.png`.
 
     Does nothing where the corpus does not name its labels, and leaves out the predictions where
     batches hold features instead of pictures or the corpus does not denormalise.
     """
 
-    names: tuple[str, ...]  # of the classes
-    confusion: MulticlassConfusionMatrix | None = None
     shown: list[tuple[Tensor, ...]]  # picture, label, prediction
     room: list[int]  # for how many more of each class
 
     def begin(self, trainer: Trainer, model: LightningModule) -> None:
-        corpus = corpus_of(trainer, WithLabels)
-        self.shown, self.room = [], []
-        if corpus and (labels := corpus.labels):
-            self.names = tuple(labels)
-            self.confusion = MulticlassConfusionMatrix(len(labels)).to(model.device)
-            self.room = [ceil(GRID[0] * GRID[1] / len(labels))] * len(labels)
+        super().begin(trainer, model)
+        self.shown = []
+        self.room = [ceil(GRID[0] * GRID[1] / len(self.names)) for _ in self.names]
 
-    def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
-        if self.confusion is None:
-            return
+    def add(self, batch: tuple[Tensor, ...], predictions: Tensor) -> None:
+        super().add(batch, predictions)
         images, labels = batch
-        self.confusion.update(predictions, labels)
-        if images.ndim == 4 and len(self.shown) < GRID[0] * GRID[1]:
+        if self.room and images.ndim == 4 and len(self.shown) < GRID[0] * GRID[1]:
             for row, label in enumerate(labels.tolist()):
                 if self.room[label]:  # rows may come class by class
                     self.room[label] -= 1
@@ -48,14 +40,9 @@ class ClassificationPictures(EvaluationPictures):
                     self.shown.append(tuple(tensor.clone() for tensor in kept))
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
-        if self.confusion is None:
-            return {}
-        counts = self.confusion.compute().cpu()  # every rank takes part in the sum
-        self.confusion = None
-        if not (counts.any() and trainer.is_global_zero):
-            return {}
-        figures = {"confusion": draw_confusion(counts, self.names)}
-        if self.shown and (corpus := corpus_of(trainer, LabelledPictures)):
+        figures = super().draw(trainer, model)
+        corpus = corpus_of(trainer, LabelledPictures)
+        if figures and self.shown and corpus:
             images, labels, predictions = (
                 torch.stack(column).cpu() for column in zip(*self.shown, strict=True)
             )

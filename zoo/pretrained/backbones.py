@@ -57,7 +57,7 @@ def read(
     if weights is not None:
         if source != RESNET:
             raise InputError(f"weights are those of a {RESNET}; of others give the .ckpt")
-        found = resnet_weights.read(weights, arguments.get("depth"))
+        found = resnet_weights.read(weights, network_class, arguments.get("depth"))
         form = {name: getattr(found, name) for name in ("depth", "stem", "width_ratio")}
         given, body = {**given, **form}, found.body
         if found.in_channels != in_channels:

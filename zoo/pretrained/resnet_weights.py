@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -18,12 +19,11 @@ import torch
 from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from zoo.checkpoints import checkpoint
 from zoo.errors import InputError
-from zoo.image_classification.resnet import ResNet
 from zoo.layers.residual import DEPTHS, basic, bottleneck
 
 NETWORKS = (
@@ -57,12 +57,13 @@ class Pretrained:
     width_ratio: float
 
 
-def read(weights: str, depth: int | None = None) -> Pretrained:
+def read(weights: str, network: Callable[..., nn.Module], depth: int | None = None) -> Pretrained:
     """Reads the body of a trained ResNet; runs no code from the file.
 
     Args:
         weights: The word torchvision, for its weights of ImageNet; or a file: .pth or .pt with
             torchvision's names, .safetensors with those or the zoo's, or a .ckpt of the zoo.
+        network: Builds a ResNet, whose stem and stages the weights are to fit.
         depth: Which of torchvision's networks, by default 18.
 
     Raises:
@@ -88,7 +89,7 @@ def read(weights: str, depth: int | None = None) -> Pretrained:
     form = _form(body, path)
     if width_ratio:
         form["width_ratio"] = width_ratio
-    return Pretrained(str(path), sha256, _fitting(body, form, path), **form)
+    return Pretrained(str(path), sha256, _fitting(body, form, path, network), **form)
 
 
 def sha256_of(path: Path) -> str:
@@ -239,27 +240,29 @@ def _form(body: dict[str, Tensor], path: Path) -> dict[str, Any]:
     }
 
 
-def _fitting(body: dict[str, Tensor], form: dict[str, Any], path: Path) -> dict[str, Tensor]:
+def _fitting(
+    body: dict[str, Tensor], form: dict[str, Any], path: Path, network: Callable[..., nn.Module]
+) -> dict[str, Tensor]:
     """The weights, if they are those of a network of this form, and finite.
 
     Files from before torch 0.4.1 do not count the batches that the normalisation has seen.
     """
-    network = f"ResNet-{form['depth']}"
+    kind = f"ResNet-{form['depth']}"
     with torch.device("meta"):
-        wanted = ResNet(num_classes=1, **form).state_dict()
+        wanted = network(num_classes=1, **form).state_dict()
     wanted = {name: tensor for name, tensor in wanted.items() if name.startswith(BODY)}
     if surplus := body.keys() - wanted.keys():
-        raise InputError(f"{path}: has {min(surplus)}, which a {network} has not")
+        raise InputError(f"{path}: has {min(surplus)}, which a {kind} has not")
     fitting = {}
     for name, like in wanted.items():
         if name.endswith("num_batches_tracked"):
             body.setdefault(name, torch.tensor(0))
         if name not in body:
-            raise InputError(f"{path}: lacks {name}, which a {network} has")
+            raise InputError(f"{path}: lacks {name}, which a {kind} has")
         tensor = body[name]
         if tensor.shape != like.shape:
             raise InputError(
-                f"{path}: its {name} is {_sides(tensor)} and that of a {network} {_sides(like)}"
+                f"{path}: its {name} is {_sides(tensor)} and that of a {kind} {_sides(like)}"
             )
         if tensor.is_floating_point() != like.is_floating_point():
             raise InputError(f"{path}: its {name} is {tensor.dtype}")

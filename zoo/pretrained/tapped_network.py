@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from zoo.checkpoints import checkpoint
 from zoo.errors import InputError
-from zoo.image_classification.vgg import CONVOLUTIONS
 from zoo.pretrained import backbones, resnet_weights
 from zoo.shapes import FeatureMaps, Images
 
 VGG = f"{backbones.FAMILY}vgg.VGG"
+DEPTHS = (11, 13, 16, 19)  # of VGG
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the pictures given
 STYLE, CONTENT = (0, 5, 10, 19, 28), (25,)  # layers of VGG-19 that the course takes
 TRIED = 64  # side of the picture by which other networks show where maps get smaller
@@ -87,7 +87,7 @@ def _vgg(path: Path) -> Body:
         if str(name).startswith("features.") and isinstance(tensor, Tensor)
     }
     depth = sum(tensor.ndim == 4 for tensor in weights.values()) + 3  # and the dense layers
-    if depth not in CONVOLUTIONS:
+    if depth not in DEPTHS:
         raise InputError(f"{path}: not the weights of a VGG: there is no VGG-{depth}")
     with torch.device("meta"):
         parts = backbones.read(VGG, len(MEAN), {"depth": depth}).parts

@@ -8,6 +8,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from matplotlib.figure import Figure
 from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from zoo.training.corpus import WithLabels, corpus_of
 
 
 class EvaluationPictures(Callback):
@@ -56,6 +59,31 @@ class EvaluationPictures(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         keep(trainer, self.folder, "test", self.draw(trainer, pl_module))
+
+
+class ConfusionPictures(EvaluationPictures):
+    """Writes `<stage>_confusion.png`, where the corpus names its labels."""
+
+    names: tuple[str, ...]  # of the classes; none where the corpus does not name them
+    confusion: MulticlassConfusionMatrix
+
+    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+        corpus = corpus_of(trainer, WithLabels)
+        self.names = tuple(corpus.labels or ()) if corpus else ()
+        if self.names:
+            self.confusion = MulticlassConfusionMatrix(len(self.names)).to(model.device)
+
+    def add(self, batch: tuple[Tensor, ...], predictions: Tensor) -> None:
+        if self.names:
+            self.confusion.update(predictions, batch[-1])
+
+    def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
+        if not self.names:
+            return {}
+        counts = self.confusion.compute().cpu()  # every rank takes part in the sum
+        if not (counts.any() and trainer.is_global_zero):
+            return {}
+        return {"confusion": draw_confusion(counts, self.names)}
 
 
 def keep(trainer: Trainer, folder: Path, stage: str, figures: dict[str, Figure]) -> None:
