@@ -321,7 +321,7 @@ def test_what_rows_in_place_cannot_do_is_said(capsys):
     for options, words in [
         (("--trainer.gradient_clip_val", "1"), "RowSGD clips nothing"),
         (("--trainer.accumulate_grad_batches", "2"), "RowSGD accumulates none"),
-        (("--model.shared_negatives", "-1"), "shared_negatives -1"),
+        (("--model.shared_negatives", "-1"), "shared_negatives has to be 0 or more, not -1"),
         (("--model.objective", "hierarchical_softmax"), "a tree has no negatives to share"),
         (("--model.weight_decay", "0.1"), "RowSGD knows no weight decay"),
     ]:

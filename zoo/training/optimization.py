@@ -43,7 +43,7 @@ def optimizer_of(
             f"{name} looks at a whole batch several times in a step: leave out "
             "--trainer.accumulate_grad_batches"
         )
-    if is_second_order(optimizer) and trainer.world_size > 1:
+    if getattr(optimizer, "one_process", False) and trainer.world_size > 1:
         raise InputError(f"{name} trains in one process: --trainer.devices 1")
     return optimizer
 

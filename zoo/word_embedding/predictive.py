@@ -178,8 +178,6 @@ class PredictiveEmbedding(WordEmbedding):
                 raise InputError("--model.mini_batch_size is for RowSGD: take --data.batch_size")
             return configured
         trainer = self.trainer
-        if trainer.world_size > 1:
-            raise InputError("RowSGD trains in one process: --trainer.devices 1")
         refuse_options(
             "RowSGD",
             {
