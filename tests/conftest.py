@@ -71,6 +71,9 @@ def pytest_addoption(parser):
         default="all",
         help="first: what tests/tiers.csv does not leave to the rest; all but slow by default",
     )
+    parser.addoption(
+        "--tries", default="few", metavar="N", help="tries of a durability test: few, full or N"
+    )
 
 
 def pytest_configure(config):

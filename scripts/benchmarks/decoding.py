@@ -24,21 +24,14 @@ The defaults take some 3 minutes. Exits with 1 when a bar is not met.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from math import inf
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 
-from scripts.benchmarks.measuring import (
-    benchmark_parser,
-    header,
-    write_results,
-)
+from scripts.benchmarks.measuring import Report, alternately, benchmark_parser, parsed, repeated
 from zoo.layers.attention import MultiHeadAttention, within
 from zoo.layers.transformer import TransformerBlock
 from zoo.translation.decoding import decode
@@ -189,8 +182,8 @@ def textbook(model: Transformer, given: Sentences) -> Found:
     return [(tokens[1:], total / STEPS**PENALTY)]
 
 
-def zoo(model: Transformer, given: Sentences, beam_size: int) -> Found:
-    """The zoo's own."""
+def zoo(model: Transformer, given: Sentences, beam_size: int = BEAM) -> Found:
+    """Decodes as the zoo does."""
     options: dict[str, Any] = {"max_steps": STEPS, "barred": (EOS,), "length_penalty": PENALTY}
     return [(*best,) for best, *_ in decode(model, *given, beam_size, **options)]
 
@@ -199,13 +192,8 @@ def one_by_one(decoder: Decoder) -> Decoder:
     """Decodes each sentence by itself."""
 
     def all_of(given: Sentences) -> Found:
-        source, lengths = given
-        rows = range(len(source))
-        return [
-            found
-            for row in rows
-            for found in decoder((source[row : row + 1, : lengths[row]], lengths[row : row + 1]))
-        ]
+        rows = zip(given[0].split(1), given[1].split(1), strict=True)
+        return [found for row, size in rows for found in decoder((row[:, : size.item()], size))]
 
     return all_of
 
@@ -219,29 +207,25 @@ def check_equal(one: Found, other: Found, what: str) -> None:
 
 @torch.no_grad()
 def measure(batch: int, few: int, repeats: int) -> dict[str, list[float]]:
-    """Sentences/s of each variant, turn by turn."""
+    """Returns the sentences/s of each variant, turn by turn."""
     model = build()
-    course = Course(model)
+    course, ours, beam = Course(model), partial(zoo, model, beam_size=1), partial(zoo, model)
+    many, some, fewest = sentences(batch), sentences(few), sentences(max(1, few // 4))
     variants: dict[str, tuple[Decoder, Sentences]] = {
-        "course": (one_by_one(course), sentences(few)),
-        "batch": (course, sentences(batch)),
-        "zoo": (lambda given: zoo(model, given, 1), sentences(batch)),
-        "textbook": (one_by_one(lambda given: textbook(model, given)), sentences(max(1, few // 4))),
-        "zoo beam": (lambda given: zoo(model, given, BEAM), sentences(batch)),
+        "course": (one_by_one(course), some),
+        "batch": (course, many),
+        "zoo": (ours, many),
+        "textbook": (one_by_one(partial(textbook, model)), fewest),
+        "zoo beam": (beam, many),
     }
-    found: dict[str, Found] = {}
-    rates: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(repeats + 1):
-        for name in list(variants) if turn % 2 == 0 else list(variants)[::-1]:
-            decoder, given = variants[name]
-            start = perf_counter()
-            found[name] = decoder(given)
-            rates[name].append(len(given[0]) / (perf_counter() - start))
-        if turn == 0:
-            check_equal(found["batch"], found["zoo"], "greedy")
-            for name, beam_size in (("course", 1), ("textbook", BEAM)):
-                check_equal(found[name], zoo(model, variants[name][1], beam_size), name)
-    return {name: values[1:] for name, values in rates.items()}
+    for name, same in (("course", ours), ("batch", ours), ("textbook", beam)):
+        decoder, given = variants[name]
+        check_equal(decoder(given), same(given), name)
+    turns = {
+        name: repeated(partial(decoder, given), len(given[0]))
+        for name, (decoder, given) in variants.items()
+    }
+    return alternately(turns, repeats)
 
 
 def main() -> int:
@@ -249,28 +233,11 @@ def main() -> int:
     parser = benchmark_parser(__doc__, torch.get_num_threads())
     parser.add_argument("--batch", type=int, default=256, help="sentences decoded together")
     parser.add_argument("--few", type=int, default=16, help="sentences of the course, one by one")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    console = Console(highlight=False)
-    title = f"{header(options.threads)}; {STEPS} tokens; {options.repeats} turns"
-    console.print(title, soft_wrap=True)
+    options = parsed(parser)
+    report = Report(options, f"{STEPS} tokens")
     rates = measure(options.batch, options.few, options.repeats)
-    middle = {name: median(values) for name, values in rates.items()}
-    table = Table("variant")
-    for column in ("sentences/s", "min - max"):
-        table.add_column(column, justify="right")
-    for name, values in rates.items():
-        table.add_row(name, f"{middle[name]:.1f}", f"{min(values):.1f} - {max(values):.1f}")
-    console.print(table)
-    met = True
-    for (one, other), bar in BARS.items():
-        ratio = middle[one] / middle[other]
-        met = met and ratio >= bar
-        verdict = "met" if ratio >= bar else "NOT MET"
-        console.print(f"{one} / {other}: {ratio:.1f}, wanted {bar:.0f}: {verdict}")
-    if options.json:
-        write_results(options.json, title, {"median": middle, "all": rates})
-    return int(not met)
+    report.add("Transformer", "sentences/s", rates, BARS)
+    return report.end()
 
 
 if __name__ == "__main__":

@@ -33,20 +33,15 @@ gradient.
 The defaults take some 7 minutes on a core that others use, too. Exits with 1 when a bar is not met.
 """
 
-import argparse
 import sys
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import partial
-from statistics import median
 from time import perf_counter
 from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
 from torch.utils.data import DataLoader, TensorDataset
@@ -54,14 +49,15 @@ from torch.utils.data import DataLoader, TensorDataset
 from datamodules.batches.in_memory import Rows
 from datamodules.pikachu import Pikachu
 from scripts.benchmarks.measuring import (
-    Clock,
+    Report,
+    Way,
     alternately,
     benchmark_parser,
-    header,
+    lean_fit,
     lean_trainer,
-    write_results,
+    parsed,
+    repeated,
 )
-from zoo.cli.lightning import quiet
 from zoo.object_detection.anchors import encode, targets_of
 from zoo.object_detection.detections import CANDIDATES, Detections, detect
 from zoo.object_detection.task import RATIOS, SIZES
@@ -78,8 +74,7 @@ BARS: dict[str, float | None] = {
 }
 sgd = partial(torch.optim.SGD, lr=0.2, weight_decay=5e-4)
 adam = partial(torch.optim.Adam, lr=0.003)
-Work = Callable[[], float]  # does it once; pictures/s
-Sides = dict[str, Work]
+Sides = dict[str, Way]  # pictures/s
 
 
 # The course's way: anchors and targets
@@ -328,7 +323,7 @@ def whole(corpus: Pikachu, split: str = "train") -> tuple[Tensor, ...]:
 def learned(corpus: Pikachu, epochs: int) -> TinySSD:
     """One of half the width, trained by Adam."""
     network = built(0.5, adam)
-    lean_trainer(accelerator="cpu", max_epochs=epochs).fit(network, corpus)
+    lean_trainer(max_epochs=epochs).fit(network, corpus)
     return network
 
 
@@ -348,8 +343,7 @@ def zoo_targets(anchors: Tensor, labels: Tensor) -> tuple[Any, Tensor]:
 
 def train_zoo(network: TinySSD, corpus: Pikachu, steps: int) -> float:
     """Trains; pictures/s of the second epoch."""
-    clock = Clock(network)
-    lean_trainer(accelerator="cpu", limit_train_batches=steps).fit(network, corpus)
+    clock = lean_fit(network, corpus, limit_train_batches=steps)
     return min(steps * BATCH, len(corpus.data["train"])) / clock.training
 
 
@@ -397,20 +391,6 @@ def check_training(network: TinySSD, batch: tuple[Tensor, Tensor, Tensor]) -> No
 # What is measured
 
 
-def repeated(work: Callable[[], Any], pictures: int, seconds: float) -> Work:
-    """Does it as often as fills a turn."""
-
-    def turn() -> float:
-        start, calls, passed = perf_counter(), 0, 0.0
-        while not calls or passed < seconds:
-            work()
-            calls += 1
-            passed = perf_counter() - start
-        return calls * pictures / passed
-
-    return turn
-
-
 def random_labels(boxes: int) -> Tensor:
     """Class and box of objects in 32 pictures, (32, boxes, 5)."""
     generator = torch.Generator().manual_seed(boxes)
@@ -420,101 +400,53 @@ def random_labels(boxes: int) -> Tensor:
     return torch.cat([kinds, corner, corner + sides], dim=2)
 
 
-def targets_sides(anchors: Tensor, boxes: int, seconds: float) -> Sides:
-    """Both ways to tell anchors what to find."""
-    labels = random_labels(boxes)
-    check_targets(anchors, labels)
-    return {
-        "course": repeated(partial(course_targets, anchors, labels), BATCH, seconds),
-        "zoo": repeated(partial(zoo_targets, anchors, labels), BATCH, seconds),
-    }
+def sides(corpus: Pikachu, seconds: float, epochs: int, steps: int) -> Iterator[tuple[str, Sides]]:
+    """Yields every piece of work and both ways to do it, once they have been seen to agree.
 
+    Args:
+        corpus: Pictures of training and the held-out ones.
+        seconds: Least duration of a turn.
+        epochs: Epochs of training before boxes are found.
+        steps: Steps of training in a turn.
+    """
 
-def detections_sides(network: TinySSD, images: Tensor, seconds: float, *, checked: bool) -> Sides:
-    """Both ways to find boxes."""
-    outputs, most = outputs_of(network, images), network.most
-    if checked:
-        check_detections(detect(*outputs), outputs[0], course_detections(*outputs), most)
-    return {
-        "course": repeated(partial(course_detections, *outputs), len(images), seconds),
-        "zoo": repeated(partial(detect, *outputs), len(images), seconds),
-    }
+    def both(pictures: int, course: Any, zoo: Any, *given: Any) -> Sides:
+        ways = {"course": partial(course, *given), "zoo": partial(zoo, *given)}
+        return {name: repeated(work, pictures, seconds) for name, work in ways.items()}
 
-
-def training_sides(corpus: Pikachu, steps: int) -> Sides:
-    """Both ways to train."""
-    network = built()
-    images, boxes, labels = (part[:4] for part in whole(corpus))
-    check_training(network, (corpus.normalise(images), boxes, labels))
-    return {
-        "course": Course(network, corpus, steps),
-        "zoo": partial(train_zoo, network, corpus, steps),
-    }
-
-
-def measure_all(corpus: Pikachu, options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
-    """Pictures/s of every piece of work, way by way and turn by turn."""
     images = corpus.normalise(whole(corpus, "val")[0][:BATCH])
-    networks = {"detections": learned(corpus, options.epochs), "detections, untrained": built(0.5)}
-    anchors = outputs_of(networks["detections"], images)[2]
-    found = {
-        f"targets, {boxes} box{'es' * (boxes > 1)}": alternately(
-            targets_sides(anchors, boxes, options.seconds), options.repeats
-        )
-        for boxes in (1, 5)
-    }
-    for name, network in networks.items():
-        sides = detections_sides(network, images, options.seconds, checked=name == "detections")
-        found[name] = alternately(sides, options.repeats)
-    found["training"] = alternately(training_sides(corpus, options.steps), options.repeats)
-    return found
-
-
-def judged(work: str, rates: dict[str, list[float]]) -> dict[str, Any]:
-    """The medians, their ratio and whether it is as much as it should be."""
-    middle = {name: median(values) for name, values in rates.items()}
-    ratio, bar = middle["zoo"] / middle["course"], BARS[work]
-    return {
-        "median": middle,
-        "ratio": ratio,
-        "bar": bar,
-        "met": bar is None or ratio >= bar,
-        "all": rates,
-    }
-
-
-def report(results: dict[str, Any], console: Console) -> None:
-    """Prints a row for each piece of work."""
-    table = Table("pictures/s")
-    for column in ("course", "zoo", "ratio", "wanted"):
-        table.add_column(column, justify="right")
-    for work, result in results.items():
-        cells = [f"{rate:,.1f}" for rate in result["median"].values()]
-        verdict = "met" if result["met"] else "NOT MET"
-        wanted = f"{result['bar']:g}: {verdict}" if result["bar"] else ""
-        table.add_row(work, *cells, f"{result['ratio']:.2f}", wanted)
-    console.print(table)
+    trained, untrained = learned(corpus, epochs), built(0.5)
+    outputs = outputs_of(trained, images)
+    for boxes, name in ((1, "targets, 1 box"), (5, "targets, 5 boxes")):
+        labels = random_labels(boxes)
+        check_targets(outputs[2], labels)
+        yield name, both(BATCH, course_targets, zoo_targets, outputs[2], labels)
+    check_detections(detect(*outputs), outputs[0], course_detections(*outputs), trained.most)
+    for name, found in (
+        ("detections", outputs),
+        ("detections, untrained", outputs_of(untrained, images)),
+    ):
+        yield name, both(len(images), course_detections, detect, *found)
+    network = built()
+    few, boxes_of, labels = (part[:4] for part in whole(corpus))
+    check_training(network, (corpus.normalise(few), boxes_of, labels))
+    course, zoo = Course(network, corpus, steps), partial(train_zoo, network, corpus, steps)
+    yield "training", {"course": course, "zoo": zoo}
 
 
 def main() -> int:
     """Parses, measures, reports; 1 if a bar is not met."""
     parser = benchmark_parser(__doc__, torch.get_num_threads())
-    parser.add_argument("--seconds", type=float, default=0.5, help="of a turn, at least")
-    parser.add_argument("--epochs", type=int, default=6, help="before boxes are found")
-    parser.add_argument("--steps", type=int, default=3, help="of training in a turn")
-    options = parser.parse_args()
-    quiet()
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    torch.set_num_threads(options.threads)
-    corpus, console = corpus_of(), Console(highlight=False)
-    title = f"{header(options.threads)}; {corpus.described}; {options.repeats} turns"
-    console.print(title, soft_wrap=True)
-    rates = measure_all(corpus, options)
-    results = {work: judged(work, values) for work, values in rates.items()}
-    report(results, console)
-    if options.json:
-        write_results(options.json, title, results)
-    return int(not all(result["met"] for result in results.values()))
+    parser.add_argument("--seconds", type=float, default=0.5, help="least duration of a turn")
+    parser.add_argument("--epochs", type=int, default=6, help="epochs before boxes are found")
+    parser.add_argument("--steps", type=int, default=3, help="steps of training in a turn")
+    options = parsed(parser)
+    corpus = corpus_of()
+    report = Report(options, corpus.described)
+    for work, ways in sides(corpus, options.seconds, options.epochs, options.steps):
+        rates = alternately(ways, options.repeats)
+        report.add(work, "pictures/s", rates, {("zoo", "course"): BARS[work]})
+    return report.end()
 
 
 if __name__ == "__main__":

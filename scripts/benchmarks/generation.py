@@ -16,16 +16,10 @@ Fashion-MNIST are from its test pictures, for the Frechet distance of samples to
 """
 
 import sys
-import warnings
-from collections.abc import Callable
 from functools import partial
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils.data import DataLoader
@@ -33,21 +27,20 @@ from torch.utils.data import DataLoader
 from datamodules import FashionMNIST
 from datamodules.batches.in_memory import Rows
 from scripts.benchmarks.measuring import (
-    Clock,
+    Report,
+    Way,
     alternately,
     benchmark_parser,
-    header,
-    lean_trainer,
-    write_results,
+    lean_fit,
+    parsed,
+    repeated,
 )
-from zoo.cli.lightning import quiet
 from zoo.generation.dcgan import DCGAN
 from zoo.generation.frechet import SampleQuality
 from zoo.generation.picture_generator import in_unit_range
 from zoo.pretrained.feature_network import FeatureNetwork
 
 SIDES = (28, 64)
-Trained = Callable[[int], float]  # steps -> seconds for each
 
 
 class Course:
@@ -70,16 +63,14 @@ class Course:
             for network in (self.discriminator, self.generator)
         ]
 
-    def train(self, steps: int) -> float:
-        """Seconds for each step."""
-        start = perf_counter()
+    def train(self, steps: int) -> None:
+        """Takes some steps and waits for the device."""
         for _ in range(steps):
             noise = torch.randn(len(self.images), self.latent_dim, device=self.images.device)
             self._update_discriminator(noise)
             self._update_generator(noise)
         if self.images.is_cuda:
             torch.cuda.synchronize()
-        return (perf_counter() - start) / steps
 
     def _update_discriminator(self, noise: Tensor) -> None:
         self.adams[0].zero_grad()
@@ -96,43 +87,24 @@ class Course:
         self.adams[1].step()
 
 
-class Ours:
-    """DCGAN under a Trainer.
-
-    Args:
-        images: A batch, (batch, channels, side, side).
-        device: cpu or cuda.
-    """
-
-    def __init__(self, images: Tensor, device: str) -> None:
-        torch.manual_seed(0)
-        channels, side = images.shape[1], images.shape[-1]
-        self.model = DCGAN(in_channels=channels, image_size=side, channels_last=True)
-        self.batch, self.device = (images, torch.zeros(len(images))), device
-
-    def train(self, steps: int) -> float:
-        """Seconds for each step of a second epoch."""
-        batches: Any = [self.batch] * steps
-        loader: DataLoader = DataLoader(batches, batch_size=None)
-        trainer = lean_trainer(accelerator=self.device, devices=1)
-        clock = Clock(self.model)
-        trainer.fit(self.model, loader)
-        return clock.training / steps
+def train_zoo(model: DCGAN, images: Tensor, device: str, steps: int) -> float:
+    """Trains under a Trainer; returns the pictures/s of the second epoch."""
+    batches: Any = [(images, torch.zeros(len(images)))] * steps
+    loader: DataLoader = DataLoader(batches, batch_size=None)
+    return steps * len(images) / lean_fit(model, loader, accelerator=device).training
 
 
-def measure(side: int, rows: int, device: str, steps: int, repeats: int) -> dict[str, Any]:
-    """Pictures a second in the counted turns."""
+def sides(side: int, rows: int, device: str, steps: int) -> dict[str, Way]:
+    """Returns both ways, whose turns give pictures/s."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(rows, 1 if side == 28 else 3, side, side, generator=generator) * 2 - 1
-    trained: dict[str, Trained] = {
-        "ours": Ours(images, device).train,
-        "course": Course(images, device).train,
+    torch.manual_seed(0)
+    model = DCGAN(in_channels=images.shape[1], image_size=side, channels_last=True)
+    course = Course(images, device)
+    return {
+        "ours": partial(train_zoo, model, images, device, steps),
+        "course": repeated(partial(course.train, steps), steps * rows),
     }
-    turns = {name: partial(train, steps) for name, train in trained.items()}
-    seconds = alternately(turns, repeats)
-    rates = {name: [rows / each for each in values] for name, values in seconds.items()}
-    middle = {name: median(values) for name, values in rates.items()}
-    return {"median": middle, "ratio": middle["ours"] / middle["course"], "all": rates}
 
 
 def distance_of_pictures(classifier: str) -> float:
@@ -151,43 +123,25 @@ def distance_of_pictures(classifier: str) -> float:
     return float(quality.distance.compute())
 
 
-def report(results: dict[str, dict[str, Any]], console: Console) -> None:
-    """Prints a row for each size."""
-    table = Table(title="pictures a second", title_justify="left")
-    for column in ("", "ours", "the course's", "ratio"):
-        table.add_column(column, justify="right")
-    for name, result in results.items():
-        cells = [f"{rate:,.0f}" for rate in result["median"].values()]
-        table.add_row(name, *cells, f"{result['ratio']:.2f}")
-    console.print(table)
-
-
 def main() -> int:
     """Parses, measures, reports."""
     parser = benchmark_parser(__doc__)
-    parser.add_argument("--steps", type=int, default=3, help="of a turn")
+    parser.add_argument("--steps", type=int, default=3, help="steps of a turn")
     parser.add_argument("--batch", type=int, default=64, help="pictures of a step")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--features", metavar="CKPT", help="of an image classifier of the zoo")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    parser.add_argument("--features", metavar="CKPT", help="image classifier of the zoo")
+    options = parsed(parser)
     if options.features:
         print(f"Frechet distance of pictures: {distance_of_pictures(options.features):.4f}")
         return 0
-    quiet()
-    warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")
-    console = Console(highlight=False)
-    title = (
-        f"{header(options.threads)}; {options.device}, batches of {options.batch}; "
-        f"{options.repeats} turns of {options.steps} steps"
+    report = Report(
+        options, f"{options.device}, batches of {options.batch}", f"{options.steps} steps a turn"
     )
-    console.print(title, soft_wrap=True)
-    given = (options.batch, options.device, options.steps, options.repeats)
-    results = {f"{side} x {side}": measure(side, *given) for side in SIDES}
-    report(results, console)
-    if options.json:
-        write_results(options.json, title, results)
-    return 0
+    for side in SIDES:
+        ways = sides(side, options.batch, options.device, options.steps)
+        rates = alternately(ways, options.repeats)
+        report.add(f"{side} x {side}", "pictures/s", rates, {("ours", "course"): None})
+    return report.end()
 
 
 if __name__ == "__main__":

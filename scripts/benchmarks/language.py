@@ -21,33 +21,27 @@ One thread is the default: beside other jobs two vary by more than what is measu
 defaults take some 2.5 minutes. Exits with 1 when lean / bare is under its bar.
 """
 
-import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, islice
-from statistics import median
 from time import perf_counter
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from datamodules.batches.token_streams import SequentialStreams
 from datamodules.time_machine import TimeMachine
 from scripts.benchmarks.measuring import (
-    Clock,
+    Report,
+    Way,
     alternately,
     benchmark_parser,
-    header,
-    lean_trainer,
-    write_results,
+    lean_fit,
+    parsed,
 )
-from zoo.cli.lightning import quiet
 from zoo.language_modeling.gru import GRU
 from zoo.language_modeling.lstm import LSTM
 from zoo.language_modeling.recurrent import RecurrentLanguageModel
@@ -60,7 +54,6 @@ NETWORKS: dict[str, Callable[..., RecurrentLanguageModel]] = {"RNN": RNN, "GRU":
 BARS = {"RNN": 0.96, "LSTM": 0.94}  # lean / bare
 State = tuple[Tensor, ...]
 Gate = tuple[Tensor, Tensor, Tensor]  # weights of the input, of the state, and the bias
-Epoch = Callable[[], float]  # trains once; tokens/s
 Batch = tuple[Tensor, Tensor]
 
 
@@ -150,7 +143,7 @@ def clip(parameters: list[Tensor]) -> None:
             parameter.grad *= CLIP / length
 
 
-def course(network: Scratch, stream: Tensor, num_batches: int) -> Epoch:
+def course(network: Scratch, stream: Tensor, num_batches: int) -> Way:
     """A text cut into rows once, and each batch a slice of them."""
     length = len(stream) // BATCH
     rows = stream[: BATCH * length].view(BATCH, length)
@@ -201,7 +194,7 @@ def detached(state: Any) -> Any:
     return state.detach() if isinstance(state, Tensor) else tuple(part.detach() for part in state)
 
 
-def bare(network: RecurrentLanguageModel, corpus: TimeMachine, steps: int | None = None) -> Epoch:
+def bare(network: RecurrentLanguageModel, corpus: TimeMachine, steps: int | None = None) -> Way:
     """The zoo's batches in the zoo's order, and nothing that could be left out."""
     parameters = list(network.parameters())
     optimizer, number = sgd(parameters), count()
@@ -226,16 +219,10 @@ def bare(network: RecurrentLanguageModel, corpus: TimeMachine, steps: int | None
 
 def lean(
     network: RecurrentLanguageModel, corpus: TimeMachine, num_batches: int, steps: int = -1
-) -> Epoch:
-    """The zoo under a Trainer that only trains."""
-
-    def epoch() -> float:
-        clock = Clock(network)
-        trainer = lean_trainer(steps, accelerator="cpu", gradient_clip_val=CLIP)
-        trainer.fit(network, corpus)
-        return num_batches * BATCH * STEPS / clock.training
-
-    return epoch
+) -> float:
+    """Trains under a Trainer that only trains; returns the tokens/s of the second epoch."""
+    clock = lean_fit(network, corpus, max_steps=steps, gradient_clip_val=CLIP)
+    return num_batches * BATCH * STEPS / clock.training
 
 
 def check_equal(
@@ -250,7 +237,7 @@ def check_equal(
     torch.testing.assert_close(found, wanted)
     torch.testing.assert_close(network.step((tokens, targets)).loss, wanted)
     bare(network, corpus, steps=COMPARED)()
-    lean(twin, corpus, num_batches=COMPARED, steps=COMPARED)()
+    lean(twin, corpus, num_batches=COMPARED, steps=COMPARED)
     for one, other in zip(network.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
@@ -268,45 +255,17 @@ def measure(kind: str, corpus: TimeMachine, repeats: int) -> dict[str, list[floa
     variants = {
         "course": course(Scratch(kind, build()), text.tensors[0], num_batches),
         "bare": bare(build(), corpus),
-        "lean": lean(build(), corpus, num_batches),
+        "lean": partial(lean, build(), corpus, num_batches),
     }
     return alternately(variants, repeats)
-
-
-def report(kind: str, rates: dict[str, list[float]], console: Console) -> dict[str, Any]:
-    """Prints a table and whether the bar is met, where there is one."""
-    middle = {name: median(values) for name, values in rates.items()}
-    table = Table("variant", title=kind)
-    for column in ("tokens/s", "min - max", "/ bare", "/ course"):
-        table.add_column(column, justify="right")
-    for name, values in rates.items():
-        ratios = (f"{middle[name] / middle[other]:.3f}" for other in ("bare", "course"))
-        table.add_row(
-            name, f"{middle[name]:,.0f}", f"{min(values):,.0f} - {max(values):,.0f}", *ratios
-        )
-    console.print(table)
-    ratio = middle["lean"] / middle["bare"]
-    paired = median(a / b for a, b in zip(rates["lean"], rates["bare"], strict=True))
-    verdict: dict[str, Any] = {"ratio": ratio, "paired_ratio": paired}
-    told = f"lean / bare: {ratio:.3f}, turn by turn {paired:.3f}"
-    if kind in BARS:
-        verdict |= {"bar": BARS[kind], "met": ratio >= BARS[kind]}
-        told += f", wanted {BARS[kind]}: {'met' if verdict['met'] else 'NOT MET'}"
-    console.print(told)
-    return {"median": middle, **verdict, "all": rates}
 
 
 def main() -> int:
     """Parses, measures, reports; 1 if a bar is not met."""
     parser = benchmark_parser(__doc__, threads=1)
-    parser.add_argument("--characters", type=int, default=100_000, help="of the text, to read")
+    parser.add_argument("--characters", type=int, default=100_000, help="characters of the text")
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    options = parser.parse_args()
-    if options.threads > 1 and os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
-        parser.error("OMP_WAIT_POLICY=PASSIVE slows a quiet machine down: unset it")
-    warnings.filterwarnings("ignore", "GPU available but not used")
-    quiet()
-    torch.set_num_threads(options.threads)
+    options = parsed(parser)
     arguments = {"max_tokens": options.characters, "batch_size": BATCH, "num_steps": STEPS}
     corpus = TimeMachine(**arguments)
     if not corpus.found:
@@ -315,14 +274,11 @@ def main() -> int:
     corpus.setup("fit")
     if len(stream_order(corpus, 0)) < COMPARED:
         parser.error(f"--characters {options.characters}: too few for {COMPARED} batches")
-    console, results = Console(highlight=False), {}
-    title = f"{header(options.threads)}; {corpus.described}; {options.repeats} turns"
-    console.print(title, soft_wrap=True)
+    report = Report(options, corpus.described)
     for kind in options.models:
-        results[kind] = report(kind, measure(kind, corpus, options.repeats), console)
-    if options.json:
-        write_results(options.json, title, results)
-    return int(not all(result.get("met", True) for result in results.values()))
+        bars = {("lean", "bare"): BARS.get(kind), ("lean", "course"): None}
+        report.add(kind, "tokens/s", measure(kind, corpus, options.repeats), bars)
+    return report.end()
 
 
 if __name__ == "__main__":

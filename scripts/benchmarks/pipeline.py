@@ -14,11 +14,13 @@ shipped  `zoo fit RECIPE` as it is: Adam, schedule, W&B offline, CSV, checkpoint
 Timed is training, from asking for an epoch's first batch (the course starts its workers then) to
 the end of its last step, and for course and shipped also the whole epoch with its evaluation, on
 10,000 test and 5,000 validation rows. Of a fit of two epochs the second counts. Without the corpus
-under $ZOO_DATA its stand-in is repeated to the same size.
+under $ZOO_DATA its stand-in is repeated to the same size. Exits with 1 when a bar is not met.
 """
 
 import os
-import warnings
+import struct
+import sys
+from argparse import Namespace
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -31,8 +33,6 @@ from typing import Any
 
 import torch
 import wandb
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
@@ -42,13 +42,14 @@ from datamodules.batches.samplers import TrainBatches
 from datamodules.fashion_mnist import RAW, FashionMNIST
 from scripts.benchmarks.measuring import (
     Clock,
+    Report,
+    alternately,
     benchmark_parser,
-    header,
-    lean_trainer,
-    write_results,
+    lean_fit,
+    parsed,
 )
 from zoo.cli.compose import compose
-from zoo.cli.lightning import ZooCLI, quiet
+from zoo.cli.lightning import ZooCLI
 from zoo.image_classification.lenet import LeNet
 from zoo.image_classification.softmax_regression import SoftmaxRegression
 from zoo.task import Task
@@ -133,15 +134,10 @@ def bare(network: nn.Module, corpus: FashionMNIST, steps: int | None = None) -> 
     return epoch
 
 
-def lean(network: Task, corpus: FashionMNIST, steps: int = -1) -> Epoch:
-    """The zoo under a Trainer that only trains."""
-
-    def epoch() -> Seconds:
-        clock = Clock(network)
-        lean_trainer(steps).fit(network, corpus)
-        return clock.training, clock.whole
-
-    return epoch
+def lean(network: Task, corpus: FashionMNIST, steps: int = -1) -> Seconds:
+    """Trains the zoo's module under a Trainer that only trains."""
+    clock = lean_fit(network, corpus, max_steps=steps)
+    return clock.training, clock.whole
 
 
 def shipped(recipe: str, folder: Path) -> Epoch:
@@ -168,7 +164,7 @@ def check_equal(build: Callable[[], Task], corpus: FashionMNIST) -> None:
     network, twin = build(), build()
     twin.load_state_dict(network.state_dict())
     bare(network, corpus, steps=5)()
-    lean(twin, corpus, steps=5)()
+    lean(twin, corpus, steps=5)
     for one, other in zip(network.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(one, other, rtol=1e-5), "bare and lean differ after five steps"
 
@@ -188,73 +184,52 @@ def lay_out(num_rows: int, folder: Path) -> str:
         chosen = torch.arange(round(size * num_rows / ROWS)) % len(rows)
         images, labels = (tensor[chosen].byte() for tensor in rows.tensors)
         for kind, array in (("images-idx3", images.squeeze(1)), ("labels-idx1", labels)):
-            header = bytes((0, 0, 8, array.ndim))
-            header += b"".join(axis.to_bytes(4, "big") for axis in array.shape)
+            header = struct.pack(f">{1 + array.ndim}I", 0x800 | array.ndim, *array.shape)
             (folder / RAW / f"{name}-{kind}-ubyte").write_bytes(header + array.numpy().tobytes())
     return "the synthetic stand-in, repeated" if source.synthetic else "the real corpus"
 
 
-def report(recipe: str, turns: list[dict[str, Seconds]], rows: int, console: Console) -> Any:
-    """Prints a table and the ratios asked for; the course is taken at its best setting."""
-    rates = {name: sorted(rows / turn[name][0] for turn in turns) for name in turns[0]}
-    whole = {name: median(turn[name][1] for turn in turns) for name in turns[0]}
-    middle = {name: median(values) for name, values in rates.items()}
-    best = max((name for name in rates if name.startswith("course")), key=middle.__getitem__)
-    columns = ("samples/s", "min - max", "/ bare", "/ course", "epoch, s")
-    table = Table("variant", *columns, title=recipe)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, values in rates.items():
-        ratios = (f"{middle[name] / middle[other]:.3f}" for other in ("bare", best))
-        seconds = "" if name in ("bare", "lean") else f"{whole[name]:.2f}"
-        span = f"{values[0]:,.0f} - {values[-1]:,.0f}"
-        table.add_row(name, f"{middle[name]:,.0f}", span, *ratios, seconds)
-    console.print(table)
-    verdicts = []
-    for (name, other), bar in zip((("lean", "bare"), ("shipped", best)), BARS[recipe], strict=True):
-        ratio = middle[name] / middle[other]
-        verdicts.append(
-            {"ratio": f"{name} / {other}", "value": ratio, "bar": bar, "met": ratio >= bar}
-        )
-        met = "met" if ratio >= bar else "NOT MET"
-        console.print(f"{name} / {other}: {ratio:.3f}, wanted {bar}: {met}")
-    return {"median": middle, "all": rates, "whole_epoch_s": whole, "ratios": verdicts}
+def measure(recipe: str, corpus: FashionMNIST, options: Namespace, report: Report) -> None:
+    """Measures all variants of a recipe; the course is taken at its best setting."""
+    build = NETWORKS[recipe]
+    check_equal(build, corpus)
+    variants = {f"course, w={w}": course(build(), corpus, w) for w in options.workers}
+    variants |= {
+        "bare": bare(build(), corpus),
+        "lean": partial(lean, build(), corpus),
+        "shipped": shipped(recipe, Path(corpus.root)),
+    }
+    seconds = alternately(variants, options.repeats)
+    rows = len(corpus.data["train"])
+    rates = {name: [rows / training for training, _ in each] for name, each in seconds.items()}
+    courses = [name for name in rates if name.startswith("course")]
+    best = max(courses, key=lambda name: median(rates[name]))
+    pairs = (("lean", "bare"), ("shipped", best))
+    report.add(recipe, "samples/s", rates, dict(zip(pairs, BARS[recipe], strict=True)))
+    whole = {name: median(each for _, each in seconds[name]) for name in (*courses, "shipped")}
+    for name, each in whole.items():
+        report.check(f"{name}: {each:.2f} s an epoch with its evaluation", each, None)
+    report.results[recipe]["whole_epoch_s"] = whole
 
 
-def main() -> None:
-    """Parses, measures, reports."""
+def main() -> int:
+    """Parses, measures, reports; 1 if a bar is not met."""
     parser = benchmark_parser(__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="training rows an epoch")
-    parser.add_argument("--workers", type=int, nargs="+", default=[4], help="of the course")
-    options = parser.parse_args()
-    if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
-        parser.error("OMP_WAIT_POLICY=PASSIVE slows a quiet machine down: unset it")
+    parser.add_argument("--workers", type=int, nargs="+", default=[4], help="the course's workers")
+    options = parsed(parser)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ.pop("WANDB_MODE", None)  # offline, as shipped
-    warnings.filterwarnings("ignore", "This DataLoader will create")
-    quiet()
-    torch.set_num_threads(options.threads)
-    console, results = Console(highlight=False), {}
     with TemporaryDirectory() as folder:
         kind = lay_out(options.rows, Path(folder))
         os.environ["ZOO_DATA"] = folder
         corpus = FashionMNIST(batch_size=BATCH)
         corpus.setup("fit")
-        title = f"{header(options.threads)}; {kind} as {corpus.described}; {options.repeats} turns"
-        console.print(title, soft_wrap=True)
-        for recipe, build in NETWORKS.items():
-            check_equal(build, corpus)
-            variants = {f"course, w={w}": course(build(), corpus, w) for w in options.workers}
-            variants |= {"bare": bare(build(), corpus), "lean": lean(build(), corpus)}
-            variants["shipped"] = shipped(recipe, Path(folder))
-            turns = [
-                {name: epoch() for name, epoch in variants.items()}
-                for _ in range(options.repeats + 1)
-            ]
-            results[recipe] = report(recipe, turns[1:], len(corpus.data["train"]), console)
-    if options.json:
-        write_results(options.json, title, results)
+        report = Report(options, f"{kind} as {corpus.described}")
+        for recipe in NETWORKS:
+            measure(recipe, corpus, options, report)
+    return report.end()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

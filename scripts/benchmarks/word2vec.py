@@ -30,8 +30,7 @@ itself: its stand-in has some hundred words, of which subsampling leaves little.
 import argparse
 import random
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from math import ceil
 from statistics import mean, median
@@ -40,7 +39,6 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -49,14 +47,14 @@ from torch.utils.data import DataLoader
 from datamodules.penn_treebank_windows import PennTreebankWindows
 from datamodules.words.windows import IGNORED, draw_windows, keep_probabilities
 from scripts.benchmarks.measuring import (
-    Clock,
+    Report,
+    alternately,
     benchmark_parser,
-    header,
+    lean_fit,
     lean_trainer,
-    write_results,
+    parsed,
 )
 from zoo.catalogue import recipes
-from zoo.cli.lightning import quiet
 from zoo.optimizers.row_sgd import RowSGD
 from zoo.optimizers.schedules import LinearDecayLR
 from zoo.word_embedding.skip_gram import SkipGram
@@ -144,8 +142,10 @@ def known(corpus: Long) -> Sentences:
 # gensim
 
 
-def gensim_model(sentences: Sentences, workers: int, epochs: int, seed: int) -> Any:
-    """gensim's, with its vocabulary, untrained."""
+def train_gensim(
+    sentences: Sentences, workers: int, epochs: int = 1, seed: int = 0
+) -> tuple[Any, float]:
+    """Builds the vocabulary, then trains; returns the model and the seconds of the training."""
     from gensim.models import Word2Vec  # not needed by `--help`
 
     first, last = GENSIM_RATES
@@ -163,14 +163,6 @@ def gensim_model(sentences: Sentences, workers: int, epochs: int, seed: int) -> 
         seed=seed + 1,
     )
     model.build_vocab(sentences)
-    return model
-
-
-def train_gensim(
-    sentences: Sentences, workers: int, epochs: int = 1, seed: int = 0
-) -> tuple[Any, float]:
-    """Trains; the model and the seconds of it."""
-    model = gensim_model(sentences, workers, epochs, seed)
     start = perf_counter()
     model.train(sentences, total_examples=model.corpus_count, epochs=epochs)
     return model, perf_counter() - start
@@ -191,21 +183,13 @@ def built(corpus: Long, chosen: Settings, *, shared: bool = True) -> SkipGram:
     )
 
 
-def time_zoo(chosen: Settings) -> float:
-    """The seconds of an epoch with its windows."""
-    corpus = corpus_of(chosen.batch_size)
-    network = built(corpus, chosen)
-    clock = Clock(network)
-    lean_trainer(accelerator="cpu").fit(network, corpus)
-    return clock.whole
-
-
-def train_zoo(chosen: Settings, epochs: int, seed: int, *, shared: bool) -> SkipGram:
-    """Trains as the recipe does."""
+def train_zoo(
+    chosen: Settings, epochs: int = 2, seed: int = 0, *, shared: bool = True
+) -> tuple[SkipGram, float]:
+    """Trains as the recipe does; returns the module and the seconds of the last epoch."""
     corpus = corpus_of(chosen.batch_size, seed)
     network = built(corpus, chosen, shared=shared)
-    lean_trainer(accelerator="cpu", max_epochs=epochs).fit(network, corpus)
-    return network
+    return network, lean_fit(network, corpus, max_epochs=epochs).whole
 
 
 def windows(corpus: Long) -> tuple[int, int, float]:
@@ -313,7 +297,7 @@ class Course:
 
 def judged(network: SkipGram, corpus: Long) -> Found:
     """Asks WordSim-353 and the held-out text, by the zoo's own validation."""
-    judge = lean_trainer(accelerator="cpu", limit_val_batches=1.0)
+    judge = lean_trainer(limit_val_batches=1.0)
     (logged,) = judge.validate(network, corpus, verbose=False)
     covered = int(logged["val/wordsim353_covered"])
     return Found(logged["val/wordsim353"], covered, logged["val/loss"])
@@ -339,7 +323,7 @@ def judge(
         model, _ = train_gensim(sentences, workers, epochs, seed)
         found["gensim"].append(judged(as_zoo(model, corpus, chosen), corpus))
         for name, shared in (("zoo", True), ("exact", False)):
-            network = train_zoo(chosen, epochs, seed, shared=shared)
+            network, _ = train_zoo(chosen, epochs, seed, shared=shared)
             found[name].append(judged(network, corpus))
     return found
 
@@ -350,25 +334,23 @@ def judge(
 def measure(
     sentences: Sentences, chosen: Settings, corpus: Long, options: argparse.Namespace
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Words/s of each way, turn by turn; and seconds of what is done beside."""
-    total = sum(map(len, sentences))
+    """Returns words/s of each way, turn by turn; and seconds of what is done beside."""
     start = perf_counter()
     rows = prepare(sentences, corpus.vocab.index, corpus.word_counts.tolist())
-    beside = {"preparing (course)": [perf_counter() - start], "windows (zoo)": []}
+    preparing = perf_counter() - start
     check_equal(rows, corpus)
-    course = Course(rows, corpus.vocab_size, options.course_batches)
-    ways: dict[str, Callable[[], float]] = {
-        "gensim": lambda: train_gensim(sentences, options.workers)[1],
-        "zoo": lambda: time_zoo(chosen),
-        "course": course,
-    }
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(options.repeats + 1):
-        for name in list(ways) if turn % 2 == 0 else list(ways)[::-1]:
-            rates[name].append(total / ways[name]())
-        beside["windows (zoo)"].append(windows(corpus)[2])
-    beside["windows (zoo)"] = beside["windows (zoo)"][1:]
-    return {name: values[1:] for name, values in rates.items()}, beside
+    seconds = alternately(
+        {
+            "gensim": lambda: train_gensim(sentences, options.workers)[1],
+            "zoo": lambda: train_zoo(chosen)[1],
+            "course": Course(rows, corpus.vocab_size, options.course_batches),
+            "windows": lambda: windows(corpus)[2],
+        },
+        options.repeats,
+    )
+    beside = {"preparing (course)": [preparing], "windows (zoo)": seconds.pop("windows")}
+    total = sum(map(len, sentences))
+    return {name: [total / each for each in values] for name, values in seconds.items()}, beside
 
 
 def check_equal(rows: list[Row], corpus: Long) -> None:
@@ -380,55 +362,44 @@ def check_equal(rows: list[Row], corpus: Long) -> None:
 
 
 def main() -> int:
-    """Parses, measures, reports; 1 if a bar is not met."""
+    """Parses, measures, reports; 1 if a bar is not met, 2 where something is missing."""
     parser = benchmark_parser(__doc__)
-    parser.add_argument("--course_batches", type=int, default=60, help="of the course's epoch")
-    parser.add_argument("--epochs", type=int, default=5, help="before what is learned is asked")
-    parser.add_argument("--workers", type=int, default=2, help="of gensim")
-    options = parser.parse_args()
+    parser.add_argument("--course_batches", type=int, default=60, help="batches of the course")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs before vectors are judged")
+    parser.add_argument("--workers", type=int, default=2, help="gensim's workers")
+    options = parsed(parser)
     try:
         import gensim
     except ImportError:
         print('gensim is not installed: pip install -e ".[benchmarks]"', file=sys.stderr)
         return 2
-    quiet()
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    torch.set_num_threads(options.threads)
-    chosen, console = settings(), Console(highlight=False)
+    chosen = settings()
     corpus = corpus_of(chosen.batch_size)
     sentences, queries = known(corpus), corpus.word_queries
     if queries is None or "wordsim353" not in queries.similarity:
         print("WordSim-353 is not beside the corpus, in word-similarity", file=sys.stderr)
         return 2
-    for line in (
-        f"{header(options.threads)}; gensim {gensim.__version__}, {options.workers} workers",
-        f"{corpus.described}; {options.repeats} turns; {chosen}",
-    ):
-        console.print(line, soft_wrap=True)
+    version = f"gensim {gensim.__version__}, {options.workers} workers"
+    report = Report(options, version, corpus.described, str(chosen))
+    judged = not corpus.synthetic
     rates, beside = measure(sentences, chosen, corpus, options)
-    console.print(speeds(rates))
+    report.add("skip-gram", "words/s", rates, FASTER if judged else dict.fromkeys(FASTER))
     worth = judge(sentences, chosen, options.workers, options.epochs)
-    console.print(worths(worth, options.epochs))
-    for name, seconds in beside.items():
-        console.print(f"{name}: {median(seconds):.2f} s")
-    verdicts = {**faster(rates), **good(worth), **quick(beside)} if not corpus.synthetic else {}
-    for line, met in verdicts.items():
-        console.print(f"{line}: {'met' if met else 'NOT MET'}")
-    if options.json:
-        quality = {name: [found._asdict() for found in many] for name, many in worth.items()}
-        results = {"words/s": rates, "seconds": beside, "quality": quality}
-        write_results(options.json, header(options.threads), results)
-    return int(not all(verdicts.values()))
-
-
-def speeds(rates: dict[str, list[float]]) -> Table:
-    """Medians and ranges of words/s."""
-    table = Table("way")
-    for column in ("words/s", "min - max"):
-        table.add_column(column, justify="right")
-    for name, values in rates.items():
-        table.add_row(name, f"{median(values):,.0f}", f"{min(values):,.0f} - {max(values):,.0f}")
-    return table
+    report.console.print(worths(worth, options.epochs))
+    ranks = {name: mean(found.ranks for found in many) for name, many in worth.items()}
+    losses = {name: mean(found.loss for found in many) for name, many in worth.items()}
+    worse, more = ranks["gensim"] - ranks["zoo"], losses["zoo"] / losses["exact"] - 1
+    drawing, preparing = (median(beside[name]) for name in ("windows (zoo)", "preparing (course)"))
+    for line, value, bar in (
+        (f"WordSim-353, gensim - zoo: {worse:.3f}", worse, WORSE_RANKS),
+        (f"held-out loss, zoo / exact - 1: {more:.4f}", more, WORSE_LOSS),
+        (f"windows of an epoch (zoo): {drawing:.2f} s", drawing, DRAWING),
+        (f"lists of an epoch (course): {preparing:.2f} s", preparing, None),
+    ):
+        report.check(line, value, bar if judged else None, most=True)
+    quality = {name: [found._asdict() for found in many] for name, many in worth.items()}
+    report.results |= {"seconds": beside, "quality": quality}
+    return report.end()
 
 
 def worths(worth: dict[str, list[Found]], epochs: int) -> Table:
@@ -441,31 +412,6 @@ def worths(worth: dict[str, list[Found]], epochs: int) -> Table:
         shown = [" ".join(f"{v:.3f}" for v in ranks), f"{mean(ranks):.3f}", str(many[0].covered)]
         table.add_row(name, *shown, " ".join(f"{v:.4f}" for v in losses), f"{mean(losses):.4f}")
     return table
-
-
-def faster(rates: dict[str, list[float]]) -> dict[str, bool]:
-    """Whether the zoo is as fast as it should be."""
-    found = {}
-    for (one, other), bar in FASTER.items():
-        ratio = median(rates[one]) / median(rates[other])
-        found[f"{one} / {other}: {ratio:.2f}, wanted {bar:g}"] = ratio >= bar
-    return found
-
-
-def good(worth: dict[str, list[Found]]) -> dict[str, bool]:
-    """Whether what it learns is as good as it should be."""
-    theirs, ours = (mean(found.ranks for found in worth[name]) for name in ("gensim", "zoo"))
-    exact, shared = (mean(found.loss for found in worth[name]) for name in ("exact", "zoo"))
-    ranks = f"WordSim-353, gensim - zoo: {theirs - ours:.3f}, wanted {WORSE_RANKS} at most"
-    more = shared / exact - 1
-    loss = f"held-out loss, zoo / exact - 1: {more:.4f}, wanted {WORSE_LOSS} at most"
-    return {ranks: theirs - ours <= WORSE_RANKS, loss: more <= WORSE_LOSS}
-
-
-def quick(beside: dict[str, list[float]]) -> dict[str, bool]:
-    """Whether windows are drawn as fast as they should be."""
-    seconds = median(beside["windows (zoo)"])
-    return {f"windows of an epoch: {seconds:.2f} s, wanted {DRAWING} at most": seconds <= DRAWING}
 
 
 if __name__ == "__main__":

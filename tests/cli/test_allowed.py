@@ -3,24 +3,85 @@
 import inspect
 import re
 import typing
+from collections.abc import Iterator
+from contextlib import redirect_stderr
+from io import StringIO
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 
-from scripts.durability.configs import SETTINGS, write_evil
 from tests.conftest import all_architectures, all_recipes, fails, imported
 from zoo.catalogue import corpora
 from zoo.cli.allowed import CLASSES, refuse_foreign_classes
 from zoo.cli.main import main
 from zoo.errors import InputError
 
+SETTINGS: dict[str, Any] = {
+    "model": {"class_path": "LeNet"},
+    "data": {"class_path": "FashionMNIST", "init_args": {"synthetic": True}},
+    "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_train_batches": 1},
+}
+PLACES = (
+    *("model", "model.class_path", "data", "data.class_path"),
+    *("model.init_args.optimizer", "model.init_args.optimizer.class_path"),
+    *("model.init_args.lr_scheduler", "model.init_args.lr_scheduler.class_path"),
+    *("trainer.callbacks", "trainer.callbacks.0", "trainer.callbacks.0.class_path"),
+    *("trainer.logger", "trainer.logger.class_path", "trainer.accelerator"),
+    *("trainer.strategy", "trainer.strategy.class_path"),
+    *("trainer.plugins.0.class_path", "trainer.profiler.class_path"),
+)
+NAMES = (
+    *("evil.C", "evil.inner.C", " evil.C", "evil.f", "evil.C.D", "evil_package.C", "os.system"),
+    *("subprocess.Popen", "builtins.exec", "zoo.cli.main.os.system", "torch.optim.evil.C"),
+    "evil.yaml",
+)
+
+
+def put(settings: Any, place: str, value: Any) -> Any:
+    """The settings with a value at a dotted place; numbers stand for items of lists."""
+    name, _, rest = place.partition(".")
+    if rest:
+        inner = settings.get(name) if isinstance(settings, dict) else None
+        value = put(inner if isinstance(inner, dict) else {}, rest, value)
+    return [value] if name.isdigit() else {**settings, name: value}
+
+
+def commands() -> Iterator[list[str]]:
+    """Ways to name a foreign class: in a file, which lies in the folder then, and by an option."""
+    for place, name in product(PLACES, NAMES):
+        Path("hostile.yaml").write_text(yaml.safe_dump(put(SETTINGS, place, name)))
+        yield ["fit", "--config", "hostile.yaml", "--wandb", "disabled"]
+    recipe = ["fit", "lenet-fashion_mnist", "--data.synthetic", "true", "--wandb", "disabled"]
+    for option, name in product(
+        (
+            *("--trainer.callbacks+", "--trainer.logger", "--trainer.strategy"),
+            *("--model.optimizer", "--model.lr_scheduler", "--model.optimizer.class_path"),
+            *("--trainer.callbacks.help", "--model.optimizer.help"),
+        ),
+        NAMES,
+    ):
+        yield [*recipe, f"{option}={name}"]
+        yield [*recipe, f'{option}={{"class_path": "{name}"}}']
+    for name in NAMES:
+        yield ["fit", "--model", name, "--data", "FashionMNIST", "--data.synthetic", "true"]
+        yield ["fit", "--model", "LeNet", "--data", name]
+
 
 @pytest.fixture
 def evil(tmp_path, monkeypatch):
-    """Where packages that must not be imported would leave their trace."""
+    """Writes packages that leave a trace when they are imported; returns where it would be."""
+    trace = tmp_path / "imported"
+    for file in ("evil.py", "evil_package/__init__.py"):
+        path = tmp_path / "path" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"open({str(trace)!r}, 'a').write('x')\nclass C: pass\nf = C\n")
+    Path("evil.yaml").write_text("class_path: evil.C\n")
     monkeypatch.syspath_prepend(tmp_path / "path")
-    return write_evil(tmp_path)
+    return trace
 
 
 def test_functions_of_others_are_no_callbacks(capsys):
@@ -104,3 +165,24 @@ def test_no_other_argument_may_be_a_class():
 def test_other_settings_than_an_experiments():
     with pytest.raises(InputError, match="has seed_everything, trainer, model, data, not config"):
         refuse_foreign_classes({"config": "other.yaml"}, ())
+
+
+def test_no_way_to_name_a_foreign_class_imports_it(evil):
+    wrong = [found for command in commands() if (found := refused(command, evil))]
+    assert wrong == []
+
+
+def refused(command: list[str], trace: Path) -> str | None:
+    """Returns what is wrong with how a command is refused, None if nothing is."""
+    said = StringIO()
+    try:
+        with redirect_stderr(said):
+            code = main(command)
+    except BaseException as error:
+        return f"{command}: a traceback: {type(error).__name__}: {error}"
+    if trace.exists():
+        trace.unlink()
+        return f"{command}: imported"
+    if code != 2 or len(said.getvalue().strip().splitlines()) != 1:
+        return f"{command}: exit code {code}: {said.getvalue()}"
+    return f"{command}: left a run" if Path("runs").exists() else None

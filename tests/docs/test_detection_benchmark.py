@@ -2,6 +2,7 @@
 
 import json
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,9 @@ from scripts.benchmarks.detection import (
     course_kept,
     course_overlaps,
     course_targets,
-    judged,
     random_labels,
 )
+from scripts.benchmarks.measuring import Report, alternately, repeated
 from scripts.figures.object_detection import CHANCES, FIVE, FOUND, THERE
 from zoo.object_detection.anchors import anchors_of
 from zoo.object_detection.detections import detect
@@ -137,7 +138,7 @@ def test_losses_and_gradients_agree(small):
 
 
 def test_the_benchmark_measures_both_ways_and_judges(small, monkeypatch, capsys):
-    options = "--repeats 1 --seconds 0 --epochs 1 --steps 1 --json found.json"
+    options = "--repeats 1 --threads 1 --seconds 0 --epochs 1 --steps 1 --json found.json"
     monkeypatch.setattr(sys, "argv", ["detection", *options.split()])
     monkeypatch.setattr(detection, "BARS", dict.fromkeys(BARS))
     assert detection.main() == 0
@@ -151,10 +152,35 @@ def test_the_benchmark_measures_both_ways_and_judges(small, monkeypatch, capsys)
         assert [len(rates) for rates in result["all"].values()] == [1, 1]
 
 
-def test_a_ratio_is_judged_by_medians():
+def test_a_ratio_is_judged_by_medians(capsys):
     rates = {"course": [1.0, 2.0, 30.0], "zoo": [8.0, 11.0, 100.0]}
-    verdict = judged("targets, 5 boxes", rates)
-    assert verdict["ratio"] == 5.5
-    assert verdict["met"]
-    assert not judged("targets, 1 box", rates)["met"]
-    assert judged("training", {"course": [2.0], "zoo": [1.0]})["met"]
+    report = Report(Namespace(threads=1, repeats=3, json=Path("found.json")), "a note")
+    for work, bar in (("any", None), ("met", 5.5)):
+        report.add(work, "pictures/s", rates, {("zoo", "course"): bar})
+    assert report.end() == 0
+    report.add("not met", "pictures/s", rates, {("zoo", "course"): 5.6})
+    report.check("seconds", 2.0, 1.0, most=True)
+    assert report.end() == 1
+    out = capsys.readouterr().out
+    assert "zoo / course: 5.500, turn by turn 5.500\n" in out
+    assert "zoo / course: 5.500, turn by turn 5.500, wanted 5.6: NOT MET\n" in out
+    assert "seconds, wanted 1 at most: NOT MET\n" in out
+    found = json.loads(Path("found.json").read_text())
+    assert found["header"] == report.title
+    verdicts = [each["ratios"]["zoo / course"]["met"] for each in found["networks"].values()]
+    assert verdicts == [True, True, False]
+
+
+def test_turns_swap_and_the_first_does_not_count():
+    called = []
+    ways = {name: lambda name=name: called.append(name) or len(called) for name in "ab"}
+    assert alternately(ways, 2) == {"a": [4, 5], "b": [3, 6]}
+    assert "".join(called) == "abbaab"
+
+
+def test_work_is_repeated_until_a_turn_is_filled():
+    called = []
+    assert repeated(lambda: called.append(1), 3)() > 0
+    assert len(called) == 1
+    assert repeated(lambda: called.append(1), 3, seconds=0.01)() > 0
+    assert len(called) > 2

@@ -1,6 +1,5 @@
 """Hostile and damaged archives: nothing is written outside, no link, no device, no bomb."""
 
-import random
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -8,9 +7,11 @@ from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
+import pytest
+
 from datamodules.files.archives import extract
 from datamodules.files.errors import CorpusError
-from scripts.durability.trial import Outcome, damaged
+from tests.durability.trial import damaged
 
 CLIMBING = (
     *("../x", "a/../../x", "/tmp/../x", "..\\x", "C:\\x", "./../x", "a/./../../x", "~/../../x"),
@@ -21,7 +22,7 @@ KINDS = (tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, b"Z")
 LIMITS = {"max_bytes": 50_000, "max_files": 20}
 
 
-def _tar(path: Path, name: str, content: bytes, kind: bytes, link: str) -> None:
+def write_tar(path: Path, name: str, content: bytes, kind: bytes, link: str) -> None:
     with tarfile.open(path, "w:gz") as archive:
         for member, text in (("first.txt", b"plain"), (name, content)):
             entry = tarfile.TarInfo(member)
@@ -32,7 +33,7 @@ def _tar(path: Path, name: str, content: bytes, kind: bytes, link: str) -> None:
             archive.addfile(entry, BytesIO(text))
 
 
-def _zip(path: Path, name: str, content: bytes, kind: bytes, link: str) -> None:
+def write_zip(path: Path, name: str, content: bytes, kind: bytes, link: str) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("first.txt", b"plain")
         entry = zipfile.ZipInfo(name)
@@ -41,14 +42,14 @@ def _zip(path: Path, name: str, content: bytes, kind: bytes, link: str) -> None:
         archive.writestr(entry, link.encode() or content)
 
 
-def _hostile(folder: Path) -> Iterator[Path]:
-    """Archives that must not be unpacked, then damaged ones, for ever."""
+def hostile(folder: Path) -> Iterator[Path]:
+    """Yields archives that must not be unpacked, then damaged ones, for ever."""
     number = 0
-    for suffix, write in ((".tar.gz", _tar), (".zip", _zip)):
+    for suffix, write in ((".tar.gz", write_tar), (".zip", write_zip)):
         cases = [(name, b"x", tarfile.REGTYPE, "") for name in CLIMBING]
         for target in ("/etc/passwd", "../watched", "..", "first.txt", "/"):
             cases += [("link", b"", kind, target) for kind in LINKS]
-        if write is _tar:
+        if write is write_tar:
             cases += [("device", b"", kind, "") for kind in KINDS]
         cases += [("bomb", bytes(size), tarfile.REGTYPE, "") for size in (50_001, 10_000_000)]
         for case in cases:
@@ -57,21 +58,20 @@ def _hostile(folder: Path) -> Iterator[Path]:
             number += 1
             yield path
     good = folder / f"good{suffix}"
-    _zip(good, "second.txt", b"text" * 100, tarfile.REGTYPE, "")
-    for content in damaged(good.read_bytes(), random.Random(0)):
+    write_zip(good, "second.txt", b"text" * 100, tarfile.REGTYPE, "")
+    for content in damaged(good.read_bytes(), 0):
         path = folder / f"{number}.zip"
         path.write_bytes(content)
         number += 1
         yield path
 
 
-def check(count: int, folder: Path) -> Outcome:
-    """Unpacks them; only plain files inside the target may come of it."""
-    outcome = Outcome()
-    watched, source = folder / "watched", folder / "archives"
+@pytest.mark.tries(100, 100)
+def test_only_plain_files_inside_thewrite_target_come_of_it(outcome, tries, tmp_path):
+    watched, source = tmp_path / "watched", tmp_path / "archives"
     watched.mkdir()
     source.mkdir()
-    for path in islice(_hostile(source), count):
+    for path in islice(hostile(source), tries):
         target = watched / "inner" / "target"
         target.parent.mkdir(exist_ok=True)
         failure = None
@@ -91,4 +91,3 @@ def check(count: int, folder: Path) -> Outcome:
         for left in sorted(watched.rglob("*"), reverse=True):
             left.rmdir() if left.is_dir() else left.unlink()
         path.unlink()
-    return outcome

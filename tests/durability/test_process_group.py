@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from scripts.durability.trial import Outcome
+import pytest
 
 FAULTY = """
 import os, signal, time
@@ -51,22 +51,24 @@ SOON = 15  # seconds
 PATIENCE = 120  # seconds that the first epoch may take
 
 
-def check(count: int, folder: Path) -> Outcome:
-    """Each fault of each process in turn."""
-    outcome = Outcome()
-    (folder / "faulty.py").write_text(FAULTY)
-    (folder / "faulty.yaml").write_text(SETTINGS)
-    faults = list(SAID)
-    for number in range(count):
-        fault = faults[number % len(faults)]
-        failure = ends(fault, folder)
-        outcome.count(f"{fault}: {failure}" if failure else None)
-    return outcome
+@pytest.mark.parametrize(
+    "fault",
+    [
+        fault if fault == "raise-1" else pytest.param(fault, marks=pytest.mark.slow)
+        for fault in SAID
+    ],
+)
+def test_a_fault_ends_all(fault, outcome, tmp_path):
+    """Trains with a fault in the second epoch."""
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    (tmp_path / "faulty.yaml").write_text(SETTINGS)
+    outcome.count(ends(fault, tmp_path))
+    assert not list(tmp_path.rglob(".failed-*"))
 
 
 def ends(fault: str, folder: Path) -> str | None:
-    """Trains with a fault in the second epoch; what is wrong with its end."""
-    log, before = folder / "output", _trained(folder)
+    """Returns what is wrong with the end of a training, None if nothing is."""
+    log, before = folder / "output", trained(folder)
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "zoo.cli", "fit", "-c", "faulty.yaml", "--allow", "faulty"],
@@ -77,13 +79,13 @@ def ends(fault: str, folder: Path) -> str | None:
             start_new_session=True,
         )
     until = time.monotonic() + PATIENCE
-    while _trained(folder) == before:
-        if time.monotonic() > until or not _left(process):
+    while trained(folder) == before:
+        if time.monotonic() > until or not left(process):
             os.killpg(process.pid, signal.SIGKILL)
             return f"no epoch ended: {log.read_text()[-500:]}"
         time.sleep(0.1)
     begun, allowed = time.monotonic(), SOON + (TIMEOUT if fault.startswith("hang") else 0)
-    while _left(process):
+    while left(process):
         if time.monotonic() - begun > allowed:
             os.killpg(process.pid, signal.SIGKILL)
             return f"processes are left after {allowed} s"
@@ -97,12 +99,12 @@ def ends(fault: str, folder: Path) -> str | None:
     return None
 
 
-def _trained(folder: Path) -> set[Path]:
+def trained(folder: Path) -> set[Path]:
     """What runs have logged: there is more once an epoch has ended."""
     return set(folder.glob("runs/faulty/*/metrics.csv"))
 
 
-def _left(process: subprocess.Popen) -> bool:
+def left(process: subprocess.Popen) -> bool:
     """Whether a process of the session is there still."""
     process.poll()
     found = subprocess.run(

@@ -5,17 +5,16 @@ it. That all of them are the same means the same of all that follow.
 """
 
 import gc
-from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from lightning.pytorch import Callback
-from torch import Tensor
 
-from scripts.durability.trial import Outcome
-from zoo.catalogue import arguments, corpora, definitions, recipes
+from tests.durability.trial import same
+from zoo.catalogue import RECIPES, arguments, corpora, definitions, recipes
 from zoo.checkpoints.checkpoint import read
 from zoo.cli.compose import compose
 from zoo.cli.lightning import ZooCLI
@@ -70,7 +69,7 @@ class EnoughError(Exception):
     """The step that was to be looked at is done."""
 
 
-def _train(
+def train(
     family: str, count: int, workers: int, callback: SaveEachStep, start: Path | None = None
 ) -> None:
     recipe, *own = CASES[family]
@@ -90,41 +89,36 @@ def _train(
     trainer.fit(cli.model, cli.datamodule, ckpt_path=start)
 
 
-def check(count: int, folder: Path) -> Outcome:
-    """So many steps of a recipe of each family, with 0 and 2 processes that load."""
-    outcome = Outcome()
-    for family in CASES:
-        for failure in _family(family, count, folder / family):
-            outcome.count(failure)
-    return outcome
+def test_every_family_is_resumed():
+    families = {path.name for path in RECIPES.iterdir() if path.is_dir()}
+    assert set(CASES) == families - {"overlays"}
 
 
-def _family(family: str, count: int, folder: Path) -> Iterator[str | None]:
-    folder.mkdir()
-    whole = SaveEachStep(folder)
-    _train(family, count, 0, whole)
+@pytest.mark.slow
+@pytest.mark.tries(5, 200)
+@pytest.mark.parametrize("family", CASES)
+def test_the_next_step_is_the_same(family, outcome, tries, tmp_path):
+    """Takes so many steps of a recipe, with 0 and 2 processes that load."""
+    whole = SaveEachStep(tmp_path)
+    train(family, tries, 0, whole)
     for step in range(1, whole.saved):
-        expected = read(folder / f"{step + 1}.ckpt")
+        expected = read(tmp_path / f"{step + 1}.ckpt")
         for workers in (0, 2):
-            again = OneStep(folder / "again")
+            again = OneStep(tmp_path / "again")
+            what = f"step {step + 1}, {workers} workers"
             try:
-                _train(family, count, workers, again, folder / f"{step}.ckpt")
+                train(family, tries, workers, again, tmp_path / f"{step}.ckpt")
             except EnoughError:
-                found = read(folder / "again" / f"{step + 1}.ckpt")
+                found = read(tmp_path / "again" / f"{step + 1}.ckpt")
                 names = [name for name in COMPARED if not same(found[name], expected[name])]
-                differ = f"{family}, step {step + 1}, {workers} workers: another {names}"
-                yield differ if names else None
+                outcome.count(f"{what}: another {names}" if names else None)
             else:
-                yield f"{family}, step {step}, {workers} workers: took no further step"
+                outcome.count(f"{what}: not taken")
             gc.collect()
 
 
-def same(first: Any, second: Any) -> bool:
-    """Whether two nested values are equal, tensors bit by bit."""
-    if isinstance(first, Tensor):
-        return isinstance(second, Tensor) and torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[k], second[k]) for k in first)
-    if isinstance(first, list | tuple):
-        return len(first) == len(second) and all(map(same, first, second))
-    return bool(first == second)
+def test_equal_to_the_bit():
+    value = {"a": [1, (torch.zeros(2), "x")], "b": None}
+    assert same(value, {"b": None, "a": [1, (torch.zeros(2), "x")]})
+    assert not same(value, {"b": None, "a": [1, (torch.tensor([0.0, 1e-45]), "x")]})
+    assert not same(value, {"a": [1, (torch.zeros(2), "x")]})
