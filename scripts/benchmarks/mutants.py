@@ -3,9 +3,9 @@
     python -m scripts.benchmarks.suite --coverage --keep RECORD
     python -m scripts.benchmarks.mutants RECORD
 
-A fault is one line of zoo/ or datamodules/ changed: an operator turned, a bound off by one,
+A fault is one expression of zoo/ or datamodules/ changed: an operator turned, a bound off by one,
 `detach` or `no_grad` left out, dim 0 for 1, a key misspelt, a `sorted` dropped. Each is put into a
-copy of the checkout, where the tests run that execute the line: those of the first tier, then the
+copy of the checkout, where the tests run that execute its line: those of the first tier, then the
 others, the quickest first, until one fails. Of a line that runs at the import, these are all tests
 of the file.
 """
@@ -13,7 +13,6 @@ of the file.
 import argparse
 import ast
 import contextlib
-import csv
 import json
 import multiprocessing
 import os
@@ -33,148 +32,113 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from scripts.benchmarks.suite import PACKAGES, ROOT, TIERS, lines_of
+from scripts.benchmarks.suite import PACKAGES, ROOT, lines_of, rest_in_table
 
 # Of a process that has imported what takes long, but nothing of the zoo
 FORKING = multiprocessing.get_context("forkserver")
 IMPORTED = ["pytest", "torch", "lightning.pytorch.cli", "torchmetrics", "torchvision", "hypothesis"]
 LIMIT = 150.0  # seconds that the tests of a tier may look for a fault
-TURNED: Mapping[type[ast.AST], tuple[str, str]] = {
-    ast.Lt: ("<", "<="),
-    ast.LtE: ("<=", "<"),
-    ast.Gt: (">", ">="),
-    ast.GtE: (">=", ">"),
-    ast.Eq: ("==", "!="),
-    ast.NotEq: ("!=", "=="),
-    ast.Add: ("+", "-"),
-    ast.Sub: ("-", "+"),
-    ast.Mult: ("*", "/"),
-    ast.Div: ("/", "*"),
-    ast.And: (" and ", " or "),
-    ast.Or: (" or ", " and "),
+PAIRS = ((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Add, ast.Sub))
+PAIRS += ((ast.Mult, ast.Div), (ast.And, ast.Or))
+TURNED: Mapping[type, type] = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
+SWAPPED = {"0": "1", "1": "0", "-1": "0", "2": "1"}  # dimensions
+OVER_DIMS = ("sum", "mean", "softmax", "argmax", "unsqueeze", "max", "size")
+ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "1",  # a changed file may have the size and second of the old
+    "WANDB_MODE": "disabled",
+    "MPLBACKEND": "Agg",
 }
 
 
 class Fault(NamedTuple):
-    """One change.
+    """One expression that is changed.
 
     Attributes:
         kind: What is wrong.
-        file: Relative to the checkout.
-        line: Number of the line.
-        begin: Column where the change begins.
-        end: Column where it ends.
-        text: What stands there instead.
+        file: Path relative to the checkout.
+        old: The expression.
+        text: Source that stands there instead.
     """
 
     kind: str
     file: str
-    line: int
-    begin: int
-    end: int
+    old: ast.expr
     text: str
 
     def put(self, source: str) -> str:
-        """The source with the fault."""
-        lines = source.splitlines(keepends=True)
-        old = lines[self.line - 1]
-        lines[self.line - 1] = old[: self.begin] + self.text + old[self.end :]
-        return "".join(lines)
+        """Returns the source with the fault; columns of a syntax tree count bytes."""
+        lines = [line.encode() for line in source.splitlines(keepends=True)]
+        first, last = self.old.lineno - 1, (self.old.end_lineno or 0) - 1
+        before, after = lines[first][: self.old.col_offset], lines[last][self.old.end_col_offset :]
+        lines[first : last + 1] = [before + self.text.encode() + after]
+        return b"".join(lines).decode()
+
+
+def changed(node: ast.AST, **fields: Any) -> str:
+    """Returns the source of a node with other fields."""
+    return ast.unparse(type(node)(**(vars(node) | fields)))
 
 
 def faults_of(file: str, source: str) -> Iterator[Fault]:
-    """All faults that a file can have, in ASCII lines; docstrings and annotations have none."""
+    """Yields all faults that a file can have; docstrings and annotations have none."""
     tree = ast.parse(source)
-    lines = source.splitlines()
-    skipped = {id(inner) for node in ast.walk(tree) for inner in _types_and_docs(node)}
-
-    def fault(kind: str, node: ast.expr, text: str, begin: int = -1, end: int = -1) -> Fault | None:
-        begin = node.col_offset if begin < 0 else begin
-        end = (node.end_col_offset or 0) if end < 0 else end
-        one_line = node.lineno == node.end_lineno and lines[node.lineno - 1].isascii()
-        return Fault(kind, file, node.lineno, begin, end, text) if one_line else None
-
-    def between(
-        left: ast.expr, right: ast.expr, operator: ast.AST, whole: ast.expr
-    ) -> Fault | None:
-        if type(operator) not in TURNED or left.end_lineno != right.lineno:
-            return None
-        old, new = TURNED[type(operator)]
-        at = lines[right.lineno - 1].find(old, left.end_col_offset, right.col_offset)
-        return fault("operator", whole, new, at, at + len(old)) if at >= 0 else None
-
+    skipped = {id(inner) for node in ast.walk(tree) for inner in _types_and_texts(node)}
     for node in ast.walk(tree):
-        found: list[Fault | None] = []
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Compare):
-            found.append(between(node.left, node.comparators[0], node.ops[0], node))
-        elif isinstance(node, ast.BinOp) and not isinstance(node.left, ast.JoinedStr):
-            found.append(between(node.left, node.right, node.op, node))
-        elif isinstance(node, ast.BoolOp):
-            found.append(between(node.values[0], node.values[1], node.op, node))
-        elif isinstance(node, ast.Constant) and type(node.value) is int and node.value < 1000:
-            found.append(fault("bound", node, str(node.value + 1)))
-        elif isinstance(node, ast.Subscript) and _is_text(node.slice):
-            found.append(fault("key", node.slice, repr(f"{ast.literal_eval(node.slice)}x")))
-        elif isinstance(node, ast.Dict):
-            keys = [key for key in node.keys if key and _is_text(key)]
-            found += [fault("key", key, repr(f"{ast.literal_eval(key)}x")) for key in keys]
-        elif isinstance(node, ast.Call):
-            found += _of_call(node, fault)
-        yield from filter(None, found)
+        if id(node) not in skipped:
+            for kind, old, text in _changes(node):
+                yield Fault(kind, file, old, text)
 
 
-def _of_call(node: ast.Call, fault: Any) -> list[Fault | None]:
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    if isinstance(node.func, ast.Name) and node.func.id == "sorted":
-        return (
-            [fault("order", node.func, "list")] if len(node.args) == 1 and not node.keywords else []
-        )
-    if name == "detach" and not node.args:
-        assert isinstance(node.func, ast.Attribute)
-        value = node.func.value
-        return [fault("gradient", node, "", value.end_col_offset)]
-    if name == "no_grad":
-        return [fault("gradient", node, "torch.enable_grad()")]
-    dims = [keyword.value for keyword in node.keywords if keyword.arg == "dim"]
-    if name in ("sum", "mean", "softmax", "argmax", "cat", "stack", "unsqueeze", "max", "size"):
-        dims += node.args[1:2] if name in ("cat", "stack") else node.args[:1]
-    swapped = {0: "1", 1: "0", -1: "0", 2: "1"}
-    texts = [ast.unparse(dim) for dim in dims]
-    return [
-        fault("dim", dim, swapped[int(text)])
-        for dim, text in zip(dims, texts, strict=True)
-        if text in map(str, swapped)
-    ]
+def _changes(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
+    """Yields what can be wrong at a node: the kind, the expression that is replaced, its source."""
+    match node:
+        case ast.Compare(ops=[operator, *rest]) if type(operator) in TURNED:
+            yield "operator", node, changed(node, ops=[TURNED[type(operator)](), *rest])
+        case ast.BinOp(left=ast.JoinedStr()):
+            pass
+        case ast.BinOp(op=operator) | ast.BoolOp(op=operator) if type(operator) in TURNED:
+            yield "operator", node, changed(node, op=TURNED[type(operator)]())
+        case ast.Constant(value=value) if type(value) is int and value < 1000:
+            yield "bound", node, str(value + 1)
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
+            yield "key", node.slice, repr(f"{key}x")
+        case ast.Dict(keys=keys):
+            for name in keys:
+                if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                    yield "key", name, repr(f"{name.value}x")
+        case ast.Call(func=ast.Name(id="sorted"), args=[_], keywords=[]):
+            yield "order", node.func, "list"
+        case ast.Call(func=ast.Attribute(value=value, attr="detach"), args=[]):
+            yield "gradient", node, ast.unparse(value)
+        case ast.Call(func=ast.Attribute(attr="no_grad")):
+            yield "gradient", node, "torch.enable_grad()"
+        case ast.Call(func=ast.Attribute(attr=name), args=args, keywords=keywords):
+            dims = [keyword.value for keyword in keywords if keyword.arg == "dim"]
+            dims += args[1:2] if name in ("cat", "stack") else args[: name in OVER_DIMS]
+            for dim in dims:
+                if ast.unparse(dim) in SWAPPED:
+                    yield "dim", dim, SWAPPED[ast.unparse(dim)]
 
 
-def _types_and_docs(node: ast.AST) -> Iterator[ast.AST]:
-    """What within a node is an annotation, a docstring or a message."""
-    roots: list[ast.AST | None] = []
-    if isinstance(node, ast.arg | ast.AnnAssign):
-        roots.append(node.annotation)
-    elif isinstance(node, ast.FunctionDef):
-        roots.append(node.returns)
-    elif isinstance(node, ast.JoinedStr):
-        roots.append(node)
-    for root in filter(None, roots):
+def _types_and_texts(node: ast.AST) -> Iterator[ast.AST]:
+    """What within a node is an annotation or a message."""
+    match node:
+        case ast.arg(annotation=root) | ast.AnnAssign(annotation=root):
+            pass
+        case ast.FunctionDef(returns=root):
+            pass
+        case _:
+            root = node if isinstance(node, ast.JoinedStr) else None
+    if root:
         yield from ast.walk(root)
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def drawn(count: int, seed: int) -> list[Fault]:
     """Draws equally many faults of each kind, as far as there are."""
     kinds: dict[str, list[Fault]] = defaultdict(list)
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            source = path.read_text(encoding="utf-8")
-            for fault in faults_of(str(path.relative_to(ROOT)), source):
-                if fault.put(source) != source:
-                    kinds[fault.kind].append(fault)
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        for fault in faults_of(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")):
+            kinds[fault.kind].append(fault)
     generator = random.Random(seed)
     for faults in kinds.values():
         generator.shuffle(faults)
@@ -189,8 +153,6 @@ def drawn(count: int, seed: int) -> list[Fault]:
 
 def seen_by(checkout: Path, tests: Sequence[str], limit: float) -> str:
     """Returns the first test that fails in a checkout within the limit, "" where none does."""
-    if not tests:
-        return ""
     failed = checkout / ".failed"
     failed.unlink(missing_ok=True)
     process = FORKING.Process(target=_test, args=(checkout, list(tests), failed))
@@ -208,7 +170,7 @@ def seen_by(checkout: Path, tests: Sequence[str], limit: float) -> str:
 
 
 class Note:
-    """Writes what fails."""
+    """Plugin of pytest that writes what fails to a file."""
 
     def __init__(self, failed: Path) -> None:
         self.failed = failed
@@ -227,12 +189,7 @@ def _test(checkout: Path, tests: Sequence[str], failed: Path) -> None:
     log = os.open(".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number in (1, 2):
         os.dup2(log, number)
-    os.environ |= {
-        "PYTHONPATH": str(checkout),
-        "PYTHONDONTWRITEBYTECODE": "1",  # a changed file may have the size and second of the old
-        "WANDB_MODE": "disabled",
-        "MPLBACKEND": "Agg",
-    }
+    os.environ |= ENVIRONMENT | {"PYTHONPATH": str(checkout)}
     sys.dont_write_bytecode = True
     sys.path[:] = [str(checkout), *(path for path in sys.path if path not in ("", str(ROOT)))]
     import pytest
@@ -258,9 +215,7 @@ class Finder:
             for file, line in lines:
                 self.by_line[file, line].add(test)
                 self.by_file[file].add(test)
-        with TIERS.open(encoding="utf-8", newline="") as table:
-            self.rest = {row["test"] for row in csv.DictReader(table) if row["tier"] == "rest"}
-        self.limit = limit
+        self.rest, self.limit = set(rest_in_table()), limit
         self.passes: dict[str, bool] = {}  # without a fault
         self.free: SimpleQueue[Path] = SimpleQueue()
         for copy in copies:
@@ -273,7 +228,7 @@ class Finder:
 
         A test sees it that fails with the fault, and passes in the same copy without.
         """
-        found = self.by_line[fault.file, fault.line] or self.by_file[fault.file]
+        found = self.by_line[fault.file, fault.old.lineno] or self.by_file[fault.file]
         known = sorted(found & set(self.seconds), key=self.seconds.__getitem__)
         checkout = self.free.get()
         path = checkout / fault.file
@@ -301,15 +256,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Looks for the faults and returns 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("record", type=Path, help="folder of `suite --coverage --keep`")
-    parser.add_argument("--count", type=int, default=80, help="faults")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--count", type=int, default=80, help="number of faults")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draw")
     parser.add_argument("--jobs", type=int, default=2, help="faults looked for at a time")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of a tier's tests")
     options = parser.parse_args(argv)
     console = Console(highlight=False, soft_wrap=True)
     seen: Counter[tuple[str, str]] = Counter()
-    begun = time.monotonic()
-    faults = drawn(options.count, options.seed)
+    begun, faults = time.monotonic(), drawn(options.count, options.seed)
     FORKING.set_forkserver_preload([*IMPORTED, "beartype", "matplotlib.figure"])
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     with tempfile.TemporaryDirectory() as folder:
@@ -318,21 +272,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ThreadPoolExecutor(options.jobs) as pool:
             for fault, (tier, test) in zip(faults, pool.map(finder.look, faults), strict=True):
                 seen[fault.kind, tier] += 1
-                line = (ROOT / fault.file).read_text(encoding="utf-8").splitlines()[fault.line - 1]
-                where = f"{fault.file}:{fault.line}: {line.strip()} -> {fault.text!r}"
-                console.print(f"{tier or 'nobody':6} {fault.kind:9} {where}", markup=False)
+                where = f"{fault.file}:{fault.old.lineno}"
+                change = f"{ast.unparse(fault.old)} -> {fault.text}"
+                console.print(
+                    f"{tier or 'nobody':6} {fault.kind:9} {where}: {change}", markup=False
+                )
                 console.print(f"       {test}" if test else "", markup=False)
     table = Table("fault", "first tier", "the rest", "nobody")
     for kind in sorted({kind for kind, _ in seen}):
         table.add_row(kind, *(str(seen[kind, tier]) for tier in ("first", "rest", "")))
     console.print(table)
-    by_tier: Counter[str] = Counter()
-    for (_, tier), number in seen.items():
-        by_tier[tier] += number
-    every = by_tier["first"] + by_tier["rest"]
+    first, rest = (sum(n for (_, t), n in seen.items() if t == tier) for tier in ("first", "rest"))
     console.print(
         f"{len(faults)} faults in {(time.monotonic() - begun) / 60:.0f} min: all tests see "
-        f"{every / len(faults):.3f} of them, the first tier {by_tier['first'] / every:.3f} of those"
+        f"{(first + rest) / len(faults):.3f} of them, the first tier "
+        f"{first / max(first + rest, 1):.3f} of those"
     )
     return 0
 

@@ -11,6 +11,7 @@ import pkgutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,57 +20,35 @@ import pytest
 
 FOLDER = Path(os.environ["SUITE_RECORD"])
 PACKAGES = ("zoo", "datamodules")
-TIMED = {  # what a test may do, and the attribute that does it
-    "synthetic corpora": ("datamodules.corpus", "Corpus.prepare_data"),
-    "drawing": ("matplotlib.figure", "Figure.savefig"),
-    "training": ("lightning.pytorch", "Trainer.fit"),
-    "evaluation": ("lightning.pytorch", "Trainer.test"),
-    "waiting for processes": ("subprocess", "Popen.wait"),
-    "talking to processes": ("subprocess", "Popen.communicate"),
-    "starting processes": ("subprocess", "Popen.__init__"),
+TIMED = {  # what a test may do, and the method that does it
+    "synthetic corpora": ("datamodules.corpus", "Corpus", "prepare_data"),
+    "drawing": ("matplotlib.figure", "Figure", "savefig"),
+    "training": ("lightning.pytorch", "Trainer", "fit"),
+    "evaluation": ("lightning.pytorch", "Trainer", "test"),
+    "waiting for processes": ("subprocess", "Popen", "wait"),
+    "talking to processes": ("subprocess", "Popen", "communicate"),
+    "starting processes": ("subprocess", "Popen", "__init__"),
 }
-
-
-def started_coverage() -> Any:
-    """Begins to note which lines run, before anything of the zoo is imported."""
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+COVERAGE: Any = None
+if os.environ.get("SUITE_COVERAGE") and WORKER:  # before anything of the zoo is imported
     import coverage
 
-    measured = coverage.Coverage(
-        data_file=str(FOLDER / "lines"), data_suffix=True, source=list(PACKAGES), messages=False
-    )
-    measured.start()
-    return measured
+    COVERAGE = coverage.Coverage(str(FOLDER / "lines"), True, source=[*PACKAGES], messages=False)
+    COVERAGE.start()
 
 
-IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
-COVERAGE = started_coverage() if os.environ.get("SUITE_COVERAGE") and IN_WORKER else None
-
-
-def named(fixture: Any) -> str:
-    """A fixture and where it is defined."""
-    return f"{fixture.argname} ({fixture.baseid})"
-
-
-class Recorder:
-    """In a worker, times what a test does; in the controller, gathers it."""
+class InWorker:
+    """Times what a test does, and sends it with the report of the test's end."""
 
     def __init__(self) -> None:
         self.costs: defaultdict[str, float] = defaultdict(float)
         self.counts: Counter[str] = Counter()
         self.fixtures: dict[str, float] = {}
         self.begun = 0.0
-        self.tests: dict[str, dict[str, Any]] = defaultdict(lambda: {"seconds": 0.0})
-        self.workers: dict[str, float] = {}
 
-    # In a worker
-
-    def wrap(self, kind: str, module: str, attribute: str) -> None:
-        """Times each call of a method, if its module is there."""
-        name, _, method = attribute.partition(".")
-        try:
-            owner = getattr(importlib.import_module(module), name)
-        except ImportError:
-            return
+    def wrap(self, kind: str, owner: type, method: str) -> None:
+        """Times each call of a method."""
         original: Callable[..., Any] = getattr(owner, method)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -82,16 +61,14 @@ class Recorder:
 
         setattr(owner, method, timed)
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        if not IN_WORKER:
-            return
-        for kind, (module, attribute) in TIMED.items():
-            self.wrap(kind, module, attribute)
-        if COVERAGE:  # imports are no test's
-            for package in map(importlib.import_module, PACKAGES):
-                for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-                    if not found.name.endswith("__main__"):
-                        importlib.import_module(found.name)
+    def pytest_collection_finish(self) -> None:
+        for kind, (module, name, method) in TIMED.items():
+            with suppress(ImportError):  # another checkout may lack it
+                self.wrap(kind, getattr(importlib.import_module(module), name), method)
+        for package in map(importlib.import_module, PACKAGES if COVERAGE else ()):
+            for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+                if not found.name.endswith("__main__"):  # imports are no test's
+                    importlib.import_module(found.name)
         self.begun = time.time() - psutil.Process().create_time()
 
     @pytest.hookimpl(wrapper=True)
@@ -117,39 +94,44 @@ class Recorder:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[None]:
         if call.when == "teardown":
-            worker = os.environ.get("PYTEST_XDIST_WORKER", "")
             known = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
-            uses = [named(one[-1]) for one in known]
-            found = [self.costs, self.counts, self.fixtures, uses, worker, self.begun]
+            found = {"costs": self.costs, "counts": self.counts, "fixtures": self.fixtures}
+            found |= {"uses": [named(one[-1]) for one in known]}
+            found |= {"worker": WORKER, "begun": self.begun}
             item.user_properties.append(("recorded", json.dumps(found)))
         return (yield)
 
-    # In the controller
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if IN_WORKER:
-            return
-        test = self.tests[report.nodeid]
-        test["seconds"] += report.duration
-        if report.outcome != "passed":
-            test["outcome"] = report.outcome
-        for name, value in report.user_properties:
-            if name == "recorded" and report.when == "teardown":
-                *found, worker, begun = json.loads(str(value))
-                test |= dict(zip(("costs", "counts", "fixtures", "uses"), found, strict=True))
-                self.workers[worker] = begun
-
-    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         if COVERAGE:
             COVERAGE.stop()
             COVERAGE.save()
-        if not IN_WORKER:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            record = {"workers": self.workers, "tests": self.tests}
-            (FOLDER / "record.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+class InController:
+    """Gathers what the workers send: by test, seconds, outcome and what was recorded."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, dict[str, Any]] = defaultdict(lambda: {"seconds": 0.0})
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        test = self.tests[report.nodeid]
+        test["seconds"] += report.duration
+        if report.outcome != "passed":
+            test["outcome"] = report.outcome
+        if report.when == "teardown":
+            test |= json.loads(str(dict(report.user_properties).get("recorded", "{}")))
+
+    def pytest_sessionfinish(self) -> None:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        record = json.dumps({"tests": self.tests})
+        (FOLDER / "record.json").write_text(record, encoding="utf-8")
+
+
+def named(fixture: Any) -> str:
+    """Returns a fixture's name and where it is defined."""
+    return f"{fixture.argname} ({fixture.baseid})"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the recorder."""
-    config.pluginmanager.register(Recorder())
+    config.pluginmanager.register(InWorker() if WORKER else InController())

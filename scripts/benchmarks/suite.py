@@ -21,12 +21,13 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from scripts.machine import processor
@@ -51,19 +52,27 @@ class Run(NamedTuple):
     """One run of the tests.
 
     Attributes:
-        tests: By their ids: seconds, outcome if it is not passed, costs, counts, fixtures.
-        starts: Seconds from the start of each worker until its tests are collected.
+        tests: By their ids: seconds, outcome if it is not passed, costs, counts, fixtures, worker.
         wall: Seconds of the whole command.
     """
 
     tests: dict[str, dict[str, Any]]
-    starts: list[float]
     wall: float
+
+    @property
+    def starts(self) -> float:
+        """Seconds from the starts of the workers until their tests are collected."""
+        return sum({t["worker"]: t["begun"] for t in self.tests.values() if "worker" in t}.values())
 
     @property
     def seconds(self) -> float:
         """Worker-seconds: of the workers' starts and of all tests."""
-        return sum(self.starts) + sum(test["seconds"] for test in self.tests.values())
+        return self.starts + sum(test["seconds"] for test in self.tests.values())
+
+    @property
+    def failed(self) -> list[str]:
+        """The tests that failed."""
+        return [name for name, test in self.tests.items() if test.get("outcome") == "failed"]
 
 
 def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: bool = False) -> Run:
@@ -101,12 +110,7 @@ def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: boo
     if not (folder / "record.json").exists():
         raise RuntimeError((folder / "log").read_text(encoding="utf-8")[-2_000:])
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    return Run(record["tests"], list(record["workers"].values()), wall)
-
-
-def failed(found: Run) -> list[str]:
-    """The tests that failed."""
-    return [name for name, test in found.tests.items() if test.get("outcome") == "failed"]
+    return Run(record["tests"], wall)
 
 
 # Where the time goes
@@ -114,56 +118,45 @@ def failed(found: Run) -> list[str]:
 
 def report(found: Run, console: Console) -> None:
     """Prints the tables of one run."""
-    by_file: Counter[str] = Counter()
-    by_fixture: Counter[str] = Counter()
-    by_kind: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
+    costs: dict[str, Counter[str]] = defaultdict(Counter)
+    calls: Counter[str] = Counter()
     for name, test in found.tests.items():
-        by_file[name.partition("::")[0]] += test["seconds"]
-        by_fixture.update(test.get("fixtures", {}))
-        by_kind.update(test.get("costs", {}))
-        counts.update(test.get("counts", {}))
+        costs["test"][name] = test["seconds"]
+        costs["file"][name.partition("::")[0]] += test["seconds"]
+        costs["fixture"].update(test.get("fixtures", {}))
+        costs["of it (these hold each other)"].update(test.get("costs", {}))
+        calls.update(test.get("counts", {}))
     console.print(
         f"{len(found.tests):,} tests, {found.seconds:.0f} worker-seconds in {found.wall:.0f} s, "
-        f"{sum(found.starts):.0f} of them until the tests were collected"
+        f"{found.starts:.0f} of them until the tests were collected"
     )
-    for name in failed(found):
+    for name in found.failed:
         console.print(f"failed: {name}", markup=False, soft_wrap=True)
-    tables: Sequence[tuple[str, Counter[str]]] = (
-        ("file", by_file),
-        ("fixture", by_fixture),
-        ("of it (these hold each other)", by_kind),
-        ("test", Counter({name: test["seconds"] for name, test in found.tests.items()})),
-    )
-    for title, costs in tables:
-        table = Table(title, "seconds", *(["calls"] if costs is by_kind else []))
-        for name, seconds in costs.most_common(SHOWN):
-            calls = [f"{counts[name]:,}"] if costs is by_kind else []
-            table.add_row(name.replace("[", r"\["), f"{seconds:.1f}", *calls)
+    for title, counter in costs.items():
+        table = Table(title, "seconds", "calls")
+        for name, seconds in counter.most_common(SHOWN):
+            number = f"{calls[name]:,}" if name in calls else ""
+            table.add_row(escape(name), f"{seconds:.1f}", number)
         console.print(table)
 
 
-def hook_seconds() -> tuple[float, float]:
-    """Seconds to import all modules with shapes, with beartype's import hook and without."""
+def hook_seconds() -> Iterator[float]:
+    """Yields the seconds to import all modules with shapes, with beartype's hook and without."""
     code = (
-        "import time\n"
-        "import torch, lightning.pytorch, torchmetrics, beartype, jaxtyping\n"
+        "import sys, time, torch, lightning.pytorch, torchmetrics\n"
         "from importlib import import_module\n"
         "from jaxtyping import install_import_hook\n"
         "from pathlib import Path\n"
         "paths = [p for p in Path('zoo').rglob('*.py') if 'zoo.shapes' in p.read_text()]\n"
         "names = ['.'.join(p.with_suffix('').parts) for p in paths]\n"
-        "if {}: install_import_hook(names, 'beartype.beartype')\n"
+        "if sys.argv[1:]: install_import_hook(names, 'beartype.beartype')\n"
         "begun = time.perf_counter()\n"
         "for name in names: import_module(name)\n"
         "print(time.perf_counter() - begun)"
     )
-    found = []
-    for hooked in (True, False):
-        command = [sys.executable, "-c", code.format(hooked)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        found.append(float(done.stdout))
-    return found[0], found[1]
+    for arguments in (["hooked"], []):
+        command = [sys.executable, "-c", code, *arguments]
+        yield float(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
 
 
 def beside(
@@ -178,24 +171,24 @@ def beside(
         turns: Number of runs of each.
         console: Console on which it is printed.
     """
-    found: dict[str, list[Run]] = {"this checkout": [], "the other": []}
+    ways = [("this checkout", ROOT, mine), ("the other", other, others)]
+    found: dict[str, list[Run]] = defaultdict(list)
     for turn in range(turns):
-        ways = [("this checkout", ROOT, mine), ("the other", other, others)]
-        for name, checkout, arguments in ways if turn % 2 == 0 else ways[::-1]:
+        for name, checkout, arguments in ways[:: -1 if turn % 2 else 1]:
             with tempfile.TemporaryDirectory() as folder:
                 done = run(checkout, arguments, Path(folder))
             console.print(
-                f"{name}: {len(done.tests):,} tests, {len(failed(done))} failed, "
+                f"{name}: {len(done.tests):,} tests, {len(done.failed)} failed, "
                 f"{done.seconds:.0f} worker-seconds, {done.wall:.0f} s",
                 soft_wrap=True,
             )
             found[name].append(done)
-    mid = {name: median(one.seconds for one in runs) for name, runs in found.items()}
-    walls = {name: median(one.wall for one in runs) for name, runs in found.items()}
-    console.print(
-        f"worker-seconds {mid['this checkout'] / mid['the other']:.3f}, "
-        f"time {walls['this checkout'] / walls['the other']:.3f} of the other's"
+    one, two = (found[name] for name, *_ in ways)
+    seconds, walls = (
+        median(getattr(each, what) for each in one) / median(getattr(each, what) for each in two)
+        for what in ("seconds", "wall")
     )
+    console.print(f"worker-seconds {seconds:.3f}, time {walls:.3f} of the other's")
 
 
 # The tiers
@@ -215,6 +208,12 @@ def lines_of(folder: Path) -> Lines:
                 for test in filter(None, tests):
                     found[test].add((name, line))
     return found
+
+
+def rest_in_table() -> list[str]:
+    """Returns the tests that tests/tiers.csv leaves to the rest."""
+    with TIERS.open(encoding="utf-8", newline="") as file:
+        return [row["test"] for row in csv.DictReader(file) if row["tier"] == "rest"]
 
 
 def rest_of(tests: Mapping[str, Mapping[str, Any]], lines: Lines) -> list[str]:
@@ -295,15 +294,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.coverage or options.write:
             run(ROOT, mine, folder / "covered", coverage=True)
             lines = lines_of(folder / "covered")
-            if options.write and failed(found):
+            if options.write and found.failed:
                 console.print("not written: a test failed")
             elif options.write:
                 write(found.tests, rest_of(found.tests, lines))
-            with TIERS.open(encoding="utf-8", newline="") as file:
-                rest = [row["test"] for row in csv.DictReader(file) if row["tier"] == "rest"]
-            first, every = covered(lines, rest)
+            first, every = covered(lines, rest_in_table())
             console.print(f"the first tier runs {first:,} of {every:,} lines: {first / every:.4f}")
-    return int(bool(failed(found)))
+    return int(bool(found.failed))
 
 
 if __name__ == "__main__":
