@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from matplotlib import style
+
 from scripts.figures.catalogue import Drawing, drawings
 from scripts.figures.page import index
 from scripts.figures.runs import Runs
+from scripts.figures.style import SHEET
 from zoo.cli.parser import Parser
 from zoo.errors import InputError
 from zoo.files import write_text, written_whole
@@ -25,14 +28,8 @@ ADVICE = "; choose another FOLDER"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, or 2 for bad input."""
     parser = Parser(prog="python -m scripts.figures", description="Draw the course's figures.")
-    parser.add_argument(
-        "folder",
-        nargs="?",
-        type=Path,
-        default=Path("figures"),
-        metavar="FOLDER",
-        help="where the figures go (figures)",
-    )
+    folder = {"nargs": "?", "type": Path, "default": Path("figures"), "metavar": "FOLDER"}
+    parser.add_argument("folder", **folder, help="where the figures go (figures)")  # type: ignore[arg-type]
     parser.add_argument("--only", nargs="+", metavar="TOPIC", help="numbers of topics")
     parser.add_argument("--list", action="store_true", help="print what there is and stop")
     try:
@@ -74,9 +71,10 @@ def _draw(chosen: list[Drawing], known: list[Drawing], folder: Path) -> None:
             raise PermissionError(13, "Permission denied")
         runs = Runs(folder / "runs")
         for drawing in chosen:
-            figure = drawing.draw(runs)
-            with written_whole(folder / drawing.file, ADVICE) as partial:
-                figure.savefig(partial, format="png")
+            with style.context(SHEET):
+                figure = drawing.draw(runs)
+                with written_whole(folder / drawing.file, ADVICE) as partial:
+                    figure.savefig(partial, format="png")
             print(folder / drawing.file, flush=True)
         write_text(folder / "index.html", index(known, folder), ADVICE)
     except OSError as error:

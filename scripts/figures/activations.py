@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from torch.nn import functional
 
 from scripts.figures.runs import Runs
-from scripts.figures.style import BLUE, GREY, ORANGE, name, sheet
+from scripts.figures.style import BLUE, GREY, ORANGE, sheet
 
 TOPIC = (3, "Multilayer perceptrons")
 ACTIVATIONS = {
@@ -36,6 +36,6 @@ def activations(runs: Runs) -> Figure:
             panel.plot(x.detach(), values.detach(), color=color, linewidth=2)
             panel.set_xticks((-8, -4, 0, 4, 8))
         lower.set(ylim=(-0.2, 1.2), yticks=(0, 0.25, 0.5, 0.75, 1))
-        name(upper, title)
-        name(lower, f"gradient of {title}", x="x")
+        upper.set(title=title)
+        lower.set(title=f"gradient of {title}", xlabel="x")
     return figure

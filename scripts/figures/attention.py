@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 import zoo
 from scripts.figures.runs import Runs
 from scripts.figures.sentence_lengths import corpus
-from scripts.figures.style import name, sheet
+from scripts.figures.style import sheet
 from zoo.translation.pictures import attention_maps, draw_map
 
 TOPIC = (14, "Attention")
@@ -40,4 +40,4 @@ def draw_looks(panels: Any, model: Any, pairs: Any, sentences: tuple[str, ...]) 
     for panel, sentence, one in zip(panels, sentences, maps, strict=True):
         panel.grid(visible=False)
         draw_map(panel, one)
-        name(panel, sentence)
+        panel.set(title=sentence)

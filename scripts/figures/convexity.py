@@ -12,20 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from scripts.figures.runs import Runs
-from scripts.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    POINT,
-    RED,
-    blank,
-    legend,
-    mark,
-    name,
-    sheet,
-)
+from scripts.figures.style import BLUE, GREEN, GREY, INK, ORANGE, POINT, RED, blank, mark, sheet
 from zoo.optimization.projections import project_ball, project_box, project_simplex
 
 TOPIC = (17, "Convex optimization")
@@ -62,9 +49,9 @@ def risks(runs: Runs) -> Figure:
         lowest = y.argmin()
         text = f"minimum of the\n{label}: x = {x[lowest]:.2f}"
         mark(panel, x[lowest].item(), y[lowest].item(), text, offset, color)
-    panel.set_ylim(-1.6, 0.2)
-    name(panel, "f(x) = x cos(πx) and g(x) = f(x) + 0.2 cos(5πx)", x="x", y="risk")
-    legend(panel, loc="upper center")
+    panel.set(ylim=(-1.6, 0.2))
+    panel.set(title="f(x) = x cos(πx) and g(x) = f(x) + 0.2 cos(5πx)", xlabel="x", ylabel="risk")
+    panel.legend(loc="upper center")
     return figure
 
 
@@ -83,8 +70,7 @@ def minima(runs: Runs) -> Figure:
     left, lowest = torch.where(x < 0.5, y, 9.0).argmin(), y.argmin()
     mark(panel, x[left].item(), y[left].item(), "local minimum", (0, -35), ORANGE)
     mark(panel, x[lowest].item(), y[lowest].item(), "global minimum", (0, -35), GREEN)
-    panel.set_ylim(-1.9, 2.1)
-    name(panel, "f(x) = x cos(πx)", x="x", y="f(x)")
+    panel.set(ylim=(-1.9, 2.1), title="f(x) = x cos(πx)", xlabel="x", ylabel="f(x)")
     return figure
 
 
@@ -103,7 +89,7 @@ def inflection(runs: Runs) -> Figure:
         panel.axhline(0, color=GREY, linewidth=0.8)
         panel.plot(x, y, color=color, linewidth=2)
         panel.plot(0, 0, color=RED, **POINT)
-        name(panel, title, x="x")
+        panel.set(title=title, xlabel="x")
     mark(panels[0], 0, 0, "saddle point", (45, -40), RED)
     return figure
 
@@ -127,10 +113,10 @@ def _surface(function: Callable[[Tensor, Tensor], Tensor], title: str) -> tuple[
     levels.contour(x, y, z, levels=16, colors="white", linewidths=0.5, linestyles="solid")
     scale = figure.add_axes((0.92, 0.14, 0.016, 0.74))
     figure.colorbar(drawn, cax=scale)
-    name(scale, "f")
+    scale.set(title="f")
     levels.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     figure.text(0.03, 0.9, title, fontsize=11, color=INK)
-    name(levels, "its level sets", x="x", y="y")
+    levels.set(title="its level sets", xlabel="x", ylabel="y")
     return figure, surface, levels
 
 
@@ -165,8 +151,8 @@ def vanishing_gradient(runs: Runs) -> Figure:
         height = torch.tanh(torch.tensor(place, dtype=torch.float64))
         text = f"gradient {1 - height**2:.2g} at x = {place:g}"
         mark(panel, place, height.item(), text, offset, RED)
-    name(panel, "f(x) = tanh(x)", x="x")
-    legend(panel, loc="lower right")
+    panel.set(title="f(x) = tanh(x)", xlabel="x")
+    panel.legend(loc="lower right")
     return figure
 
 
@@ -190,7 +176,7 @@ def chords(runs: Runs) -> Figure:
         panel.plot(x, y, color=BLUE, linewidth=2)
         color = RED if title.startswith("not") else GREEN
         panel.plot(x[list(ends)], y[list(ends)], color=color, **{**POINT, "ls": "-"})
-        name(panel, title, x="x")
+        panel.set(title=title, xlabel="x")
     return figure
 
 
@@ -240,8 +226,8 @@ def secant(runs: Runs) -> Figure:
     panel.set_yticks(())
     panel.grid(visible=False)
     panel.spines["left"].set_visible(False)
-    name(panel, "a convex function and its secant")
-    legend(panel, loc="upper center")
+    panel.set(title="a convex function and its secant")
+    panel.legend(loc="upper center")
     return figure
 
 
@@ -277,14 +263,14 @@ def jensen(runs: Runs) -> Figure:
         samples.hlines(height, -4, mean, color=color, linestyle="--", linewidth=1)
         mark(samples, mean, height, text, offset, color)
     samples.set(xlim=(-4, 5.5), ylim=(0, 8))
-    name(samples, "samples of N(1, 2²) on both axes", x="x", y="f(x)")
+    samples.set(title="samples of N(1, 2²) on both axes", xlabel="x", ylabel="f(x)")
 
     spreads = _span(0, 2, 41)
     spread = 1 + spreads.unsqueeze(1) * normal
     gap.plot(spreads, f(spread).mean(dim=1), color=ORANGE, linewidth=2, label="E f(X)")
     gap.plot(spreads, f(spread.mean(dim=1)), color=GREEN, linewidth=2, label="f(E X)")
-    name(gap, "the wider the samples, the larger the gap", x="standard deviation of X")
-    legend(gap, loc="upper left")
+    gap.set(title="the wider the samples, the larger the gap", xlabel="standard deviation of X")
+    gap.legend(loc="upper left")
     return figure
 
 
@@ -325,5 +311,5 @@ def projections(runs: Runs) -> Figure:
         panel.plot(*nearest.T, color=GREEN, **{**POINT, "ms": 5})
         panel.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
         panel.set_aspect("equal", anchor="NW")
-        name(panel, title, x="x", y="" if panel is not panels[0] else "y")
+        panel.set(title=title, xlabel="x", ylabel="" if panel is not panels[0] else "y")
     return figure

@@ -16,20 +16,7 @@ from torch import Tensor
 
 from datamodules.airfoil import Airfoil
 from scripts.figures.runs import Runs
-from scripts.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    NOTE,
-    ORANGE,
-    POINT,
-    PURPLE,
-    RED,
-    legend,
-    mark,
-    name,
-    sheet,
-)
+from scripts.figures.style import BLUE, GREEN, GREY, NOTE, ORANGE, POINT, PURPLE, RED, mark, sheet
 from zoo.optimization.functions import FUNCTIONS
 from zoo.optimization.pictures import draw_trace
 from zoo.regression.linear_regression import least_squares
@@ -52,26 +39,40 @@ def value(function: str, points: Tensor) -> Tensor:
     return FUNCTIONS[function].value(*points.unbind(-1))
 
 
+def descend(runs: Runs, recipe: str, *overrides: str, **arguments: object) -> Tensor:
+    """Trains a recipe of a descent; returns its trace.
+
+    Args:
+        runs: Runs of recipes.
+        recipe: Recipe without its corpus.
+        overrides: Options of the command.
+        arguments: Arguments of the model, and `lr` and `num_steps`.
+    """
+    places = {"lr": "model.optimizer.lr", "num_steps": "data.num_steps"}
+    given = {places.get(name, f"model.{name}"): value for name, value in arguments.items()}
+    options = [f"--{place}={value}" for place, value in given.items()]
+    return trace_of(runs.fit(f"{recipe}-gradient_noise", *options, *overrides))
+
+
 def draw_descent(
     panel: Axes, function: str, trace: Tensor, title: str, shown: Limits | None = None
 ) -> None:
     """Draws a trace over the curve or the contours of its function, in the colours of the page.
 
     Args:
-        panel: To draw on.
-        function: Its name in `FUNCTIONS`.
+        panel: Panel to draw on.
+        function: Name in `FUNCTIONS`.
         trace: Points in order, (1 + steps, variables).
-        title: Of the panel.
+        title: Title of the panel.
         shown: (low, high) of each variable, by default the function's own.
     """
     limits = shown or FUNCTIONS[function].shown
     draw_trace(panel, lambda points: value(function, points), limits, trace, title)
-    panel.set_title("")
+    panel.set_title(title)
     panel.lines[0].set_color(BLUE)  # the curve, where there is one
     panel.lines[-1].set_color(ORANGE)
     for levels in panel.collections:
         levels.set(linewidth=0.9, linestyle="solid")
-    name(panel, title, x=panel.get_xlabel(), y=panel.get_ylabel())
 
 
 def note_end(panel: Axes, trace: Tensor) -> None:
@@ -93,8 +94,7 @@ def learning_rates(runs: Runs) -> Figure:
     """
     figure, panels = sheet(1, 3, 3.7)
     for panel, lr in zip(panels, (0.05, 0.2, 1.1), strict=True):
-        run = runs.fit("surface_parabola-gradient_noise", f"--model.optimizer.lr={lr}")
-        trace = trace_of(run)
+        trace = descend(runs, "surface_parabola", lr=lr)
         draw_descent(panel, "parabola", trace, f"learning rate {lr}")
         if lr > 1:
             panel.set_ylim(-40, 1150)  # the last steps lie far above
@@ -111,7 +111,7 @@ def local_minimum(runs: Runs) -> Figure:
     Made from a run of `surface_waves-gradient_noise`: ten steps of rate 2 from x = 10.
     """
     figure, (panel,) = sheet(1, 1, 4)
-    trace = trace_of(runs.fit("surface_waves-gradient_noise"))
+    trace = descend(runs, "surface_waves")
     draw_descent(panel, "waves", trace, "x cos(0.15πx), learning rate 2")
     end = trace[-1].item()
     text = f"after 10 steps:\nx = {end:.3f}"
@@ -133,7 +133,7 @@ def two_variables(runs: Runs) -> Figure:
     Made from a run of `surface-gradient_noise`: 20 steps of rate 0.1 from (-5, -2).
     """
     figure, (panel,) = sheet(1, 1, 4.3)
-    trace = trace_of(runs.fit("surface-gradient_noise"))
+    trace = descend(runs, "surface")
     shown = ((-5.5, 1.5), (-2.4, 0.8))
     draw_descent(panel, "ellipse", trace, "x₁² + 2x₂², learning rate 0.1", shown)
     panel.set_aspect("equal", anchor="NW")
@@ -154,19 +154,13 @@ def newton(runs: Runs) -> Figure:
     `--model.function` cosh and waves, and `--model.optimizer.lr` 1 and 0.5.
     """
     figure, panels = sheet(1, 3, 3.7)
-    for panel, title, function, lr in zip(
-        panels,
-        ("cosh(0.5x)", "x cos(0.15πx)", "x cos(0.15πx), half steps"),
-        ("cosh", "waves", "waves"),
-        (1.0, 1.0, 0.5),
-        strict=True,
-    ):
-        run = runs.fit(
-            "surface_newton-gradient_noise",
-            f"--model.function={function}",
-            f"--model.optimizer.lr={lr}",
-        )
-        trace = trace_of(run)
+    ways = (
+        ("cosh(0.5x)", "cosh", 1.0),
+        ("x cos(0.15πx)", "waves", 1.0),
+        ("x cos(0.15πx), half steps", "waves", 0.5),
+    )
+    for panel, (title, function, lr) in zip(panels, ways, strict=True):
+        trace = descend(runs, "surface_newton", function=function, lr=lr)
         draw_descent(panel, function, trace, title)
         note_end(panel, trace)
     return figure
@@ -182,28 +176,23 @@ def noise(runs: Runs) -> Figure:
     N(0, 1) on each derivative, rates of 0.1, 0.1 exp(-0.1t) and 0.1 / √(1 + 0.1t).
     """
     figure, panels = sheet(2, 3, 5.6, sharey="row", height_ratios=(1.2, 1))
-    decays = (
+    exponential = "torch.optim.lr_scheduler.ExponentialLR"
+    falling = f"--model.lr_scheduler.gamma={exp(-0.1)}"
+    decays: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("constant rate", ("--model.lr_scheduler=null",)),
-        (
-            "exponential decay",
-            (
-                "--model.lr_scheduler=torch.optim.lr_scheduler.ExponentialLR",
-                f"--model.lr_scheduler.gamma={exp(-0.1)}",
-            ),
-        ),
+        ("exponential decay", (f"--model.lr_scheduler={exponential}", falling)),
         ("decay by the root of time", ()),
     )
     for column, (title, overrides) in enumerate(decays):
         upper, lower = panels[column::3]
-        run = runs.fit("surface_stochastic-gradient_noise", "--data.num_steps=200", *overrides)
-        trace = trace_of(run)
+        trace = descend(runs, "surface_stochastic", *overrides, num_steps=200)
         draw_descent(upper, "ellipse", trace, title)
         upper.lines[-1].set(linewidth=0.7, markersize=2.5)
         upper.plot(*trace[-1], color=GREEN, zorder=5, **POINT)
         lower.plot(value("ellipse", trace), color=ORANGE, linewidth=1)
-        lower.set(yscale="log", ylim=(3e-5, 100))
-        name(upper, title, x="x₁", y="" if column else "x₂")
-        name(lower, "", x="step", y="" if column else "x₁² + 2x₂²")
+        lower.set(yscale="log", ylim=(3e-5, 100), xlabel="step")
+        lower.set_ylabel("" if column else "x₁² + 2x₂²")
+        upper.set_ylabel("" if column else "x₂")
     return figure
 
 
@@ -219,45 +208,22 @@ def projected_descent(runs: Runs) -> Figure:
     in the box [0.5, 1.5]², and where x₁ + x₂ = 1 with x₁, x₂ ≥ 0.
     """
     figure, panels = sheet(1, 3, 3.15)
-    sets: tuple[tuple[str, Patch, str, float, Limits, tuple[str, ...]], ...] = (
+    sets: tuple[tuple[str, Patch, str, float, Limits, dict[str, object]], ...] = (
         (
-            "in a ball",
-            Circle((0, 0), 0.4),
-            "bowl",
-            0.04,
-            ((-0.6, 0.6), (-0.6, 0.6)),
-            ("--model.within=ball", "--model.radius=0.4", "--model.start=[-0.35,0.1]"),
+            *("in a ball", Circle((0, 0), 0.4), "bowl", 0.04, ((-0.6, 0.6), (-0.6, 0.6))),
+            {"within": "ball", "radius": 0.4, "start": [-0.35, 0.1]},
         ),
         (
-            "in a box",
-            Rectangle((0.5, 0.5), 1, 1),
-            "ellipse",
-            0.1,
-            ((0.0, 2.0), (0.0, 2.0)),
-            (
-                "--model.within=box",
-                "--model.low=0.5",
-                "--model.high=1.5",
-                "--model.start=[1.4,1.3]",
-            ),
+            *("in a box", Rectangle((0.5, 0.5), 1, 1), "ellipse", 0.1, ((0.0, 2.0), (0.0, 2.0))),
+            {"within": "box", "low": 0.5, "high": 1.5, "start": [1.4, 1.3]},
         ),
         (
-            "on a simplex",
-            Polygon([(1, 0), (0, 1)], closed=False),
-            "ellipse",
-            0.1,
-            ((-0.3, 1.3), (-0.3, 1.3)),
-            ("--model.within=simplex", "--model.start=[0,1]"),
+            *("on a simplex", Polygon([(1, 0), (0, 1)], closed=False), "ellipse", 0.1),
+            *(((-0.3, 1.3), (-0.3, 1.3)), {"within": "simplex", "start": [0, 1]}),
         ),
     )
-    for panel, (title, shape, function, lr, shown, overrides) in zip(panels, sets, strict=True):
-        run = runs.fit(
-            "surface_projected-gradient_noise",
-            f"--model.function={function}",
-            f"--model.optimizer.lr={lr}",
-            *overrides,
-        )
-        trace = trace_of(run)
+    for panel, (title, shape, function, lr, shown, given) in zip(panels, sets, strict=True):
+        trace = descend(runs, "surface_projected", function=function, lr=lr, **given)
         draw_descent(panel, function, trace, title, shown)
         shape.set(facecolor=(PURPLE, 0.12), edgecolor=PURPLE, linewidth=1.5)
         panel.add_patch(shape)
@@ -286,30 +252,20 @@ def starts(runs: Runs) -> Figure:
     """
     figure, panels = sheet(1, 2, 4.4)
 
-    def descend(function: str, start: tuple[float, float], lr: float, steps: int) -> Tensor:
-        return trace_of(
-            runs.fit(
-                "surface-gradient_noise",
-                f"--model.function={function}",
-                f"--model.start={list(start)}",
-                f"--model.optimizer.lr={lr}",
-                f"--data.num_steps={steps}",
-            )
-        )
-
     line: dict[str, Any] = {"marker": "o", "ms": 3.5, "linewidth": 1}
     left, right = panels
-    for number, (start, color) in enumerate((((-1.0, 0.0), RED), ((-1.0, 0.01), GREEN))):
-        trace = descend("saddle", start, 0.1, 26)
-        if not number:
+    for start, color in (((-1.0, 0.0), RED), ((-1.0, 0.01), GREEN)):
+        given = {"function": "saddle", "start": list(start), "lr": 0.1, "num_steps": 26}
+        trace = descend(runs, "surface", **given)
+        if not left.lines:
             draw_descent(left, "saddle", trace[:1], "a saddle: x₁² - x₂²")
         left.plot(*trace.T, color=color, label="from ({:g}, {:g})".format(*start), **line)
-    legend(left, loc="lower right", frameon=True, edgecolor="none", framealpha=0.9)
-    for number, start in enumerate(
-        ((-0.9, 0.1), (0.9, -0.1), (-0.8, 0.9), (0.7, 0.7), (-0.7, -0.9), (0.8, -0.6), (0.8, 0.0))
-    ):
-        trace = descend("bowl", start, 0.04, 60)
-        if not number:
+    left.legend(loc="lower right", frameon=True, edgecolor="none", framealpha=0.9)
+    upper, lower = ((-0.9, 0.1), (-0.8, 0.9), (0.7, 0.7)), ((0.9, -0.1), (-0.7, -0.9), (0.8, -0.6))
+    for start in (*upper, *lower, (0.8, 0.0)):
+        given = {"function": "bowl", "start": list(start), "lr": 0.04, "num_steps": 60}
+        trace = descend(runs, "surface", **given)
+        if not right.lines:
             draw_descent(right, "bowl", trace[:1], "a bowl with a ridge: x₁² + 0.5cos(2πx₂)")
         end = trace[-1, 1].item()
         color = RED if abs(end) < 0.1 else BLUE if end < 0 else ORANGE
@@ -399,7 +355,7 @@ def batch_sizes(runs: Runs) -> Figure:
     for panel in (left, right):
         panel.axhline(least_loss(overrides), color=GREY, linewidth=1, linestyle="--")
     right.set_xscale("log")
-    name(left, corpus, x="epoch", y="loss")
-    name(right, "the same, by time", x="seconds")
-    legend(right, title="in a batch", alignment="left")
+    left.set(title=corpus, xlabel="epoch", ylabel="loss")
+    right.set(title="the same, by time", xlabel="seconds")
+    right.legend(title="in a batch", alignment="left")
     return figure

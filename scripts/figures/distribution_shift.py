@@ -12,18 +12,7 @@ from torch.distributions import Normal
 from torch.nn import functional
 
 from scripts.figures.runs import Runs
-from scripts.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    legend,
-    name,
-    sheet,
-)
+from scripts.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, sheet
 
 TOPIC = (8, "Distribution shift")
 
@@ -145,17 +134,16 @@ def covariate_shift(runs: Runs) -> Figure:
     ):
         inputs.hist(points, bins=25, density=True, color=color, alpha=0.45)
         inputs.plot(grid, law.log_prob(grid).exp(), color=color, linewidth=2, label=label)
-    name(inputs, "inputs", x="x", y="density")
-    legend(inputs)
+    inputs.set(title="inputs", xlabel="x", ylabel="density")
+    inputs.legend()
 
     weights = importance_weights(source.unsqueeze(1), target.unsqueeze(1))
     order = source.argsort()
     true = (q.log_prob(source) - p.log_prob(source)).exp()
     ratio.plot(source[order], true[order], color=INK, linestyle="--", label="true")
     ratio.plot(source[order], weights[order], color=PURPLE, linewidth=2, label="estimated")
-    ratio.set_xlim(-1, 2)
-    name(ratio, "weights β(x)", x="x", y="q(x) / p(x)")
-    legend(ratio)
+    ratio.set(xlim=(-1, 2), title="weights β(x)", xlabel="x", ylabel="q(x) / p(x)")
+    ratio.legend()
 
     labels, test_labels = (
         x**3 - x + 0.2 * error for x, error in ((source, noise[2]), (target, noise[3]))
@@ -172,8 +160,8 @@ def covariate_shift(runs: Runs) -> Figure:
         label = f"{title}: {error:.3f}"
         fit.plot(grid, intercept + slope * grid, color=color, linewidth=2, label=label)
     fit.set(xlim=(-1, 2), ylim=(-1.1, 3))
-    name(fit, "lines for y = x³ - x + noise", x="x", y="y")
-    legend(fit, loc="upper left", title="test error", alignment="left")
+    fit.set(title="lines for y = x³ - x + noise", xlabel="x", ylabel="y")
+    fit.legend(loc="upper left", title="test error", alignment="left")
     return figure
 
 
@@ -212,7 +200,7 @@ def label_shift(runs: Runs) -> Figure:
         matrix.text(column, row, f"{share:.3f}", ha="center", va="center", color=color)
     matrix.set_xticks(range(3), list("ABC"))
     matrix.set_yticks(range(3), list("ABC"))
-    name(matrix, "C on validation points", x="true class", y="predicted class")
+    matrix.set(title="C on validation points", xlabel="true class", ylabel="predicted class")
 
     rows = (
         ("training, p", p, GREY),
@@ -226,8 +214,8 @@ def label_shift(runs: Runs) -> Figure:
     bars.set_xticks(range(3), list("ABC"))
     bars.set_ylim(0, 1)
     bars.grid(visible=False, axis="x")
-    name(bars, "label distributions", x="class", y="share")
-    legend(bars, loc="upper center")
+    bars.set(title="label distributions", xlabel="class", ylabel="share")
+    bars.legend(loc="upper center")
 
     right = [scores(test, model).argmax(dim=1) == test_y for model in (before, after)]
     hits = [row.float().mean().item() for row in right]
@@ -236,7 +224,7 @@ def label_shift(runs: Runs) -> Figure:
         accuracy.text(place, hit + 0.02, f"{hit:.3f}", ha="center", color=INK)
     accuracy.set_ylim(0, 1)
     accuracy.grid(visible=False, axis="x")
-    name(accuracy, "test accuracy", x="correction")
+    accuracy.set(title="test accuracy", xlabel="correction")
     return figure
 
 
@@ -271,7 +259,7 @@ def concept_shift(runs: Runs) -> Figure:
         plane.text(1.12 * x, 1.12 * y, str(month), ha="center", va="center", color=INK)
     plane.set(xlim=(-3.8, 3.8), ylim=(-3.8, 3.8))
     plane.set_aspect("equal", anchor="NW")
-    name(plane, "points of month 0, the rule at 0, 6, ... 24", x="$x_1$", y="$x_2$")
+    plane.set(title="points of month 0, the rule at 0, 6, ... 24", xlabel="$x_1$", ylabel="$x_2$")
 
     later = months[1:]
     fixed = [share_right(models[0], month) for month in later]
@@ -283,6 +271,6 @@ def concept_shift(runs: Runs) -> Figure:
     ):
         accuracy.plot(later, values, color=color, marker=".", linewidth=2, label=label)
     accuracy.set(ylim=(0.4, 1.02), xticks=months[::6])
-    name(accuracy, "accuracy on the new month", x="month", y="accuracy")
-    legend(accuracy, loc="lower left")
+    accuracy.set(title="accuracy on the new month", xlabel="month", ylabel="accuracy")
+    accuracy.legend(loc="lower left")
     return figure

@@ -8,19 +8,7 @@ import zoo
 from datamodules.high_dimensional import HighDimensional
 from datamodules.polynomial import Polynomial
 from scripts.figures.runs import Runs
-from scripts.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    POINT,
-    RED,
-    legend,
-    mark,
-    name,
-    sheet,
-)
+from scripts.figures.style import BLUE, GREEN, GREY, INK, ORANGE, POINT, RED, mark, sheet
 from zoo.regression.linear_regression import least_squares
 from zoo.runs.history import Line
 
@@ -58,9 +46,9 @@ def learning_curves(runs: Runs) -> Figure:
     figure, panels = sheet(1, len(FITS), 3.7, sharey=True)
     for panel, (title, _, overrides) in zip(panels, FITS, strict=True):
         draw_curves(panel, runs.metrics(runs.fit(CUBIC, *overrides)), "loss")
-        panel.set_yscale("log")
-        name(panel, title, x="epoch", y="" if panel is not panels[0] else "loss")
-    legend(panels[0])
+        panel.set(yscale="log", title=title, xlabel="epoch")
+    panels[0].set_ylabel("loss")
+    panels[0].legend()
     return figure
 
 
@@ -84,9 +72,9 @@ def fits(runs: Runs) -> Figure:
         panel.plot(x, y, color=INK, linewidth=1.2, linestyle="--", label="truth")
         points = {**POINT, "ms": 4.5, "mec": "none", "alpha": 0.7}
         panel.plot(rows, targets, color=BLUE, **points, label="training rows")
-        panel.set_ylim(-130, 130)
-        name(panel, title, x="x", y="" if panel is not panels[0] else "y")
-    legend(panels[0], loc="upper left")
+        panel.set(ylim=(-130, 130), title=title, xlabel="x")
+    panels[0].set_ylabel("y")
+    panels[0].legend(loc="upper left")
     return figure
 
 
@@ -102,9 +90,9 @@ def weight_decay(runs: Runs) -> Figure:
     for panel, decay in zip(panels, DECAYS, strict=True):
         run = runs.fit(DECAYED, f"--model.weight_decay={decay}")
         draw_curves(panel, runs.metrics(run), "loss")
-        panel.set(yscale="log", ylim=(1e-6, 0.1))
-        name(panel, f"λ = {decay:g}", x="epoch", y="" if panel is not panels[0] else "loss")
-    legend(panels[-1], loc="lower right")
+        panel.set(yscale="log", ylim=(1e-6, 0.1), title=f"λ = {decay:g}", xlabel="epoch")
+    panels[0].set_ylabel("loss")
+    panels[-1].legend(loc="lower right")
     return figure
 
 
@@ -136,8 +124,8 @@ def weight_norms(runs: Runs) -> Figure:
     panel.set_xscale("symlog", linthresh=0.01, linscale=0.5)
     panel.set_xticks((0, 0.01, 0.1, 1, 3, 10), ("0", "0.01", "0.1", "1", "3", "10"))
     panel.set(xlim=(-0.002, 45), ylim=(0, 0.19))
-    name(panel, "length of the 200 weights", x="weight decay λ", y="|w|")
-    legend(panel)
+    panel.set(title="length of the 200 weights", xlabel="weight decay λ", ylabel="|w|")
+    panel.legend()
     return figure
 
 
@@ -165,9 +153,9 @@ def dropout(runs: Runs) -> Figure:
             draw_curves(panel, lines, metric)
             last = next(line[f"val/{metric}"] for line in lines[::-1] if f"val/{metric}" in line)
             panel.text(40, last, f"\n{last:.3f}", ha="right", va="top", fontsize=9, color=ORANGE)
-        name(panels[column], title, y="" if column else "accuracy")
-        name(panels[2 + column], title, x="epoch", y="" if column else "loss")
+        panels[column].set(title=title, ylabel="" if column else "accuracy")
+        panels[2 + column].set(title=title, xlabel="epoch", ylabel="" if column else "loss")
     panels[0].set_ylim(0.3, 1.02)
     panels[2].set_ylim(0, 1.3)
-    legend(panels[0], loc="lower right")
+    panels[0].legend(loc="lower right")
     return figure

@@ -10,20 +10,7 @@ from torch import Tensor
 from torch.nn import functional, init
 
 from scripts.figures.runs import Runs
-from scripts.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    NOTE,
-    ORANGE,
-    PURPLE,
-    RED,
-    legend,
-    mark,
-    name,
-    scientific,
-    sheet,
-)
+from scripts.figures.style import BLUE, GREEN, GREY, NOTE, ORANGE, PURPLE, RED, mark, sheet
 
 TOPIC = (8, "Depth and initialization")
 DEPTH, HIDDEN_SIZE, BATCH = 50, 256, 128
@@ -60,6 +47,12 @@ def variance_through_depth(
     return [v.var().item() for v in values], [g.var().item() for g in gradients]
 
 
+def scientific(value: float) -> str:
+    """Returns a number as two digits and a power of ten."""
+    digits, _, power = f"{value:.1e}".partition("e")
+    return rf"${digits}\times10^{{{int(power)}}}$"
+
+
 def variance(runs: Runs) -> Figure:
     """Fifty layers: which initialization keeps signals and gradients alive.
 
@@ -81,10 +74,12 @@ def variance(runs: Runs) -> Figure:
                 last, first = scientific(activations[-1]), scientific(gradients[0])
                 up.text(15, FLOOR, f"{last} at the last layer", **NOTE)
                 down.text(35, FLOOR, f"{first} at the input", ha="right", **NOTE)
-        name(up, f"activations under {title}", y="" if column else "variance")
-        name(down, f"gradients under {title}", x="layer", y="" if column else "variance")
+        up.set(title=f"activations under {title}")
+        down.set(title=f"gradients under {title}", xlabel="layer")
     panels[0].set(yscale="log", ylim=(FLOOR / 100, 1e5))
-    legend(panels[0], loc="center right")
+    for panel in panels[::2]:
+        panel.set_ylabel("variance")
+    panels[0].legend(loc="center right")
     return figure
 
 
@@ -108,7 +103,7 @@ def products(runs: Runs) -> Figure:
         text = f"${factor:g}^{{30}}$ = {scientific(end)}"
         mark(panel, 30, end, text, (-40, below), color)
     panel.set(yscale="log", xlim=(0, 30.5))
-    name(panel, "the product of n equal factors", x="layers n", y="product")
+    panel.set(title="the product of n equal factors", xlabel="layers n", ylabel="product")
     return figure
 
 
@@ -134,9 +129,9 @@ def matrix_products(runs: Runs) -> Figure:
             norms = [product.norm().item() for product in accumulate(sequence, torch.matmul)]
             once = "" if number else label
             panel.plot(range(1, 101), norms, color=color, linewidth=1.3, alpha=0.6, label=once)
-    panel.set_yscale("log")
-    name(panel, "size of the product", x="matrices multiplied", y="Frobenius norm")
-    legend(panel, loc="upper left")
+    panel.set(yscale="log")
+    panel.set(title="size of the product", xlabel="matrices multiplied", ylabel="Frobenius norm")
+    panel.legend(loc="upper left")
     return figure
 
 
@@ -154,18 +149,14 @@ def train_two_units(start: Tensor, steps: int = 400) -> tuple[Tensor, list[float
     x = torch.randn(200, 2, generator=generator)
     y = torch.tanh(x @ torch.tensor([2.0, -1.0])) - torch.tanh(x @ torch.tensor([-1.0, -2.0]))
     incoming, outgoing = start.clone().requires_grad_(), torch.full((2,), 0.5).requires_grad_()
-    trace, losses = [], []
+    optimizer, trace, losses = torch.optim.SGD([incoming, outgoing], lr=0.1), [], []
     for _ in range(steps):
         loss = functional.mse_loss(torch.tanh(x @ incoming.T) @ outgoing, y)
         trace.append(incoming.detach().clone())
         losses.append(loss.item())
-        with torch.no_grad():
-            for weight, gradient in zip(
-                (incoming, outgoing),
-                torch.autograd.grad(loss, (incoming, outgoing)),
-                strict=True,
-            ):
-                weight -= 0.1 * gradient
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
     return torch.stack(trace), losses
 
 
@@ -191,11 +182,10 @@ def symmetry(runs: Runs) -> Figure:
                 label = f"unit {unit + 1}, from $x_{weight + 1}$"
                 values = trace[:, unit, weight]
                 panel.plot(values, color=hue, linewidth=width, linestyle=dashes, label=label)
-        name(panel, title, x="step", y="incoming weight")
+        panel.set(title=title, xlabel="step", ylabel="incoming weight")
         panels[2].plot(losses, color=color, linewidth=2, label=title)
     panels[0].sharey(panels[1])
-    legend(panels[0], loc="lower left")
-    panels[2].set_yscale("log")
-    name(panels[2], "loss", x="step", y="squared error")
-    legend(panels[2])
+    panels[0].legend(loc="lower left")
+    panels[2].set(yscale="log", title="loss", xlabel="step", ylabel="squared error")
+    panels[2].legend()
     return figure

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from datamodules.text.vocabulary import count_ngrams
 from datamodules.time_machine import TimeMachine
 from scripts.figures.runs import Runs
-from scripts.figures.style import BLUE, GREEN, GREY, NOTE, ORANGE, legend, name, sheet
+from scripts.figures.style import BLUE, GREEN, GREY, NOTE, ORANGE, sheet
 
 TOPIC = (4, "Text preprocessing")
 KINDS = ((1, "words", BLUE), (2, "pairs", ORANGE), (3, "triples", GREEN))
@@ -57,6 +57,6 @@ def zipf(runs: Runs) -> Figure:
             law = frequencies[0] / ranks
             panel.plot(ranks, law, color=GREY, linewidth=1, linestyle="--")
     panel.set(xscale="log", yscale="log")
-    name(panel, f"{text}, {len(tokens):,} words", x="rank", y="how often it is there")
-    legend(panel)
+    panel.set(title=f"{text}, {len(tokens):,} words", xlabel="rank", ylabel="how often it is there")
+    panel.legend()
     return figure

@@ -15,21 +15,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from datamodules.synthetic.canvas import Canvas, Color, shaded
 from scripts.figures.runs import Runs
-from scripts.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    NOTE,
-    ORANGE,
-    POINT,
-    PURPLE,
-    RED,
-    legend,
-    mark,
-    name,
-    sheet,
-)
+from scripts.figures.style import BLUE, COLORS, GREY, INK, NOTE, ORANGE, POINT, PURPLE, mark, sheet
 from zoo.object_detection.anchors import Placement, anchors_of, encode, targets_of
 from zoo.object_detection.detections import detect
 from zoo.object_detection.pictures import rectangle
@@ -38,7 +24,6 @@ TOPIC = (25, "Object detection")
 WIDTH, HEIGHT = 728, 561  # of the course's picture of a dog and a cat
 SIZES, RATIOS = (0.75, 0.5, 0.25), (1.0, 2.0, 0.5)
 ASPECT = WIDTH / HEIGHT
-COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE)
 NAMES, OF_NAMES = ("dog", "cat"), (BLUE, ORANGE)
 SMALL = (0.2,)
 # The course's dog and cat, five anchors, and four boxes that a detector might have found.
@@ -193,7 +178,7 @@ def anchors(runs: Runs) -> Figure:
             _draw(panel, box, color, f"{size:g}, {ratio:g}")
         panel.plot(250, 250, color=INK, **POINT)
         panel.set(xlim=(-0.2 * WIDTH, WIDTH), ylim=(HEIGHT, -0.11 * HEIGHT))
-        name(panel, f"{title}: size, ratio")
+        panel.set(title=f"{title}: size, ratio")
     _show(panels[2], 0.35)
     for share in range(5):
         panels[2].axvline(share * WIDTH / 4 - 0.5, color="white", linewidth=0.8)
@@ -204,9 +189,8 @@ def anchors(runs: Runs) -> Figure:
             _draw(panels[2], box, color)
         x, y = ((found[:, :2] + found[:, 2:]) / 2).T
         panels[2].plot(x * WIDTH, y * HEIGHT, color=color, label=word, **{**POINT, "ms": 5})
-    panels[2].set(xlim=(-0.2 * WIDTH, WIDTH), ylim=(HEIGHT, -0.11 * HEIGHT))
-    name(panels[2], "a map of 4 x 4")
-    legend(panels[2], loc="upper right", bbox_to_anchor=(1, -0.01), ncols=2, handletextpad=0)
+    panels[2].set(xlim=(-0.2 * WIDTH, WIDTH), ylim=(HEIGHT, -0.11 * HEIGHT), title="a map of 4 x 4")
+    panels[2].legend(loc="upper right", bbox_to_anchor=(1, -0.01), ncols=2, handletextpad=0)
     return figure
 
 
@@ -235,7 +219,7 @@ def overlaps(runs: Runs) -> Figure:
             patch.set(fill=True, facecolor=color, alpha=alpha, linewidth=0)
         _draw(panel, box, OF_NAMES[owner])
         _draw(panel, anchor, INK)
-        name(panel, f"anchor {number}, {NAMES[owner]}: {value:.4f}")
+        panel.set(title=f"anchor {number}, {NAMES[owner]}: {value:.4f}")
     moves = torch.linspace(0, 1, 101)
     square, moved = torch.zeros(101, 4), torch.zeros(101, 4)
     square[:, 2:] = 1
@@ -243,8 +227,8 @@ def overlaps(runs: Runs) -> Figure:
     curve = box_iou(square[:1], moved)[0]
     panels[5].plot(moves, curve, color=PURPLE, linewidth=2)
     mark(panels[5], 1 / 3, 0.5, "by a third: 0.5", (52, 14), PURPLE)
-    panels[5].set(xlim=(0, 1), ylim=(0, 1.02))
-    name(panels[5], "a square, moved", x="by this share of its side", y="overlap (IoU)")
+    panels[5].set(xlim=(0, 1), ylim=(0, 1.02), title="a square, moved")
+    panels[5].set(xlabel="by this share of its side", ylabel="overlap (IoU)")
     return figure
 
 
@@ -266,8 +250,8 @@ def scales(runs: Runs) -> Figure:
             _draw(panel, box, color)
         x, y = ((found[:, :2] + found[:, 2:]) / 2).T
         panel.plot(x * WIDTH, y * HEIGHT, color=INK, **{**POINT, "ms": 5})
-        panel.set_ylim(1.08 * HEIGHT, -0.08 * HEIGHT)
-        name(panel, f"{side} x {side}, size {size:g}: {len(found)} anchors")
+        panel.set(ylim=(1.08 * HEIGHT, -0.08 * HEIGHT))
+        panel.set(title=f"{side} x {side}, size {size:g}: {len(found)} anchors")
     return figure
 
 
@@ -293,7 +277,7 @@ def targets(runs: Runs) -> Figure:
     for number, (anchor, kind) in enumerate(zip(FIVE, classes, strict=True)):
         color = OF_NAMES[kind - 1] if kind else INK
         _draw(left, anchor, color, f"{number}", linestyle="-" if kind else "--")
-    name(left, "a dog, a cat and five anchors")
+    left.set(title="a dog, a cat and five anchors")
 
     shown = box_iou(FIVE, THERE)
     right.grid(visible=False)
@@ -317,7 +301,7 @@ def targets(runs: Runs) -> Figure:
         right.text(x, -0.8, title, ha="center", color=GREY, **CELL)
     right.set(xlim=(-0.5, COLUMNS[-1]), ylim=(4.5, -1.1), xticks=(), yticks=range(5))
     right.tick_params(length=0)
-    name(right, "overlaps, what each finds, and its offsets", y="anchor")
+    right.set(title="overlaps, what each finds, and its offsets", ylabel="anchor")
     return figure
 
 
@@ -342,5 +326,5 @@ def suppression(runs: Runs) -> Figure:
             shared = box_iou(box[None], first[None]).item()
             text = f"{NAMES[int(label)]} {score:.1f}" + (f" ({shared:.2f})" if shared < 1 else "")
             _draw(panel, box, OF_NAMES[int(label)], text)
-        name(panel, f"{title}: {len(found.boxes)} boxes")
+        panel.set(title=f"{title}: {len(found.boxes)} boxes")
     return figure

@@ -3,27 +3,15 @@
 import fnmatch
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
 
-from scripts.figures.descent import PLAIN, airfoil, draw_descent, least_loss, trace_of, value
+from scripts.figures.descent import PLAIN, airfoil, descend, draw_descent, least_loss, value
 from scripts.figures.runs import Runs
-from scripts.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    NOTE,
-    ORANGE,
-    POINT,
-    RED,
-    legend,
-    mark,
-    name,
-    sheet,
-)
+from scripts.figures.style import BLUE, GREEN, GREY, INK, NOTE, ORANGE, POINT, RED, mark, sheet
 from zoo.catalogue import recipes
 from zoo.optimizers.schedules import FactorLR, SquareRootLR, WarmupCosineLR
 from zoo.optimizers.sgd import SGD
@@ -48,8 +36,8 @@ def convergence(runs: Runs) -> Figure:
         distances = (1 - 0.1 * curvature) ** steps
         left.plot(steps, distances, color=color, marker=".", linewidth=1.3, label=f"{curvature:g}")
     left.set(ylim=(-3, 4), xticks=(0, 5, 10, 15, 20))
-    name(left, "distance from the minimum, η = 0.1", x="step t", y="(1 - ηλ)ᵗ")
-    legend(left, loc="upper left", ncols=5, title="eigenvalue λ", alignment="left")
+    left.set(title="distance from the minimum, η = 0.1", xlabel="step t", ylabel="(1 - ηλ)ᵗ")
+    left.legend(loc="upper left", ncols=5, title="eigenvalue λ", alignment="left")
 
     rates = torch.linspace(0, 0.6, 301)
     slow, fast = (1 - 0.2 * rates).abs(), (1 - 4 * rates).abs()
@@ -59,9 +47,9 @@ def convergence(runs: Runs) -> Figure:
     best = 2 / (0.2 + 4)
     text = f"best for both:\nη = {best:.3f},\nfactor {1 - 0.2 * best:.3f}"
     mark(right, best, 1 - 0.2 * best, text, (-85, -35), GREEN)
-    right.set_ylim(0, 1.5)
-    name(right, "what a step leaves, in the valley", x="learning rate η", y="|1 - ηλ|")
-    legend(right, loc="upper left")
+    right.set(ylim=(0, 1.5), xlabel="learning rate η", ylabel="|1 - ηλ|")
+    right.set_title("what a step leaves, in the valley")
+    right.legend(loc="upper left")
     return figure
 
 
@@ -86,8 +74,8 @@ def momentum_weights(runs: Runs) -> Figure:
             moves.append(before - parameter.item())
         label = f"β = {beta:g}, sum {1 / (1 - beta):.3g}"
         panel.plot(moves, color=color, marker=".", linewidth=1.5, label=label)
-    name(panel, "weight of a gradient in the velocity", x="age in steps", y="weight")
-    legend(panel)
+    panel.set(title="weight of a gradient in the velocity", xlabel="age in steps", ylabel="weight")
+    panel.legend()
     return figure
 
 
@@ -104,31 +92,25 @@ def valley(runs: Runs) -> Figure:
     """
     figure, panels = sheet(4, 3, 9.4)
     ways = (
-        ("gradient descent, lr 0.4", "surface", 0.4, ()),
-        ("gradient descent, lr 0.6", "surface", 0.6, ()),
-        ("momentum 0.5, lr 0.4", "surface_momentum", 0.4, ()),
-        ("momentum 0.5, lr 0.6", "surface_momentum", 0.6, ()),
-        ("Nesterov 0.5, lr 0.2", "surface_momentum", 0.2, ("--model.optimizer.nesterov=true",)),
-        ("Nesterov 0.5, lr 0.4", "surface_momentum", 0.4, ("--model.optimizer.nesterov=true",)),
-        ("AdaGrad, lr 0.4", "surface_adagrad", 0.4, ()),
-        ("AdaGrad, lr 2", "surface_adagrad", 2.0, ()),
-        ("RMSProp, lr 0.4", "surface_rmsprop", 0.4, ()),
-        ("AdaDelta", "surface_adadelta", 1.0, ()),
-        ("Adam, lr 0.4", "surface_adam", 0.4, ()),
-        ("Yogi, lr 0.4", "surface_yogi", 0.4, ()),
+        ("gradient descent, lr 0.4", "surface", 0.4),
+        ("gradient descent, lr 0.6", "surface", 0.6),
+        ("momentum 0.5, lr 0.4", "surface_momentum", 0.4),
+        ("momentum 0.5, lr 0.6", "surface_momentum", 0.6),
+        ("Nesterov 0.5, lr 0.2", "surface_momentum", 0.2),
+        ("Nesterov 0.5, lr 0.4", "surface_momentum", 0.4),
+        ("AdaGrad, lr 0.4", "surface_adagrad", 0.4),
+        ("AdaGrad, lr 2", "surface_adagrad", 2.0),
+        ("RMSProp, lr 0.4", "surface_rmsprop", 0.4),
+        ("AdaDelta", "surface_adadelta", 1.0),
+        ("Adam, lr 0.4", "surface_adam", 0.4),
+        ("Yogi, lr 0.4", "surface_yogi", 0.4),
     )
-    for place, (title, model, lr, overrides) in enumerate(ways):
-        run = runs.fit(
-            f"{model}-gradient_noise",
-            "--model.function=valley",
-            f"--model.optimizer.lr={lr}",
-            "--data.num_steps=20",
-            *overrides,
-        )
-        trace = trace_of(run)
-        panel = panels[place]
+    given: dict[str, Any] = {"function": "valley", "num_steps": 20}
+    for place, (panel, (title, model, lr)) in enumerate(zip(panels, ways, strict=True)):
+        looks_ahead = ["--model.optimizer.nesterov=true"] * title.startswith("Nesterov")
+        trace = descend(runs, model, *looks_ahead, lr=lr, **given)
         draw_descent(panel, "valley", trace, title)
-        name(panel, title, x="x₁" if place > 8 else "", y="" if place % 3 else "x₂")
+        panel.set(xlabel="x₁" if place > 8 else "", ylabel="" if place % 3 else "x₂")
         panel.plot(*trace[-1], color=GREEN, zorder=5, **POINT)
         end = f"f = {value('valley', trace[-1]).item():.2g}"
         panel.text(0.97, 0.06, end, transform=panel.transAxes, ha="right", bbox=PLAIN, **NOTE)
@@ -157,10 +139,9 @@ def airfoil_losses(runs: Runs) -> Figure:
         optimizer = recipes()[recipe].config["model"]["init_args"]["optimizer"]
         settings = [f"{key} {given}".lower() for key, given in optimizer["init_args"].items()]
         text = "\n".join([*settings, f"ends at {losses[-1]:.4f}"])
-        panel.text(
-            0.97, 0.95, text, transform=panel.transAxes, ha="right", va="top", bbox=PLAIN, **NOTE
-        )
-        name(panel, optimizer["class_path"].rpartition(".")[2])
+        at: dict[str, Any] = {"transform": panel.transAxes, "ha": "right", "va": "top"}
+        panel.text(0.97, 0.95, text, **at, bbox=PLAIN, **NOTE)
+        panel.set(title=optimizer["class_path"].rpartition(".")[2])
     for panel in panels[-4:]:
         panel.set_xlabel("epoch")
     for panel in panels[len(names) :]:
@@ -168,9 +149,8 @@ def airfoil_losses(runs: Runs) -> Figure:
     for panel in panels[::4]:
         panel.set_ylabel("loss")
     panels[0].set(xticks=(0, 1, 2), ylim=(lowest - 0.006, lowest + 0.08))
-    figure.suptitle(
-        f"{corpus}; least squares: {lowest:.4f}", x=0.01, ha="left", fontsize=11, color=INK
-    )
+    title = f"{corpus}; least squares: {lowest:.4f}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
     return figure
 
 
@@ -187,19 +167,16 @@ def schedules(runs: Runs) -> Figure:
     """
     figure, panels = sheet(1, 4, 3.5, sharey=True)
     cosine = partial(WarmupCosineLR, total_steps=20, final_lr=0.01)
-    kinds: tuple[tuple[str, tuple[tuple[str, Callable[..., LRScheduler], str], ...]], ...] = (
-        ("square root", (("", SquareRootLR, BLUE),)),
-        ("factor 0.9", (("", partial(FactorLR, factor=0.9), BLUE),)),
-        ("multi-step", (("", partial(MultiStepLR, milestones=[15, 30], gamma=0.5), BLUE),)),
-        (
-            "cosine",
-            (
-                ("without warm-up", cosine, BLUE),
-                ("with warm-up", partial(cosine, warmup_steps=5), ORANGE),
-            ),
+    kinds: dict[str, tuple[tuple[str, Callable[..., LRScheduler], str], ...]] = {
+        "square root": (("", SquareRootLR, BLUE),),
+        "factor 0.9": (("", partial(FactorLR, factor=0.9), BLUE),),
+        "multi-step": (("", partial(MultiStepLR, milestones=[15, 30], gamma=0.5), BLUE),),
+        "cosine": (
+            ("without warm-up", cosine, BLUE),
+            ("with warm-up", partial(cosine, warmup_steps=5), ORANGE),
         ),
-    )
-    for panel, (title, lines) in zip(panels, kinds, strict=True):
+    }
+    for panel, (title, lines) in zip(panels, kinds.items(), strict=True):
         for label, schedule, color in lines:
             optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
             scheduler, rates = schedule(optimizer), []
@@ -208,7 +185,7 @@ def schedules(runs: Runs) -> Figure:
                 optimizer.step()
                 scheduler.step()
             panel.step(range(len(rates)), rates, where="post", color=color, lw=2, label=label)
-        name(panel, title, x="step", y="" if panel is not panels[0] else "learning rate")
-    panels[0].set_ylim(0, 0.38)
-    legend(panels[-1], loc="upper right")
+        panel.set(title=title, xlabel="step")
+    panels[0].set(ylim=(0, 0.38), ylabel="learning rate")
+    panels[-1].legend(loc="upper right")
     return figure

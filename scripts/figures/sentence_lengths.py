@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from datamodules.fra_eng import FraEng
 from scripts.figures.runs import Runs
-from scripts.figures.style import BLUE, ORANGE, legend, name, sheet
+from scripts.figures.style import BLUE, ORANGE, sheet
 
 TOPIC = (13, "Machine translation")
 LONGEST = 30
@@ -44,7 +44,8 @@ def sentence_lengths(runs: Runs) -> Figure:
         label = f"{language}, {mean:.1f} on average"
         panel.bar(places, list(counts.values()), width=0.4, color=color, label=label)
     kind = "synthetic stand-in of " if pairs.synthetic else ""
-    name(panel, f"{kind}{pairs.title}, {len(source):,} pairs", x="tokens", y="sentences")
+    title = f"{kind}{pairs.title}, {len(source):,} pairs"
+    panel.set(title=title, xlabel="tokens", ylabel="sentences")
     panel.set_xticks((1, 5, 10, 15, 20, 25, LONGEST), ("1", "5", "10", "15", "20", "25", "30+"))
-    legend(panel)
+    panel.legend()
     return figure

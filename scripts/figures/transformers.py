@@ -8,7 +8,7 @@ import zoo
 from datamodules import FraEng
 from scripts.figures.attention import draw_looks
 from scripts.figures.runs import Runs
-from scripts.figures.style import BLUE, GREEN, NOTE, ORANGE, PURPLE, legend, name, sheet
+from scripts.figures.style import BLUE, GREEN, NOTE, ORANGE, PURPLE, sheet
 from zoo.layers.attention import sinusoids
 
 TOPIC = (15, "Transformer")
@@ -31,11 +31,11 @@ def positions(runs: Runs) -> Figure:
     image.grid(visible=False)
     shown = image.imshow(table, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     figure.colorbar(shown, ax=image, ticks=(-1, 0, 1), label="value")
-    name(image, "the encoding", x="dimension", y="position")
+    image.set(title="the encoding", xlabel="dimension", ylabel="position")
     for dimension, color in zip((6, 7, 8, 9), (BLUE, ORANGE, GREEN, PURPLE), strict=True):
         curves.plot(table[:, dimension], color=color, label=f"dimension {dimension}")
-    name(curves, "four dimensions", x="position")
-    legend(curves, ncols=2, loc="lower center", bbox_to_anchor=(0.5, -0.38))
+    curves.set(title="four dimensions", xlabel="position")
+    curves.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, -0.38))
     return figure
 
 
@@ -63,8 +63,7 @@ def normalisation(runs: Runs) -> Figure:
         for row, column in ((row, column) for row in range(3) for column in range(3)):
             text = f"{values[row, column].item():.2f}"
             panel.text(column, row, text, ha="center", va="center", **NOTE)
-        panel.set(xticks=range(3), yticks=range(3))
-        name(panel, title, x="value", y="row")
+        panel.set(xticks=range(3), yticks=range(3), title=title, xlabel="value", ylabel="row")
     return figure
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from matplotlib import style
 from matplotlib.figure import Figure
 from torch.distributions import Normal
 
@@ -29,6 +30,7 @@ from scripts.figures.distribution_shift import (
 from scripts.figures.initialization import INITIALIZERS, train_two_units, variance_through_depth
 from scripts.figures.page import index
 from scripts.figures.runs import MARKER, Runs
+from scripts.figures.style import SHEET
 from zoo.errors import InputError
 
 DRAWINGS = drawings()
@@ -36,6 +38,12 @@ TINY = (
     *("--data.synthetic", "true", "--trainer.max_epochs", "1"),
     *("--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1"),
 )
+
+
+@pytest.fixture(autouse=True)
+def _in_the_style_of_the_page():
+    with style.context(SHEET):
+        yield
 
 
 class NoRuns(Runs):
