@@ -252,7 +252,7 @@ def measure(kind: str, corpus: TimeMachine, repeats: int) -> dict[str, list[floa
     check_equal(kind, build, corpus)
     text: Any = corpus.data["train"]
     num_batches = len(stream_order(corpus, 0))
-    variants = {
+    variants: dict[str, Way] = {
         "course": course(Scratch(kind, build()), text.tensors[0], num_batches),
         "bare": bare(build(), corpus),
         "lean": partial(lean, build(), corpus, num_batches),

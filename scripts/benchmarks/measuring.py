@@ -21,7 +21,7 @@ from zoo.cli.lightning import quiet
 from zoo.task import Task
 
 T = TypeVar("T")
-Way = Callable[[], float]  # does the work once and returns its rate
+Way = Callable[[], float]  # does the work once; returns its rate
 Rates = Mapping[str, list[float]]  # of each way, turn by turn
 Bars = Mapping[tuple[str, str], float | None]  # least ratio of two ways that is wanted
 NOISE = (

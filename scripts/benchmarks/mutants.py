@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -38,9 +38,11 @@ from scripts.benchmarks.suite import PACKAGES, ROOT, lines_of, rest_in_table
 FORKING = multiprocessing.get_context("forkserver")
 IMPORTED = ["pytest", "torch", "lightning.pytorch.cli", "torchmetrics", "torchvision", "hypothesis"]
 LIMIT = 150.0  # seconds that the tests of a tier may look for a fault
-PAIRS = ((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Add, ast.Sub))
-PAIRS += ((ast.Mult, ast.Div), (ast.And, ast.Or))
-TURNED: Mapping[type, type] = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
+PAIRS: tuple[tuple[type, type], ...] = (
+    *((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq)),
+    *((ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.And, ast.Or)),
+)
+TURNED = dict(PAIRS) | {b: a for a, b in PAIRS}
 SWAPPED = {"0": "1", "1": "0", "-1": "0", "2": "1"}  # dimensions
 OVER_DIMS = ("sum", "mean", "softmax", "argmax", "unsqueeze", "max", "size")
 ENVIRONMENT = {

@@ -48,6 +48,7 @@ from datamodules.penn_treebank_windows import PennTreebankWindows
 from datamodules.words.windows import IGNORED, draw_windows, keep_probabilities
 from scripts.benchmarks.measuring import (
     Report,
+    Way,
     alternately,
     benchmark_parser,
     lean_fit,
@@ -339,15 +340,13 @@ def measure(
     rows = prepare(sentences, corpus.vocab.index, corpus.word_counts.tolist())
     preparing = perf_counter() - start
     check_equal(rows, corpus)
-    seconds = alternately(
-        {
-            "gensim": lambda: train_gensim(sentences, options.workers)[1],
-            "zoo": lambda: train_zoo(chosen)[1],
-            "course": Course(rows, corpus.vocab_size, options.course_batches),
-            "windows": lambda: windows(corpus)[2],
-        },
-        options.repeats,
-    )
+    ways: dict[str, Way] = {
+        "gensim": lambda: train_gensim(sentences, options.workers)[1],
+        "zoo": lambda: train_zoo(chosen)[1],
+        "course": Course(rows, corpus.vocab_size, options.course_batches),
+        "windows": lambda: windows(corpus)[2],
+    }
+    seconds = alternately(ways, options.repeats)
     beside = {"preparing (course)": [preparing], "windows (zoo)": seconds.pop("windows")}
     total = sum(map(len, sentences))
     return {name: [total / each for each in values] for name, values in seconds.items()}, beside

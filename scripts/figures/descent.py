@@ -208,7 +208,7 @@ def projected_descent(runs: Runs) -> Figure:
     in the box [0.5, 1.5]², and where x₁ + x₂ = 1 with x₁, x₂ ≥ 0.
     """
     figure, panels = sheet(1, 3, 3.15)
-    sets: tuple[tuple[str, Patch, str, float, Limits, dict[str, object]], ...] = (
+    sets: tuple[tuple[str, Patch, str, float, Limits, dict[str, Any]], ...] = (
         (
             *("in a ball", Circle((0, 0), 0.4), "bowl", 0.04, ((-0.6, 0.6), (-0.6, 0.6))),
             {"within": "ball", "radius": 0.4, "start": [-0.35, 0.1]},

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.distributions import Normal
 from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from scripts.figures.runs import Runs
 from scripts.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, sheet
@@ -85,9 +86,7 @@ def weighted_line(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 
 def confusion(predictions: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """Shares of the points (predicted class, true class); they add up to one."""
-    cells = predictions * num_classes + labels
-    counts = torch.bincount(cells, minlength=num_classes**2).view(num_classes, num_classes)
-    return counts / len(labels)
+    return multiclass_confusion_matrix(predictions, labels, num_classes, normalize="all").T
 
 
 def label_weights(shares: Tensor, predicted: Tensor) -> Tensor:

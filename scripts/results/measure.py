@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -56,15 +57,15 @@ class Measurer:
             return self._cross_validate(row, seed)
         run = self.fit(row, seed)
         tested = self._test(row, run) if has_test(row.recipe) else {}
-        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        history = read(run, run.name)
+        record, history = _read(run / "run.json"), read(run, run.name)
         lines = history.lines
         metrics: dict[str, float] = {}
         for line in lines:
             metrics |= {k: v for k, v in line.items() if k.startswith(("train/", "val/"))}
         metrics |= extremes(row, lines) | weights_of(row.recipe, run / "checkpoints" / "last.ckpt")
         kind = _kind(row.recipe, synthetic=bool(history.marks))
-        return self._result(row, seed, kind, record, metrics, tested, int(lines[-1]["step"]) + 1)
+        found: dict[str, Any] = {"metrics": metrics, "tested": tested}
+        return self._result(row, seed, kind, record, **found, steps=int(lines[-1]["step"]) + 1)
 
     def run(self, row: Row, seed: int) -> Path:
         """The folder of a run: of the recipe, and of its options as a file may be called."""
@@ -112,7 +113,7 @@ class Measurer:
     def _test(self, row: Row, run: Path) -> dict[str, Any]:
         path = run / "checkpoints" / f"{row.checkpoint}.ckpt"
         self.do([*ZOO, "test", "--ckpt_path", str(path), *self._after(row, "test")], run)
-        record = json.loads((run / "test.json").read_text(encoding="utf-8"))
+        record = _read(run / "test.json")
         return {key: record[key] for key in ("checkpoint", "epoch", "metrics")}
 
     def _cross_validate(self, row: Row, seed: int) -> Result:
@@ -121,18 +122,18 @@ class Measurer:
         begun = monotonic()
         self.do([*ZOO, "cross-validate", row.recipe, *options, *QUIET], run, self.end)
         folds = max((run / row.recipe).iterdir(), key=lambda path: path.stat().st_mtime)
-        found = json.loads((folds / "cross_validation.json").read_text(encoding="utf-8"))
-        records = [json.loads(p.read_text("utf-8")) for p in folds.glob("fold-*/run.json")]
-        rows = sum(record["train_rows"] for record in records)
-        record = records[0] | {
-            "corpus": found["corpus"],
-            "epochs": found["epochs"],
-            "seconds": monotonic() - begun,
-            "rows_per_second": rows / sum(record["train_seconds"] for record in records),
-        }
-        steps = [int(read(p.parent, "").lines[-1]["step"]) for p in folds.glob("fold-*/run.json")]
+        found = _read(folds / "cross_validation.json")
+        runs = [path.parent for path in folds.glob("fold-*/run.json")]
+        records = [_read(fold / "run.json") for fold in runs]
+        rows, seconds = (
+            sum(record[name] for record in records) for name in ("train_rows", "train_seconds")
+        )
+        mean = {"seconds": monotonic() - begun, "rows_per_second": rows / seconds}
+        record = records[0] | mean | {name: found[name] for name in ("corpus", "epochs")}
+        steps = max(int(read(fold, "").lines[-1]["step"]) for fold in runs) + 1
         kind = _kind(row.recipe, synthetic=found["synthetic"])
-        return self._result(row, seed, kind, record, found["mean"], {}, max(steps) + 1)
+        given: dict[str, Any] = {"metrics": found["mean"], "tested": {}, "steps": steps}
+        return self._result(row, seed, kind, record, **given)
 
     def do(self, command: Sequence[str], run: Path, until: float = float("inf")) -> None:
         """Runs a command; ends it when the time is up, after it has saved.
@@ -165,43 +166,34 @@ class Measurer:
             raise InputError(f"{run.name}: exit {process.returncode}: {last} ({log})")
 
     def _result(
-        self,
-        row: Row,
-        seed: int,
-        kind: str,
-        record: dict[str, Any],
-        metrics: dict[str, float],
-        tested: dict[str, Any],
-        steps: int,
+        self, row: Row, seed: int, kind: str, record: dict[str, Any], **found: Any
     ) -> Result:
+        """Returns the result of a run by its record; the rest are metrics, tested and steps."""
         machine = processor() if record["device"] == "cpu" else record["device"]
+        names = ("corpus", "epochs", "rows_per_second", "peak_memory_bytes", "versions")
         return Result(
             recipe=row.recipe,
             options=list(row.options),
             seed=seed,
             settings=digest(row.recipe),
-            corpus=record["corpus"],
             kind=kind,
-            epochs=record["epochs"],
-            steps=steps,
-            metrics=metrics,
-            tested=tested,
             date=date.today().isoformat(),
             commit=commit(),
             machine=f"{machine}, {counted(record['threads'], 'thread')}",
             seconds=round(record["seconds"], 1),
-            rows_per_second=record["rows_per_second"],
-            peak_memory_bytes=record["peak_memory_bytes"],
-            versions=record["versions"],
+            **{name: record[name] for name in names},
+            **found,
         )
 
 
+def _read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
 def _state(run: Path) -> str:
-    try:
-        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(record.get("state"))
+    with suppress(OSError, ValueError):
+        return str(_read(run / "run.json").get("state"))
+    return ""
 
 
 @cache

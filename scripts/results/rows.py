@@ -143,22 +143,18 @@ def _parse(number: int, entry: dict[str, Any]) -> Row:
     for key in entry:
         if key not in known:
             raise InputError(f"{where}: there is no {key}{suggestion(key, known)}: {listed(known)}")
+    entry = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
     after = entry.get("after")
     if after:
-        after = Prerequisite(**{**after, "options": tuple(after.get("options", ()))})
-    entry = entry | {
-        "options": tuple(entry.get("options", ())),
-        "seeds": tuple(entry.get("seeds", (0,))),
-        "after": after,
-        "course": str(entry.get("course", "")),
-    }
-    row = Row(**entry)
-    for recipe in (row.recipe, row.after.recipe if row.after else ""):
-        if recipe:
-            try:
-                pick("recipe", recipe, recipes())
-            except InputError as error:
-                raise InputError(f"{where}: {error}") from None
+        after = Prerequisite(**after | {"options": tuple(after.get("options", ()))})
+    row = Row(**entry | {"after": after, "course": str(entry.get("course", ""))})
+    try:
+        for recipe in filter(None, (row.recipe, after.recipe if after else "")):
+            pick("recipe", recipe, recipes())
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     for limit in row.bar.values() if isinstance(row.bar, dict) else ():
         if not (LIMIT.fullmatch(limit) or RANGE.fullmatch(limit)):
             raise InputError(f"{where}: the bar {limit!r} is no limit: '>= 0.832' or '0.1 to 0.8'")

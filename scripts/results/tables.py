@@ -1,6 +1,5 @@
 """What follows from results.json: tables of the README, of docs, of topics; headers."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,20 +20,19 @@ from zoo.errors import InputError
 
 HOME = Path(__file__).resolve().parents[2]
 README, RESULTS, TOPICS = HOME / "README.md", HOME / "docs/results.md", HOME / "docs/topics"
+COLUMNS = ("", "command", "measured", "", "the course")
 GIBI = 2**30
 
 
 def files(results: Results) -> dict[Path, str]:
-    """Every file in which results are said, as it has to be."""
+    """Returns every file in which results are said, as it has to be."""
     texts = {
-        README: _filled(README, "topics", _topics(results)),
-        RESULTS: _filled(RESULTS, "results", _all(results)),
+        README: _filled(README, {"topics": _topics(results)}),
+        RESULTS: _filled(RESULTS, {"results": _all(results), "costs": _costs(results)}),
     }
-    text = texts[RESULTS]
-    texts[RESULTS] = _between(RESULTS, text, "costs", _costs(results))
     for topic in sorted({row.topic for row in rows()} - {0}):
         page = TOPICS / f"{topic:02d}.md"
-        texts[page] = _filled(page, f"results {topic:02d}", _topic(topic, results))
+        texts[page] = _filled(page, {f"results {topic:02d}": _topic(topic, results)})
     for definition in architectures().values():
         source = definition.path.read_text(encoding="utf-8")
         texts[definition.path] = with_results(source, header_lines(definition, results))
@@ -49,21 +47,20 @@ def write(results: Results) -> list[Path]:
     return list(changed)
 
 
-def _filled(path: Path, name: str, lines: Iterator[str]) -> str:
+def _filled(path: Path, tables: dict[str, Iterator[str]]) -> str:
+    """Returns a page with each table between `<!-- name -->` and the comment that ends it."""
     try:
-        return _between(path, path.read_text(encoding="utf-8"), name, lines)
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _between(path: Path, text: str, name: str, lines: Iterator[str]) -> str:
-    """The text with these lines between `<!-- name -->` and the comment that ends it."""
-    begin, end = f"<!-- {name} -->\n", f"<!-- /{name.partition(' ')[0]} -->"
-    pattern = re.compile(f"({re.escape(begin)}).*?({re.escape(end)})", re.DOTALL)
-    if not pattern.search(text):
-        raise InputError(f"{path}: has no {begin.strip()} ... {end}, between which the table goes")
-    between = "\n".join(["", *lines, "", ""])
-    return pattern.sub(lambda found: found.group(1) + between + found.group(2), text, count=1)
+    for name, lines in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name.partition(' ')[0]} -->"
+        before, _, rest = text.partition(f"{begin}\n")
+        _, found, after = rest.partition(end)
+        if not found:
+            raise InputError(f"{path}: has no {begin} ... {end}, between which the table goes")
+        text = "\n".join([f"{before}{begin}", "", *lines, "", end + after])
+    return text
 
 
 def _topics(results: Results) -> Iterator[str]:
@@ -73,14 +70,9 @@ def _topics(results: Results) -> Iterator[str]:
         if row.topic:
             chosen.setdefault(row.topic, row)
     yield from table(
-        ("", "the command", "measured", "", "the course"),
+        ("", "the command", *COLUMNS[2:]),
         (
-            (
-                f"[{topic} {_title(topic)}](docs/topics/{topic:02d}.md)",
-                f"`{row.typed}`",
-                *_figures(row, results),
-                row.course,
-            )
+            (f"[{topic} {_title(topic)}](docs/topics/{topic:02d}.md)", *_cells(row, results)[1:])
             for topic, row in sorted(chosen.items())
         ),
     )
@@ -114,40 +106,26 @@ def _figures(row: Row, results: Results) -> tuple[str, str]:
 def _all(results: Results) -> Iterator[str]:
     """Yields a table of every row, by topic; one of no topic once it is measured."""
     shown = (row for row in rows() if row.topic or not row.recipe or of(row, results))
+    given = sorted(shown, key=lambda row: row.topic or 99)
     yield from table(
-        ("topic", "", "command", "measured", "", "the course", "bar"),
-        (
-            (
-                str(row.topic or ""),
-                row.what,
-                f"`{row.typed}`",
-                *_figures(row, results),
-                row.course,
-                _bar(row, results),
-            )
-            for row in sorted(shown, key=lambda row: row.topic or 99)
-        ),
+        ("topic", *COLUMNS, "bar"),
+        ((str(row.topic or ""), *_cells(row, results), _bar(row, results)) for row in given),
     )
 
 
 def _topic(topic: int, results: Results) -> Iterator[str]:
-    yield from table(
-        ("", "command", "measured", "", "the course"),
-        (
-            (row.what, f"`{row.typed}`", *_figures(row, results), row.course)
-            for row in rows()
-            if row.topic == topic
-        ),
-    )
+    yield from table(COLUMNS, (_cells(row, results) for row in rows() if row.topic == topic))
+
+
+def _cells(row: Row, results: Results) -> tuple[str, ...]:
+    return row.what, f"`{row.typed}`", *_figures(row, results), row.course
 
 
 def _bar(row: Row, results: Results) -> str:
-    said = verdict(row, of(row, results))
-    if isinstance(row.bar, str) or len(row.bar) < 2:
-        limits = "" if isinstance(row.bar, str) else "".join(row.bar.values())
-    else:
-        limits = ", ".join(f"{metric} {limit}" for metric, limit in row.bar.items())
-    return ": ".join(part for part in (limits, said) if part)
+    limits = row.bar if isinstance(row.bar, dict) else {}
+    named = [f"{metric} {limit}" for metric, limit in limits.items()]
+    said = ", ".join(named if len(limits) > 1 else limits.values())
+    return ": ".join(part for part in (said, verdict(row, of(row, results))) if part)
 
 
 def _costs(results: Results) -> Iterator[str]:

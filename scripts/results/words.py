@@ -1,5 +1,6 @@
 """How results are said: numbers, headers, what has been reached."""
 
+import operator
 import re
 import textwrap
 from collections.abc import Sequence
@@ -9,13 +10,11 @@ from scripts.results.rows import RANGE, Row, rows
 from zoo.catalogue import Definition, recipes
 from zoo.runs.rounding import rounded
 
-WIDTH, INDENT = 100, " " * 8
-REACHED = {
-    ">=": lambda value, limit: value >= limit,
-    "<=": lambda value, limit: value <= limit,
-    ">": lambda value, limit: value > limit,
-    "<": lambda value, limit: value < limit,
-}
+INDENT = " " * 8
+WRAPPER = textwrap.TextWrapper(
+    100, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False
+)
+REACHED = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
 
 def number(value: float) -> str:
@@ -68,30 +67,27 @@ def header_line(row: Row, results: Sequence[Result]) -> str:
     first = results[0]
     said = ", ".join(f"{words} {value}" for words, value in measured(row, results[:1]))
     best = first.epochs if epochs_of(row, first) < first.epochs else 0
-    conditions = [
+    conditions = (
         f"{first.kind} corpus",
         share(row, first),
         f"the best of {best:,} epochs by validation" if best else "",
         f"seed {first.seed}",
         f"{first.date}: {_commands(row, first)}",
-    ]
-    rest = [
+    )
+    others = [
         f"seed {each.seed}: {', '.join(value for _, value in measured(row, [each]))}"
         for each in results[1:]
     ]
-    told = ", ".join(part for part in conditions if part)
-    return "; ".join([f"{row.recipe}: {said} {after(row, first)} ({told})", *rest])
+    told = ", ".join(filter(None, conditions))
+    return "; ".join([f"{row.recipe}: {said} {after(row, first)} ({told})", *others])
 
 
 def _commands(row: Row, result: Result) -> str:
     """What a reader types, what has to be trained before included."""
-    commands = [row.after.row.typed] if row.after else []
-    commands.append(row.typed)
-    if any(metric.startswith("test/") for metric in figures(row, [result])):
-        commands.append("zoo test")
+    tests = any(metric.startswith("test/") for metric in figures(row, [result]))
+    commands = [*([row.after.row.typed] if row.after else []), row.typed, *["zoo test"] * tests]
     said = ", ".join(f"`{command}`" for command in commands)
-    to_test = row.after if row.after and row.after.of == "test" else None
-    return f"{said} with `{to_test.option}`" if to_test else said
+    return f"{said} with `{row.after.option}`" if row.after and row.after.of == "test" else said
 
 
 def header_lines(definition: Definition, results: Results) -> list[str]:
@@ -101,14 +97,7 @@ def header_lines(definition: Definition, results: Results) -> list[str]:
     for recipe in definition.header["Config"].split(", "):
         found = of(own[recipe], results)
         if found:
-            text = f"Result: {header_line(own[recipe], found)}"
-            lines += textwrap.wrap(
-                text,
-                WIDTH,
-                subsequent_indent=INDENT,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += WRAPPER.wrap(f"Result: {header_line(own[recipe], found)}")
     return lines
 
 

@@ -208,7 +208,7 @@ def test_a_table_without_its_place_is_named(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("# 1 Nothing\n")
     with pytest.raises(InputError, match=r"page\.md: has no <!-- results 01 -->"):
-        tables._filled(path, "results 01", iter(()))
+        tables._filled(path, {"results 01": iter(())})
 
 
 # Measuring
