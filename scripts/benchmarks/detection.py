@@ -58,6 +58,7 @@ from scripts.benchmarks.measuring import (
     parsed,
     repeated,
 )
+from scripts.corpora import ready
 from zoo.object_detection.anchors import encode, targets_of
 from zoo.object_detection.detections import CANDIDATES, Detections, detect
 from zoo.object_detection.task import RATIOS, SIZES
@@ -306,14 +307,6 @@ def built(width_ratio: float = 1.0, optimizer: Any = sgd) -> TinySSD:
     )
 
 
-def corpus_of() -> Pikachu:
-    """The corpus where it is found, else its stand-in, in memory."""
-    found = Pikachu(batch_size=BATCH, size=SIDE, synthetic=not Pikachu().found)
-    found.prepare_data()
-    found.setup("fit")
-    return found
-
-
 def whole(corpus: Pikachu, split: str = "train") -> tuple[Tensor, ...]:
     """All pictures of a split as bytes, their boxes and their labels."""
     rows: Any = corpus.data[split]
@@ -441,7 +434,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=6, help="epochs before boxes are found")
     parser.add_argument("--steps", type=int, default=3, help="steps of training in a turn")
     options = parsed(parser)
-    corpus = corpus_of()
+    corpus = ready(Pikachu, batch_size=BATCH, size=SIDE)
     report = Report(options, corpus.described)
     for work, ways in sides(corpus, options.seconds, options.epochs, options.steps):
         rates = alternately(ways, options.repeats)

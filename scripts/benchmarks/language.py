@@ -42,6 +42,7 @@ from scripts.benchmarks.measuring import (
     lean_fit,
     parsed,
 )
+from scripts.corpora import ready
 from zoo.language_modeling.gru import GRU
 from zoo.language_modeling.lstm import LSTM
 from zoo.language_modeling.recurrent import RecurrentLanguageModel
@@ -266,12 +267,8 @@ def main() -> int:
     parser.add_argument("--characters", type=int, default=100_000, help="characters of the text")
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parsed(parser)
-    arguments = {"max_tokens": options.characters, "batch_size": BATCH, "num_steps": STEPS}
-    corpus = TimeMachine(**arguments)
-    if not corpus.found:
-        corpus = TimeMachine(**arguments, synthetic=True)
-    corpus.prepare_data()
-    corpus.setup("fit")
+    sizes = {"max_tokens": options.characters, "batch_size": BATCH, "num_steps": STEPS}
+    corpus = ready(TimeMachine, **sizes)
     if len(stream_order(corpus, 0)) < COMPARED:
         parser.error(f"--characters {options.characters}: too few for {COMPARED} batches")
     report = Report(options, corpus.described)

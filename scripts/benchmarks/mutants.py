@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from scripts.benchmarks.suite import PACKAGES, ROOT, lines_of, rest_in_table
+from scripts.benchmarks.suite import ENVIRONMENT, PACKAGES, ROOT, lines_of, rest_in_table
 
 # Of a process that has imported what takes long, but nothing of the zoo
 FORKING = multiprocessing.get_context("forkserver")
@@ -45,11 +45,6 @@ PAIRS: tuple[tuple[type, type], ...] = (
 TURNED = dict(PAIRS) | {b: a for a, b in PAIRS}
 SWAPPED = {"0": "1", "1": "0", "-1": "0", "2": "1"}  # dimensions
 OVER_DIMS = ("sum", "mean", "softmax", "argmax", "unsqueeze", "max", "size")
-ENVIRONMENT = {
-    "PYTHONDONTWRITEBYTECODE": "1",  # a changed file may have the size and second of the old
-    "WANDB_MODE": "disabled",
-    "MPLBACKEND": "Agg",
-}
 
 
 class Fault(NamedTuple):
@@ -191,7 +186,8 @@ def _test(checkout: Path, tests: Sequence[str], failed: Path) -> None:
     log = os.open(".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number in (1, 2):
         os.dup2(log, number)
-    os.environ |= ENVIRONMENT | {"PYTHONPATH": str(checkout)}
+    # A changed file may have the size and second of the old.
+    os.environ |= {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
     sys.path[:] = [str(checkout), *(path for path in sys.path if path not in ("", str(ROOT)))]
     import pytest
@@ -267,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seen: Counter[tuple[str, str]] = Counter()
     begun, faults = time.monotonic(), drawn(options.count, options.seed)
     FORKING.set_forkserver_preload([*IMPORTED, "beartype", "matplotlib.figure"])
-    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    os.environ |= ENVIRONMENT
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / str(number) for number in range(options.jobs)]
         finder = Finder(options.record.resolve(), copies, options.limit)

@@ -43,6 +43,12 @@ EACH = re.compile(
     r"|::\w*(_bad_|one_line|refused|damaged|hostile|equal|torchs|torchvisions|brute_force|golden)"
 )
 SHOWN = 15  # rows of a table
+ENVIRONMENT = {  # of tests, as ./scripts/test sets it
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "WANDB_MODE": "disabled",
+    "MPLBACKEND": "Agg",
+}
 # Waits for a service of W&B without limit before 30 November 2026
 HANGS = "test_a_server_is_not_waited_for_longer_than_ten_seconds[dead]"
 Lines = dict[str, set[tuple[str, int]]]  # of each test, those that it runs
@@ -94,10 +100,7 @@ def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: boo
         "PYTHONPATH": os.pathsep.join(map(str, (checkout, plugin))),
         "SUITE_RECORD": str(folder),
         "SUITE_COVERAGE": "1" if coverage else "",
-        "OMP_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "WANDB_MODE": "disabled",
-        "MPLBACKEND": "Agg",
+        **ENVIRONMENT,
     }
     command = [sys.executable, "-m", "pytest", "-p", "recorder", "--numprocesses", "auto"]
     command += ["--maxprocesses", "4", "--dist", "worksteal", *arguments]

@@ -39,7 +39,6 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from rich.table import Table
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
@@ -71,6 +70,8 @@ SAME = 0.01  # by which numbers that are drawn may differ
 
 Sentences = list[list[str]]
 Row = tuple[int, list[int], list[int]]  # center, contexts, negatives
+RANKS, COVERED, LOSS = "wordsim353", "wordsim353_covered", "loss"  # as validation logs them
+Found = dict[str, float]  # Spearman's rho on WordSim-353, of how many pairs; held-out loss
 
 
 class Settings(NamedTuple):
@@ -85,20 +86,6 @@ class Settings(NamedTuple):
     model: dict[str, Any]
     lr: float
     batch_size: int
-
-
-class Found(NamedTuple):
-    """What vectors are worth.
-
-    Attributes:
-        ranks: Spearman's rho on WordSim-353.
-        covered: Of how many pairs.
-        loss: Of held-out text.
-    """
-
-    ranks: float
-    covered: int
-    loss: float
 
 
 class Long(PennTreebankWindows):
@@ -300,8 +287,7 @@ def judged(network: SkipGram, corpus: Long) -> Found:
     """Asks WordSim-353 and the held-out text, by the zoo's own validation."""
     judge = lean_trainer(limit_val_batches=1.0)
     (logged,) = judge.validate(network, corpus, verbose=False)
-    covered = int(logged["val/wordsim353_covered"])
-    return Found(logged["val/wordsim353"], covered, logged["val/loss"])
+    return {name: logged[f"val/{name}"] for name in (RANKS, COVERED, LOSS)}
 
 
 def as_zoo(model: Any, corpus: Long, chosen: Settings) -> SkipGram:
@@ -380,13 +366,19 @@ def main() -> int:
         return 2
     version = f"gensim {gensim.__version__}, {options.workers} workers"
     report = Report(options, version, corpus.described, str(chosen))
-    judged = not corpus.synthetic
+    real = not corpus.synthetic
     rates, beside = measure(sentences, chosen, corpus, options)
-    report.add("skip-gram", "words/s", rates, FASTER if judged else dict.fromkeys(FASTER))
+    report.add("skip-gram", "words/s", rates, FASTER if real else dict.fromkeys(FASTER))
     worth = judge(sentences, chosen, options.workers, options.epochs)
-    report.console.print(worths(worth, options.epochs))
-    ranks = {name: mean(found.ranks for found in many) for name, many in worth.items()}
-    losses = {name: mean(found.loss for found in many) for name, many in worth.items()}
+    ranks, losses = (
+        {name: mean(found[metric] for found in many) for name, many in worth.items()}
+        for metric in (RANKS, LOSS)
+    )
+    for name, many in worth.items():
+        each = ", ".join(f"{found[RANKS]:.3f} and {found[LOSS]:.4f}" for found in many)
+        pairs = f"WordSim-353 ({many[0][COVERED]:.0f} pairs) {ranks[name]:.3f}"
+        said = f"{name}, {options.epochs} epochs: {pairs}, held-out loss {losses[name]:.4f}"
+        report.console.print(f"{said}; by seeds {each}", soft_wrap=True)
     worse, more = ranks["gensim"] - ranks["zoo"], losses["zoo"] / losses["exact"] - 1
     drawing, preparing = (median(beside[name]) for name in ("windows (zoo)", "preparing (course)"))
     for line, value, bar in (
@@ -395,22 +387,9 @@ def main() -> int:
         (f"windows of an epoch (zoo): {drawing:.2f} s", drawing, DRAWING),
         (f"lists of an epoch (course): {preparing:.2f} s", preparing, None),
     ):
-        report.check(line, value, bar if judged else None, most=True)
-    quality = {name: [found._asdict() for found in many] for name, many in worth.items()}
-    report.results |= {"seconds": beside, "quality": quality}
+        report.check(line, value, bar if real else None, most=True)
+    report.results |= {"seconds": beside, "quality": worth}
     return report.end()
-
-
-def worths(worth: dict[str, list[Found]], epochs: int) -> Table:
-    """What vectors are worth, by seed."""
-    table = Table(f"after {epochs} epochs")
-    for column in ("WordSim-353 of seeds", "mean", "pairs", "held-out loss of seeds", "mean"):
-        table.add_column(column, justify="right")
-    for name, many in worth.items():
-        ranks, losses = [found.ranks for found in many], [found.loss for found in many]
-        shown = [" ".join(f"{v:.3f}" for v in ranks), f"{mean(ranks):.3f}", str(many[0].covered)]
-        table.add_row(name, *shown, " ".join(f"{v:.4f}" for v in losses), f"{mean(losses):.4f}")
-    return table
 
 
 if __name__ == "__main__":

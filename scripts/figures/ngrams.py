@@ -5,24 +5,12 @@ from matplotlib.figure import Figure
 
 from datamodules.text.vocabulary import count_ngrams
 from datamodules.time_machine import TimeMachine
+from scripts.corpora import ready
 from scripts.figures.runs import Runs
 from scripts.figures.style import BLUE, GREEN, GREY, NOTE, ORANGE, sheet
 
 TOPIC = (4, "Text preprocessing")
 KINDS = ((1, "words", BLUE), (2, "pairs", ORANGE), (3, "triples", GREEN))
-
-
-def words() -> tuple[list[str], str]:
-    """The words of The Time Machine in order, and the name of the text.
-
-    The real corpus where it lies under $ZOO_DATA, else its stand-in.
-    """
-    corpus = TimeMachine(tokenizer="word", validation_fraction=0.0)
-    if corpus.found:
-        return corpus.tokens("train"), corpus.title
-    corpus = TimeMachine(tokenizer="word", validation_fraction=0.0, synthetic=True)
-    corpus.prepare_data()
-    return corpus.tokens("train"), f"synthetic stand-in of {corpus.title}"
 
 
 def zipf(runs: Runs) -> Figure:
@@ -37,7 +25,9 @@ def zipf(runs: Runs) -> Figure:
     which): letters alone, in lower case, counted by `datamodules.text.vocabulary.count_ngrams`.
     """
     figure, (panel,) = sheet(1, 1, 4.6)
-    tokens, text = words()
+    corpus = ready(TimeMachine, tokenizer="word", validation_fraction=0.0)
+    tokens = corpus.tokens("train")
+    text = "synthetic stand-in of " * corpus.synthetic + corpus.title
     for order, kind, color in KINDS:
         counts = count_ngrams(tokens, order)
         frequencies = sorted(counts.values(), reverse=True)

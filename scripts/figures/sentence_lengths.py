@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from datamodules.fra_eng import FraEng
+from scripts.corpora import ready
 from scripts.figures.runs import Runs
 from scripts.figures.style import BLUE, ORANGE, sheet
 
@@ -15,12 +16,7 @@ LONGEST = 30
 
 def corpus() -> FraEng:
     """The real pairs where they lie under $ZOO_DATA, else their stand-in; all to train on."""
-    found = FraEng(num_val=0, num_test=0)
-    if not found.found:
-        found = FraEng(num_val=0, num_test=0, synthetic=True)
-    found.prepare_data()
-    found.setup("fit")
-    return found
+    return ready(FraEng, num_val=0, num_test=0)
 
 
 def sentence_lengths(runs: Runs) -> Figure:

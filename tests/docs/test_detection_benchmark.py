@@ -26,6 +26,7 @@ from scripts.benchmarks.detection import (
     random_labels,
 )
 from scripts.benchmarks.measuring import Report, alternately, repeated
+from scripts.corpora import ready
 from scripts.figures.object_detection import CHANCES, FIVE, FOUND, THERE
 from zoo.object_detection.anchors import anchors_of
 from zoo.object_detection.detections import detect
@@ -47,7 +48,7 @@ def small(monkeypatch):
     monkeypatch.setattr(detection, "built", built)
     monkeypatch.setattr(detection, "SIDE", 64)
     monkeypatch.setattr(detection, "BATCH", 4)
-    return detection.corpus_of()
+    return ready(detection.Pikachu, batch_size=4, size=64)
 
 
 # The course's way
