@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import ROOT
 
 FAULTY = """
 import os, signal, time
@@ -69,10 +72,11 @@ def test_a_fault_ends_all(fault, outcome, tmp_path):
 def ends(fault: str, folder: Path) -> str | None:
     """Returns what is wrong with the end of a training, None if nothing is."""
     log, before = folder / "output", trained(folder)
+    path = os.pathsep.join(map(str, (folder, ROOT)))
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "zoo.cli", "fit", "-c", "faulty.yaml", "--allow", "faulty"],
-            env={**os.environ, "FAULT": fault, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "FAULT": fault, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -81,7 +85,8 @@ def ends(fault: str, folder: Path) -> str | None:
     until = time.monotonic() + PATIENCE
     while trained(folder) == before:
         if time.monotonic() > until or not left(process):
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             return f"no epoch ended: {log.read_text()[-500:]}"
         time.sleep(0.1)
     begun, allowed = time.monotonic(), SOON + (TIMEOUT if fault.startswith("hang") else 0)
