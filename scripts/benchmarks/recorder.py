@@ -38,10 +38,11 @@ if os.environ.get("SUITE_COVERAGE") and WORKER:  # before anything of the zoo is
     COVERAGE.start()
 
 
-class InWorker:
-    """Times what a test does, and sends it with the report of the test's end."""
+class Recorder:
+    """In a worker, times what a test does, and in the end writes it to a file of the worker."""
 
     def __init__(self) -> None:
+        self.tests: dict[str, dict[str, Any]] = defaultdict(lambda: {"seconds": 0.0})
         self.costs: defaultdict[str, float] = defaultdict(float)
         self.counts: Counter[str] = Counter()
         self.fixtures: dict[str, float] = {}
@@ -81,8 +82,9 @@ class InWorker:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        for counter in (self.costs, self.counts, self.fixtures):
-            counter.clear()
+        test = self.tests[item.nodeid]
+        known = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+        test["uses"] = [named(one[-1]) for one in known]
         if COVERAGE:
             COVERAGE.switch_context(item.nodeid)
         try:
@@ -90,41 +92,22 @@ class InWorker:
         finally:
             if COVERAGE:
                 COVERAGE.switch_context("")
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[None]:
-        if call.when == "teardown":
-            known = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
-            found = {"costs": self.costs, "counts": self.counts, "fixtures": self.fixtures}
-            found |= {"uses": [named(one[-1]) for one in known]}
-            found |= {"worker": WORKER, "begun": self.begun}
-            item.user_properties.append(("recorded", json.dumps(found)))
-        return (yield)
-
-    def pytest_sessionfinish(self) -> None:
-        if COVERAGE:
-            COVERAGE.stop()
-            COVERAGE.save()
-
-
-class InController:
-    """Gathers what the workers send: by test, seconds, outcome and what was recorded."""
-
-    def __init__(self) -> None:
-        self.tests: dict[str, dict[str, Any]] = defaultdict(lambda: {"seconds": 0.0})
+            for name in ("costs", "counts", "fixtures"):
+                test[name] = dict(getattr(self, name))
+                getattr(self, name).clear()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         test = self.tests[report.nodeid]
         test["seconds"] += report.duration
         if report.outcome != "passed":
             test["outcome"] = report.outcome
-        if report.when == "teardown":
-            test |= json.loads(str(dict(report.user_properties).get("recorded", "{}")))
 
     def pytest_sessionfinish(self) -> None:
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        record = json.dumps({"tests": self.tests})
-        (FOLDER / "record.json").write_text(record, encoding="utf-8")
+        if COVERAGE:
+            COVERAGE.stop()
+            COVERAGE.save()
+        record = json.dumps({"begun": self.begun, "tests": self.tests})
+        (FOLDER / f"{WORKER}.json").write_text(record, encoding="utf-8")
 
 
 def named(fixture: Any) -> str:
@@ -134,4 +117,5 @@ def named(fixture: Any) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the recorder."""
-    config.pluginmanager.register(InWorker() if WORKER else InController())
+    if WORKER:
+        config.pluginmanager.register(Recorder())

@@ -58,17 +58,14 @@ class Run(NamedTuple):
     """One run of the tests.
 
     Attributes:
-        tests: By their ids: seconds, outcome if it is not passed, costs, counts, fixtures, worker.
+        tests: By their ids: seconds, outcome if it is not passed, costs, counts, fixtures.
+        starts: Seconds from the starts of the workers until their tests are collected.
         wall: Seconds of the whole command.
     """
 
     tests: dict[str, dict[str, Any]]
+    starts: float
     wall: float
-
-    @property
-    def starts(self) -> float:
-        """Seconds from the starts of the workers until their tests are collected."""
-        return sum({t["worker"]: t["begun"] for t in self.tests.values() if "worker" in t}.values())
 
     @property
     def seconds(self) -> float:
@@ -110,10 +107,12 @@ def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: boo
             command, cwd=checkout, env=os.environ | variables, stdout=log, stderr=log, check=False
         )
     wall = time.monotonic() - begun
-    if not (folder / "record.json").exists():
+    records = [json.loads(path.read_text("utf-8")) for path in folder.glob("gw*.json")]
+    if not records:
         raise RuntimeError((folder / "log").read_text(encoding="utf-8")[-2_000:])
-    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    return Run(record["tests"], wall)
+    tests = {name: test for record in records for name, test in record["tests"].items()}
+    (folder / "record.json").write_text(json.dumps({"tests": tests}), encoding="utf-8")
+    return Run(tests, sum(record["begun"] for record in records), wall)
 
 
 # Where the time goes

@@ -30,7 +30,7 @@ itself: its stand-in has some hundred words, of which subsampling leaves little.
 import argparse
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from math import ceil
 from statistics import mean, median
@@ -78,14 +78,14 @@ class Settings(NamedTuple):
     """What the recipe says.
 
     Attributes:
-        model: Arguments of the module, but for optimizer and schedule.
-        lr: Learning rate.
+        build: Builds the module, untrained, from the size of the vocabulary.
         batch_size: Centers of a batch.
+        said: The arguments of the module.
     """
 
-    model: dict[str, Any]
-    lr: float
+    build: Callable[..., SkipGram]
     batch_size: int
+    said: str
 
 
 class Long(PennTreebankWindows):
@@ -102,10 +102,10 @@ def settings() -> Settings:
     """Those of the recipe."""
     recipe = recipes()[RECIPE].config
     model: dict[str, Any] = dict(recipe["model"]["init_args"])
-    for name in ("lr_scheduler", "schedule_interval"):
-        model.pop(name)
-    lr = model.pop("optimizer")["init_args"]["lr"]
-    return Settings(model, lr, recipe["data"]["init_args"]["batch_size"])
+    said = str(model)
+    model["optimizer"] = partial(RowSGD, **model["optimizer"]["init_args"])
+    model["lr_scheduler"] = LinearDecayLR
+    return Settings(partial(SkipGram, **model), recipe["data"]["init_args"]["batch_size"], said)
 
 
 def corpus_of(batch_size: int, seed: int = 0) -> Long:
@@ -159,24 +159,12 @@ def train_gensim(
 # The zoo
 
 
-def built(corpus: Long, chosen: Settings, *, shared: bool = True) -> SkipGram:
-    """The recipe's module, untrained."""
-    model = chosen.model if shared else chosen.model | {"shared_negatives": 0}
-    return SkipGram(
-        corpus.vocab_size,
-        **model,
-        optimizer=partial(RowSGD, lr=chosen.lr),
-        lr_scheduler=LinearDecayLR,
-        schedule_interval="step",
-    )
-
-
 def train_zoo(
-    chosen: Settings, epochs: int = 2, seed: int = 0, *, shared: bool = True
+    chosen: Settings, epochs: int = 2, seed: int = 0, **changes: Any
 ) -> tuple[SkipGram, float]:
     """Trains as the recipe does; returns the module and the seconds of the last epoch."""
     corpus = corpus_of(chosen.batch_size, seed)
-    network = built(corpus, chosen, shared=shared)
+    network = chosen.build(corpus.vocab_size, **changes)
     return network, lean_fit(network, corpus, max_epochs=epochs).whole
 
 
@@ -292,7 +280,7 @@ def judged(network: SkipGram, corpus: Long) -> Found:
 
 def as_zoo(model: Any, corpus: Long, chosen: Settings) -> SkipGram:
     """The two tables of gensim in a module of the zoo."""
-    network = built(corpus, chosen)
+    network = chosen.build(corpus.vocab_size)
     network.word_counts.copy_(corpus.word_counts)
     order = [model.wv.key_to_index[word] for word in corpus.vocab.entries]
     network.input.weight.data = torch.tensor(model.wv.vectors[order])
@@ -309,8 +297,8 @@ def judge(
     for seed in SEEDS:
         model, _ = train_gensim(sentences, workers, epochs, seed)
         found["gensim"].append(judged(as_zoo(model, corpus, chosen), corpus))
-        for name, shared in (("zoo", True), ("exact", False)):
-            network, _ = train_zoo(chosen, epochs, seed, shared=shared)
+        for name, changes in (("zoo", {}), ("exact", {"shared_negatives": 0})):
+            network, _ = train_zoo(chosen, epochs, seed, **changes)
             found[name].append(judged(network, corpus))
     return found
 
@@ -365,7 +353,7 @@ def main() -> int:
         print("WordSim-353 is not beside the corpus, in word-similarity", file=sys.stderr)
         return 2
     version = f"gensim {gensim.__version__}, {options.workers} workers"
-    report = Report(options, version, corpus.described, str(chosen))
+    report = Report(options, version, corpus.described, chosen.said)
     real = not corpus.synthetic
     rates, beside = measure(sentences, chosen, corpus, options)
     report.add("skip-gram", "words/s", rates, FASTER if real else dict.fromkeys(FASTER))
