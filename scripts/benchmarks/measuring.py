@@ -177,7 +177,7 @@ class Report:
         """Prints a table of the rates of each way, and the ratios of the medians and by turns."""
         middle = {name: median(values) for name, values in rates.items()}
         others = list(dict.fromkeys(other for _, other in bars))
-        table = Table(work)
+        table = Table("way", title=work, title_justify="left")
         for column in (unit, "min - max", *(f"/ {other}" for other in others)):
             table.add_column(column, justify="right")
         for name, values in rates.items():

@@ -1,7 +1,5 @@
 """What a run survives, tried a few times; `--tries full`: as often as docs/clusters.md says."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.durability.trial import Outcome
@@ -24,12 +22,17 @@ def tries(request) -> int:
 
 
 @pytest.fixture
-def outcome(request) -> Iterator[Outcome]:
+def outcome() -> Outcome:
     """An outcome that is printed in the end, for `-s`, and must have no failures."""
-    found = Outcome()
-    yield found
-    notes = "".join(f", {number:,} {what}" for what, number in found.notes.items())
-    counted = f"{found.tries:,} tries, {len(found.failures)} failures{notes}"
-    print(f"\n{request.node.name}: {counted}")
-    assert found.tries
-    assert not found.failures
+    return Outcome()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    result = yield
+    if found := item.funcargs.get("outcome"):
+        notes = "".join(f", {number:,} {what}" for what, number in found.notes.items())
+        print(f"\n{item.name}: {found.tries:,} tries, {len(found.failures)} failures{notes}")
+        assert found.tries
+        assert not found.failures
+    return result
