@@ -120,13 +120,14 @@ def run(checkout: Path, arguments: Sequence[str], folder: Path, *, coverage: boo
 
 def report(found: Run, console: Console) -> None:
     """Prints the tables of one run."""
-    costs: dict[str, Counter[str]] = defaultdict(Counter)
+    kinds = "of it (these hold each other)"
+    costs = {title: Counter[str]() for title in ("file", "fixture", kinds, "test")}
     calls: Counter[str] = Counter()
     for name, test in found.tests.items():
         costs["test"][name] = test["seconds"]
         costs["file"][name.partition("::")[0]] += test["seconds"]
         costs["fixture"].update(test.get("fixtures", {}))
-        costs["of it (these hold each other)"].update(test.get("costs", {}))
+        costs[kinds].update(test.get("costs", {}))
         calls.update(test.get("counts", {}))
     console.print(
         f"{len(found.tests):,} tests, {found.seconds:.0f} worker-seconds in {found.wall:.0f} s, "
