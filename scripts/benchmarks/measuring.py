@@ -1,7 +1,6 @@
 """The harness of the benchmarks: options, alternating turns, a clock, a lean Trainer, a report."""
 
 import argparse
-import json
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from rich.table import Table
 
 from scripts.machine import processor
 from zoo.cli.lightning import quiet
+from zoo.files import write_json
 from zoo.task import Task
 
 T = TypeVar("T")
@@ -212,6 +212,5 @@ class Report:
     def end(self) -> int:
         """Writes the results, if that is asked for; returns 1 where a bar is not met, else 0."""
         if self.file:
-            text = json.dumps({"header": self.title, "networks": self.results}, indent=2)
-            self.file.write_text(text + "\n", encoding="utf-8")
+            write_json(self.file, {"header": self.title, "networks": self.results})
         return int(not self.met)
