@@ -27,7 +27,7 @@ def outcome() -> Outcome:
     return Outcome()
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item):
     result = yield
     if found := item.funcargs.get("outcome"):

@@ -67,7 +67,7 @@ def hostile(folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.tries(100, 100)
-def test_only_plain_files_inside_thewrite_target_come_of_it(outcome, tries, tmp_path):
+def test_only_plain_files_inside_the_target_come_of_it(outcome, tries, tmp_path):
     watched, source = tmp_path / "watched", tmp_path / "archives"
     watched.mkdir()
     source.mkdir()
