@@ -195,6 +195,13 @@ def _test(checkout: Path, tests: Sequence[str], failed: Path) -> None:
     sys.exit(pytest.main(["-x", "-p", "no:cacheprovider", *tests], plugins=[Note(failed)]))
 
 
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    """What a copy of the checkout does without; zoo/runs is not among it."""
+    kept_by_runs = {"runs", "data", "results", "figures"} if Path(folder) == ROOT else set()
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache")(folder, names)
+    return ignored | kept_by_runs.intersection(names)
+
+
 class Finder:
     """Puts faults into copies of the checkout.
 
@@ -217,8 +224,7 @@ class Finder:
         self.passes: dict[str, bool] = {}  # without a fault
         self.free: SimpleQueue[Path] = SimpleQueue()
         for copy in copies:
-            ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "runs")
-            shutil.copytree(ROOT, copy, ignore=ignored)
+            shutil.copytree(ROOT, copy, ignore=_ignored)
             self.free.put(copy)
 
     def look(self, fault: Fault) -> tuple[str, str]:
