@@ -7,9 +7,9 @@ from io import StringIO
 from math import isfinite, nan
 from pathlib import Path
 
-from zoo.runs.comparison.table import Quantity
 from zoo.errors import InputError
 from zoo.files import written_whole
+from zoo.runs.comparison.table import Quantity
 
 
 def as_csv(names: Sequence[str], rows: Sequence[Quantity]) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from zoo.runs.history import Line, Run, flat_settings, marks_of
 from zoo.errors import InputError
+from zoo.runs.history import Line, Run, flat_settings, marks_of
 
 PATIENCE = 5.0  # seconds until the server has to answer first
 LONG = 120.0  # seconds that the list of runs may take, and the lines of each
