@@ -22,6 +22,14 @@ from zoo.errors import InputError
 OWN = ("zoo", "datamodules")  # packages whose models and corpora are imported unasked
 RECIPES = Path(__file__).parent / "recipes"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where there is one: 10 times faster
+RENAMED = {  # arguments of models, by family and the name in earlier versions
+    "object_detection": {
+        "match_overlap": "iou_thresh",
+        "least_score": "score_thresh",
+        "nms_overlap": "nms_thresh",
+        "most": "detections_per_img",
+    },
+}
 BACK_ROOMS = ("cli", "training", "checkpoints", "pretrained", "runs", "export")
 HEADER = re.compile(r"^(Paper|Shapes|Size|Config|Result|Source|Batch): *(.*(?:\n {2,}.*)*)", re.M)
 
@@ -124,6 +132,13 @@ def imported(class_path: str) -> Any:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"{class_path} cannot be imported ({error})") from None
+
+
+def renamed(class_path: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a model, where a file may have names of earlier versions."""
+    _, _, rest = class_path.partition("zoo.")
+    names = RENAMED.get(rest.partition(".")[0], {})
+    return {names.get(name, name): value for name, value in arguments.items()}
 
 
 def owner(class_path: str, packages: Iterable[str]) -> str | None:

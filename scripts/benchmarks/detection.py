@@ -414,7 +414,9 @@ def sides(corpus: Pikachu, seconds: float, epochs: int, steps: int) -> Iterator[
         labels = random_labels(boxes)
         check_targets(outputs[2], labels)
         yield name, both(BATCH, course_targets, zoo_targets, outputs[2], labels)
-    check_detections(detect(*outputs), outputs[0], course_detections(*outputs), trained.most)
+    check_detections(
+        detect(*outputs), outputs[0], course_detections(*outputs), trained.detections_per_img
+    )
     for name, found in (
         ("detections", outputs),
         ("detections, untrained", outputs_of(untrained, images)),

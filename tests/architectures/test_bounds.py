@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.conftest import all_architectures, fails
+from tests.conftest import all_architectures, fails, imported
 from zoo.catalogue import arguments, definitions
 from zoo.errors import InputError, in_bounds
 from zoo.examples import build
@@ -17,7 +17,7 @@ AT_LEAST = {  # arguments of many architectures, or of families, and the least o
     **dict.fromkeys(("growth", "bottleneck", "cardinality", "base_width", "head_sizes"), 1),
     **dict.fromkeys(("width", "first_stride", "micro_batch_size", "mini_batch_size"), 1),
     **dict.fromkeys(("weight_decay", "init_std", "length_penalty", "dropout"), 0.0),
-    **dict.fromkeys(("label_smoothing", "compression", "least_score"), 0.0),
+    **dict.fromkeys(("label_smoothing", "compression", "score_thresh"), 0.0),
     "dense_layers": 0,
 }
 SEVERAL = ("hidden_sizes", "kernel_sizes", "blocks", "head_sizes")
@@ -33,7 +33,7 @@ CASES = [
 def test_a_number_below_its_bound_is_refused(definition, name):
     bad = AT_LEAST[name] - 1
     with torch.device("meta"), pytest.raises(InputError, match=rf"{name}\b.* {bad}\b"):
-        build(definition, **{name: [bad] if name in SEVERAL else bad})
+        build(imported(definition.class_path), **{name: [bad] if name in SEVERAL else bad})
 
 
 def test_bounds():

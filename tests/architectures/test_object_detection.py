@@ -239,7 +239,7 @@ def test_boxes_are_found_as_picture_by_picture():
         torch.testing.assert_close(ours, torch.tensor(rows).view(-1, 6))
     outside = offsets + torch.tensor([99.0, 0, 0, 0])
     assert all(len(each.boxes) == 0 for each in detect(logits, outside, anchors, 0.3, 0.4))
-    few = detect(logits, offsets, anchors, 0.3, 0.4, most=2)
+    few = detect(logits, offsets, anchors, 0.3, 0.4, detections_per_img=2)
     for each, all_of_them in zip(few, found, strict=True):
         torch.testing.assert_close(each.boxes, all_of_them.boxes[:2])
 
@@ -251,7 +251,7 @@ def test_the_courses_suppression():
          [0.55, 0.2, 0.9, 0.88]]
     )  # fmt: skip
     chances = torch.tensor([[[0.1, 0.9, 0.1], [0.2, 0.8, 0.2], [0.3, 0.7, 0.3], [0.1, 0.1, 0.9]]])
-    (found,) = detect(chances.log(), torch.zeros(1, 4, 4), anchors, least_score=0.5)
+    (found,) = detect(chances.log(), torch.zeros(1, 4, 4), anchors, score_thresh=0.5)
     assert found.labels.sort().values.tolist() == [0, 1]
     torch.testing.assert_close(found.boxes.sort(0).values, anchors[[0, 3]].sort(0).values)
 
@@ -339,9 +339,9 @@ def test_pictures_without_boxes_train():
     [
         ({"sizes": [[0.2], [0.4]]}, "sizes are given for 2"),
         ({"ratios": []}, "have to be above 0"),
-        ({"match_overlap": 0.0}, "match_overlap is 0"),
-        ({"negative_ratio": -1.0}, "negative_ratio -1"),
-        ({"most": 0}, "most 0"),
+        ({"iou_thresh": 0.0}, "iou_thresh is 0"),
+        ({"negative_ratio": -1.0}, "negative_ratio is -1"),
+        ({"detections_per_img": 0}, "detections_per_img has to be 1 or more, not 0"),
     ],
 )
 def test_options_that_cannot_be(options, words):
@@ -398,7 +398,7 @@ def test_a_backbone_brings_what_its_checkpoint_learned(tmp_path):
     ("options", "words"),
     [
         ({"backbone": "os.path.join"}, "below zoo.image_classification"),
-        ({"backbone": "zoo.image_classification.resnet.Net"}, "there is no"),
+        ({"backbone": "zoo.image_classification.resnet.Net"}, "cannot be imported"),
         ({"backbone": "none.ckpt"}, "no such file"),
         ({"backbone": "zoo.image_classification.mlp.MLP"}, "in_features"),
         ({"backbone_args": {"depht": 18}}, "depht"),

@@ -43,7 +43,7 @@ def own(tmp_path, monkeypatch):
 def saved(name: str, corpus: dict | None = None, **arguments) -> str:
     """A checkpoint of an untrained architecture, and of what its corpus may have left."""
     definition = architectures()[name]
-    model = build(definition, **arguments)
+    model = build(imported(definition.class_path), **arguments)
     content = {
         "zoo": {"class_path": definition.class_path, "corpus": "Corpus" if corpus else None},
         "hyper_parameters": dict(model.hparams),

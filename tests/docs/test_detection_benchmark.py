@@ -114,7 +114,7 @@ def test_detections_agree(candidates, most, monkeypatch):
     outputs = scored()
     theirs = course_detections(*outputs)
     assert not (theirs[:, :, 0] >= 0).all()
-    check_detections(detect(*outputs, most=most), outputs[0], theirs, most)
+    check_detections(detect(*outputs, detections_per_img=most), outputs[0], theirs, most)
 
 
 def test_detections_that_differ_are_told():

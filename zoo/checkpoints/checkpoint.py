@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from zoo.catalogue import OWN, imported, owner
+from zoo.catalogue import OWN, imported, owner, renamed
 from zoo.checkpoints import checked_archive, safetensors_file
 from zoo.checkpoints.bundled import bundled, resolved
 from zoo.errors import InputError
@@ -81,6 +81,8 @@ def read(path: str | Path) -> dict[str, Any]:
     if written.get("format", 0) > CHECKPOINT_FORMAT:
         version = written.get("version")
         raise InputError(f"{path}: written by a newer zoo ({version}): update this one")
+    if isinstance(arguments := checkpoint.get("hyper_parameters"), dict):
+        checkpoint["hyper_parameters"] = renamed(written.get("class_path", ""), arguments)
     return checkpoint
 
 

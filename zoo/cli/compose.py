@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from zoo.catalogue import architectures, corpora, optimizers, recipes, schedules
+from zoo.catalogue import architectures, corpora, optimizers, recipes, renamed, schedules
 from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.experiment import Experiment, facts_of
 from zoo.cli.names import class_path, only_recipe_of, pick
@@ -140,6 +140,8 @@ def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
             given = {"class_path": chosen}
     if not given:
         raise InputError(f"the configuration names no {kind}: add --{group} NAME")
+    if given.get("init_args"):
+        given["init_args"] = renamed(given["class_path"], given["init_args"])
     config[group] = given
 
 

@@ -33,31 +33,32 @@ def detect(
     logits: AnchorLogits,
     offsets: Offsets,
     anchors: Anchors,
-    least_score: float = 0.01,
-    overlap: float = 0.5,
-    most: int = 100,
+    score_thresh: float = 0.01,
+    nms_thresh: float = 0.5,
+    detections_per_img: int = 100,
 ) -> list[Detections]:
-    """The objects of each picture of a batch, boxes cut off at its edges.
+    """Returns the objects of each picture of a batch, boxes cut off at its edges.
 
     Args:
-        logits: Of nothing and of each class.
-        offsets: Of boxes from anchors.
-        anchors: Of the picture.
-        least_score: Candidates have at least this.
-        overlap: A candidate that overlaps a better one of its class by more (IoU) goes.
-        most: That are kept of a picture.
+        logits: Logits of nothing and of each class.
+        offsets: Offsets of boxes from anchors.
+        anchors: Anchors on the picture.
+        score_thresh: Least score of a candidate.
+        nms_thresh: Overlap (IoU) with a better candidate of its class above which one is dropped.
+        detections_per_img: Largest number of detections in a picture.
     """
     scores = logits.softmax(2)[:, :, 1:].flatten(1)
     num_classes = logits.shape[2] - 1
     values, places = scores.topk(min(CANDIDATES, scores.shape[1]), 1)
-    picture, rank = (values >= least_score).nonzero(as_tuple=True)
+    picture, rank = (values >= score_thresh).nonzero(as_tuple=True)
     place, score = places[picture, rank], values[picture, rank]
     anchor, label = place // num_classes, place % num_classes
     boxes = decode(anchors[anchor], offsets[picture, anchor]).clamp(0, 1)
     inside = (boxes[:, :2] < boxes[:, 2:]).all(1)  # the others were outside of the picture
     picture, boxes, score, label = (part[inside] for part in (picture, boxes, score, label))
-    kept = batched_nms(boxes, score, picture * num_classes + label, overlap)
+    kept = batched_nms(boxes, score, picture * num_classes + label, nms_thresh)
     kept = kept[picture[kept].argsort(stable=True)]
     sizes = picture[kept].bincount(minlength=len(logits)).tolist()
     parts = (part[kept].split(sizes) for part in (boxes, score, label))
-    return [Detections(*(part[:most] for part in found)) for found in zip(*parts, strict=True)]
+    best = slice(detections_per_img)
+    return [Detections(*(part[best] for part in found)) for found in zip(*parts, strict=True)]

@@ -22,8 +22,8 @@ def graph(subject: Subject) -> Graph:
     model = subject.model
     notes = (
         "pictures of another shape are squeezed into the square",
-        f"keep boxes with a probability of {model.least_score} or more, and of those of one label "
-        f"that overlap by more than {model.nms_overlap} (IoU) the most probable "
+        f"keep boxes with a probability of {model.score_thresh} or more, and of those of one label "
+        f"that overlap by more than {model.nms_thresh} (IoU) the most probable "
         "(torchvision.ops.batched_nms)",
     )
     return Graph(network, (pixels,), outputs, sizes, notes)

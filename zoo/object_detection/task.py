@@ -51,17 +51,18 @@ class Detector(Task):
         ratios: Of the anchors, widths by heights; of the first there is one of each size.
         placement: Whether anchors are around the centre of a pixel or, as in the course, its
             upper left corner.
-        match_overlap: Of an anchor and a box, from which on it is to find it (IoU).
-        gamma: Of the focal loss; 0 is cross-entropy.
+        iou_thresh: Least overlap (IoU) of an anchor with the box that it is matched to.
+        gamma: Focusing parameter of the focal loss; 0 is cross-entropy.
         negative_ratio: How many anchors without an object count for each with one, the worst told.
             With it, or with a gamma, losses are divided by the number of anchors with an object,
             of the whole batch or of all pictures that were measured; without either all anchors
             count and losses are means over them, as in the course.
         box_loss: Of offsets (l1, smooth_l1) or of boxes (giou, ciou).
         box_weight: Of the boxes' loss against the classes'.
-        least_score: Of a box that is found.
-        nms_overlap: A box that overlaps a better one of its class by more (IoU) is not found.
-        most: Boxes found in a picture.
+        score_thresh: Least score of a detection.
+        nms_thresh: Overlap (IoU) with a better detection of its class above which non-maximum
+            suppression drops one.
+        detections_per_img: Largest number of detections in a picture.
         task: Arguments of every task.
 
     Raises:
@@ -80,33 +81,33 @@ class Detector(Task):
         sizes: Sequence[Sequence[float]] = SIZES,
         ratios: Sequence[float] = RATIOS,
         placement: Placement = "centre",
-        match_overlap: float = 0.5,
+        iou_thresh: float = 0.5,
         gamma: float = 0.0,
         negative_ratio: float | None = 3.0,
         box_loss: BoxLoss = "smooth_l1",
         box_weight: float = 1.0,
-        least_score: float = 0.01,
-        nms_overlap: float = 0.5,
-        most: int = 100,
+        score_thresh: float = 0.01,
+        nms_thresh: float = 0.5,
+        detections_per_img: int = 100,
         **task: Any,
     ) -> None:
         super().__init__(**task)
-        in_bounds(0, 1, least_score=least_score)
+        in_bounds(0, 1, score_thresh=score_thresh)
         if not ratios or not all(kinds and min(kinds) > 0 for kinds in (*sizes, ratios)):
             raise InputError("sizes (some for each map) and ratios of anchors have to be above 0")
-        for name, value in (("match_overlap", match_overlap), ("nms_overlap", nms_overlap)):
+        for name, value in (("iou_thresh", iou_thresh), ("nms_thresh", nms_thresh)):
             if not 0 < value <= 1:
                 raise InputError(f"{name} is {value}; it has to be above 0 and at most 1")
-        if gamma < 0 or box_weight < 0 or most < 1 or (negative_ratio or 1) <= 0:
-            raise InputError(
-                f"gamma is {gamma}, box_weight {box_weight}, most {most} and negative_ratio "
-                f"{negative_ratio}; they have to be at least 0, 0 and 1, and above 0"
-            )
+        in_bounds(0, gamma=gamma, box_weight=box_weight)
+        in_bounds(1, detections_per_img=detections_per_img)
+        if negative_ratio is not None and not negative_ratio > 0:
+            raise InputError(f"negative_ratio is {negative_ratio}; it has to be above 0")
         self.num_classes, self.sizes, self.ratios = num_classes, sizes, ratios
-        self.placement, self.match_overlap = placement, match_overlap
+        self.placement, self.iou_thresh = placement, iou_thresh
         self.gamma, self.negative_ratio = gamma, negative_ratio
         self.box_loss, self.box_weight = box_loss, box_weight
-        self.least_score, self.nms_overlap, self.most = least_score, nms_overlap, most
+        self.score_thresh, self.nms_thresh = score_thresh, nms_thresh
+        self.detections_per_img = detections_per_img
         self._anchors: dict[Any, Tensor] = {}  # by the shapes of maps and pictures
         self._found: list[Found] = []  # in this evaluation
 
@@ -144,7 +145,7 @@ class Detector(Task):
         maps = self.maps(images)
         anchors, outputs = self.anchors(maps, images), single(self.head(maps))
         logits, offsets = outputs.split((self.num_classes + 1, 4), 2)
-        targets = targets_of(anchors, boxes, labels, self.match_overlap)
+        targets = targets_of(anchors, boxes, labels, self.iou_thresh)
         near, told = anchors[targets.anchor], offsets[targets.picture, targets.anchor]
         losses = class_losses(logits, targets.classes, self.gamma)
         if self.negative_ratio:
@@ -165,7 +166,8 @@ class Detector(Task):
 
     def detect(self, logits: Tensor, offsets: Tensor, anchors: Anchors) -> list[Detections]:
         """The objects of each picture; see `zoo.object_detection.detections.detect`."""
-        return detect(logits, offsets, anchors, self.least_score, self.nms_overlap, self.most)
+        limits = self.score_thresh, self.nms_thresh, self.detections_per_img
+        return detect(logits, offsets, anchors, *limits)
 
     def predict_step(self, batch: tuple[Images, Any], batch_idx: int) -> list[Detections]:
         """The objects of each picture."""
