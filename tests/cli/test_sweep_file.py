@@ -319,9 +319,34 @@ def test_the_picture_has_an_axis_for_each_parameter():
     )
     metric = Metric("val/loss", maximize=False)
     figure = draw(ranked(trials(), metric), parameters, metric, "a sweep")
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    assert {"a.x", "data.x", "val/loss", "Adam", "SGD", "1", "2", "4"} <= set(texts)
-    assert len(figure.axes[0].patches) == 4
-    assert "best val/loss 0.3" in figure.get_suptitle()
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["best", "pruned", "failed"]
+    main = figure.axes[0]
+    assert [label.get_text() for label in main.get_xticklabels()] == ["val/loss", "a.x", "data.x"]
+    ticks = {label.get_text() for axes in figure.axes for label in axes.get_yticklabels()}
+    assert {"Adam", "SGD"} <= ticks
+    (lines,) = main.collections
+    assert [len(each) for each in lines.get_segments()] == [3, 3, 3]
+    assert [dashes is not None for _, dashes in lines.get_linestyle()] == [True, False, False]
+    assert list(lines.get_linewidth()) == [1.5, 1.5, 3.5]
+    assert main.get_title() == (
+        "a sweep: best val/loss 0.3000; dotted: pruned; without a result: 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ({"values": [16, 32, 64, 128]}, "log"),
+        ({"values": [2, 3, 4, 5]}, "linear"),
+        ({"min": 0.1, "max": 0.9}, "linear"),
+        ({"min": 1e-4, "max": 1.0, "distribution": "log_uniform_values"}, "log"),
+        ({"values": [True, False, True, False]}, "linear"),
+        ({"values": ["1e-4", "1e-3", "0.1", "1"]}, "log"),
+    ],
+)
+def test_an_axis_is_logarithmic_where_numbers_spread(values, scale):
+    (parameter,) = read_parameters({"data.x": values}, "random")
+    drawn = values.get("values") or [values["min"], 0.5, 0.6, values["max"]]
+    some = [Trial(n, {"data.x": x}, "finished", [0.5], 1, 1.0) for n, x in enumerate(drawn, 1)]
+    figure = draw(some, [parameter], Metric("m", maximize=True), "a sweep")
+    (axes,) = [each for each in figure.axes[1:] if each.get_ylabel() != "m"]
+    assert axes.get_yscale() == scale

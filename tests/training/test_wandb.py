@@ -11,7 +11,8 @@ import pytest
 
 from zoo.cli.main import main
 from zoo.runs import wandb_logger
-from zoo.runs.wandb_logger import finish, make_logger, redact, within
+from zoo.runs.redaction import redact
+from zoo.runs.wandb_logger import finish, make_logger, within
 
 RECIPE = "softmax_regression-fashion_mnist"
 QUICK = [
@@ -110,7 +111,7 @@ def test_a_service_that_is_gone_is_not_waited_for(fault, logged, tmp_path, monke
 )
 def test_nor_does_the_end_of_a_process_wait(fault, tmp_path):
     code = (
-        "import psutil; from pathlib import Path; from zoo.training import wandb_logger\n"
+        "import psutil; from pathlib import Path; from zoo.runs import wandb_logger\n"
         "wandb_logger.PATIENCE = 1\n"
         "for _ in range(2):\n"  # a run has a service of its own
         "    wandb_logger.finish()\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from zoo.cli.experiment import Experiment
 from zoo.cli.run import experiment_of
 from zoo.errors import InputError
+from zoo.runs.redaction import is_secret
 
 WORD = r"[\w.,+:@/=\[\]-]+"
 TIME = r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
@@ -23,7 +24,6 @@ FORMS = {
     "mem": (r"\d+[KMGT]?", "wanted a size for each node: 64G"),
     "array": (r"[\d,:-]+(%\d+)?", "wanted seeds: 0-4, or 1,3,5"),
 }
-SECRET = re.compile(r"(key|token|secret|passw(or)?d|credentials?)$", re.IGNORECASE)
 
 
 def submit(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -84,7 +84,7 @@ def _check(options: argparse.Namespace) -> None:
         name, given, _ = pair.partition("=")
         if not given or not re.fullmatch(r"[A-Za-z_]\w*", name):
             raise InputError(f"--env {name}: wanted NAME=VALUE")
-        if SECRET.search(name):
+        if is_secret(name):
             raise InputError(
                 f"--env {name}: secrets do not go into a file; `export {name}=...` before "
                 "zoo submit, and sbatch hands it on"

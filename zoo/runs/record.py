@@ -1,7 +1,6 @@
 """run.json: how long a run took, how fast it was, and how much memory it wanted."""
 
 import json
-import resource
 import sys
 import time
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import lightning
+import psutil
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
@@ -217,6 +217,11 @@ def _peak_memory(device: torch.device) -> int:
     """Bytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    info = psutil.Process().memory_info()
+    if hasattr(info, "peak_wset"):  # on Windows, which has no `resource`; psutil knows no other
+        return info.peak_wset
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kibibytes
 

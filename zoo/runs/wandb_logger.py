@@ -3,7 +3,6 @@
 import atexit
 import logging
 import os
-import re
 import socket
 import sys
 import threading
@@ -19,11 +18,12 @@ import psutil
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
+from zoo.runs.redaction import redact
+
 PATIENCE = 10  # seconds that W&B may take, its server or its service
 GRACE = 0.2  # part of it that is left to a service that is told to end
 SERVICE = "wandb-core"  # the process to which the library hands what is logged
 T = TypeVar("T")
-SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|passwd|credential)s?$", re.I)
 
 
 class RedactedWandbLogger(WandbLogger):
@@ -225,18 +225,3 @@ def unreachable(seconds: float = PATIENCE / 2) -> str | None:
     except OSError as error:
         return f"{url.hostname} does not answer ({error.strerror or error})"
     return None
-
-
-def redact(value: Any, name: str = "") -> Any:
-    """Settings without secrets, Lightning's own keys, and folders of this machine."""
-    if isinstance(value, dict):
-        return {
-            key: redact(item, str(key))
-            for key, item in value.items()
-            if not SECRET.search(str(key)) and not str(key).startswith("_")
-        }
-    if isinstance(value, list | tuple):
-        return [redact(item) for item in value]
-    if isinstance(value, str | Path) and Path(value).expanduser().is_absolute():
-        return Path(value).name
-    return value
