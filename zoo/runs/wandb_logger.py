@@ -18,6 +18,7 @@ import psutil
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
+from zoo.errors import InputError
 from zoo.runs.redaction import redact
 
 PATIENCE = 10  # seconds that W&B may take, its server or its service
@@ -174,6 +175,26 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
     if not answers:
         raise TimeoutError(f"no answer in {seconds:.0f} s")
     return answers[0]
+
+
+def answer(seconds: float, ask: Callable[[], T]) -> T:
+    """Returns what `ask` returns, as `within`.
+
+    Raises:
+        InputError: W&B refuses, or does not answer in time; says which in one line.
+    """
+    try:
+        return within(seconds, ask)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+def refuse_unreachable(seconds: float = PATIENCE / 2) -> None:
+    """Raises InputError where the server cannot be asked, as `unreachable` says."""
+    if reason := unreachable(seconds):
+        raise InputError(reason)
 
 
 def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedWandbLogger:

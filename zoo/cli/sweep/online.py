@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ AGENT = (sys.executable, "-m", "wandb", "agent")
 PROJECT = "zoo"  # of the runs, where the file names none
 
 
-def create(plan: Sweep, options: Sequence[str], runs: Path, cap: int | None) -> tuple[str, str]:
-    """Makes the sweep on the server; its id, or why there is none.
+def create(plan: Sweep, options: Sequence[str], runs: Path, cap: int | None) -> str:
+    """Makes the sweep on the server; returns its id.
 
     Args:
         plan: The sweep file.
@@ -26,31 +25,23 @@ def create(plan: Sweep, options: Sequence[str], runs: Path, cap: int | None) -> 
         runs: Where run folders go.
         cap: The largest number of runs, if there is one.
 
-    Returns:
-        The id and an empty reason, or an empty id and the reason, after 10 seconds at most.
+    Raises:
+        InputError: There is none, for the reason that it says, after 10 seconds at most.
     """
-    from zoo.runs.wandb_logger import PATIENCE, finish, within
-
-    config = configuration(plan, options, runs, cap)
-    try:
-        return within(0.8 * PATIENCE, partial(_ask, config)), ""
-    except TimeoutError:
-        return "", "the server does not answer"
-    except Exception as error:
-        return "", str(error).partition("\n")[0] or type(error).__name__
-    finally:
-        finish()  # trials and agents would find its service in the environment
-
-
-def _ask(config: dict[str, Any]) -> str:
-    """Makes the sweep; returns its id."""
     import wandb
 
-    from zoo.runs.wandb_logger import unreachable
+    from zoo.runs.wandb_logger import PATIENCE, answer, finish, refuse_unreachable
 
-    if reason := unreachable():
-        raise InputError(reason)
-    return wandb.sweep(config, entity=config.get("entity"), project=config["project"])
+    config = configuration(plan, options, runs, cap)
+
+    def ask() -> str:
+        refuse_unreachable()
+        return wandb.sweep(config, entity=config.get("entity"), project=config["project"])
+
+    try:
+        return answer(0.8 * PATIENCE, ask)
+    finally:
+        finish()  # trials and agents would find its service in the environment
 
 
 def configuration(

@@ -79,11 +79,13 @@ def _online(
     """The exit code of W&B's agents; None where W&B cannot be reached, which is said."""
     from zoo.cli.sweep.online import create, run_agents
 
-    sweep_id, reason = create(plan, overrides, options.runs, cap)
-    if sweep_id:
-        return run_agents(plan, sweep_id, _environments(options.jobs))
-    console.print(f"the sweep runs on this machine, W&B offline: {escape(reason)}", soft_wrap=True)
-    return None
+    try:
+        sweep_id = create(plan, overrides, options.runs, cap)
+    except InputError as error:
+        reason = escape(str(error))
+        console.print(f"the sweep runs on this machine, W&B offline: {reason}", soft_wrap=True)
+        return None
+    return run_agents(plan, sweep_id, _environments(options.jobs))
 
 
 def _refuse_others(folder: Path) -> None:

@@ -174,11 +174,10 @@ def _open(project: str, identity: str | None) -> tuple[list[Any], Iterator[Any]]
     """The first run, if there is one, once the server has told it, and those that follow."""
     import wandb
 
-    from zoo.runs.wandb_logger import unreachable
+    from zoo.runs.wandb_logger import refuse_unreachable
 
     os.environ["WANDB_MODE"] = "online"  # as it was asked for
-    if reason := unreachable(PATIENCE / 2):
-        raise InputError(reason)
+    refuse_unreachable(PATIENCE / 2)
     api = wandb.Api()
     if identity:
         return [api.run(f"{project}/{identity}")], iter(())
@@ -197,12 +196,11 @@ def _read_remote(remote: Any) -> Run:
 
 def _in_time(name: str, seconds: float, ask: Callable[[], Any]) -> Any:
     """What `ask` returns; W&B's own errors, and its silence, as one line."""
-    from zoo.runs.wandb_logger import within
+    from zoo.runs.wandb_logger import answer
 
     try:
-        return within(seconds, ask)
+        return answer(seconds, ask)
     except _EmptyError:
         raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name}: W&B cannot be read: {reason}") from None
+    except InputError as error:
+        raise InputError(f"{name}: W&B cannot be read: {error}") from None
