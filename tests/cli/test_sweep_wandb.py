@@ -57,7 +57,7 @@ def test_a_server_is_not_waited_for_longer_than_ten_seconds(listens, logged_in, 
             server.close()
         plan = read_sweep(Path(write_sweep(ONE)))
         begun_at = time.perf_counter()
-        with pytest.raises(InputError, match="not answer|no answer in 8 s"):
+        with pytest.raises(InputError, match=r"not answer|no answer in 8 s"):
             online.create(plan, [], Path("runs"), None)
         assert time.perf_counter() - begun_at < 10
 
