@@ -80,7 +80,7 @@ def test_online_the_server_draws_and_agents_run(logged_in, monkeypatch):
 
     script = "import json, os, sys; json.dump([sys.argv[1:], dict(os.environ)], open('agent', 'w'))"
     monkeypatch.setattr(wandb, "sweep", create)
-    monkeypatch.setattr(wandb_logger, "unreachable", lambda: None)
+    monkeypatch.setattr(wandb_logger, "unreachable", lambda *_: None)
     monkeypatch.setattr(online, "AGENT", (sys.executable, "-c", script))
     nested = {"model": {"parameters": {"optimizer.init_args.lr": {"values": [1, 2]}}}}
     path = write_sweep(parameters=nested, entity="me", run_cap=5)
