@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import LambdaCallback
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim import Adam
@@ -113,16 +113,6 @@ class Course:
             self.losses.append(loss.item())
 
 
-class Losses(Callback):
-    """Notes the loss of each step."""
-
-    def __init__(self) -> None:
-        self.noted: list[float] = []
-
-    def on_train_batch_end(self, *arguments: Any, **options: Any) -> None:
-        self.noted.append(arguments[2]["loss"].item())
-
-
 class Ours:
     """NeuralStyle under a Trainer.
 
@@ -144,21 +134,26 @@ class Ours:
             lr_scheduler=partial(StepLR, step_size=DECAY_EVERY, gamma=0.1),
             schedule_interval="step",
         )
-        self.pair, self.device, self.losses = (content, style), device, Losses()
+        self.pair, self.device, self.losses = (content, style), device, list[float]()
+
+    def note(self, trainer: Any, model: Any, outputs: Any, *_: Any) -> None:
+        """Keeps the loss of a step."""
+        self.losses.append(outputs["loss"].item())
 
     def paint(self, iterations: int) -> float:
         """Returns the iterations/s of a second epoch; targets are computed in a first."""
         pairs: Any = [self.pair] * iterations
         loader: DataLoader = DataLoader(pairs, batch_size=None)
-        options: dict[str, Any] = {"accelerator": self.device, "callbacks": [self.losses]}
-        return iterations / lean_fit(self.model, loader, **options).training
+        callbacks = [LambdaCallback(on_train_batch_end=self.note)]
+        clock = lean_fit(self.model, loader, accelerator=self.device, callbacks=callbacks)
+        return iterations / clock.training
 
 
 def check_equal(course: Course, ours: Ours, iterations: int) -> None:
     """Asserts that both have the same losses."""
     ours.paint(iterations)
     course.paint(2 * iterations)
-    found, wanted = (torch.tensor(losses) for losses in (ours.losses.noted, course.losses))
+    found, wanted = (torch.tensor(losses) for losses in (ours.losses, course.losses))
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
 
 
