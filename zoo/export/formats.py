@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
-from zoo.export.ports import Graph, Sizes
 from zoo.export.program import Program, program_of, wanted
 from zoo.export.recurrent import as_onnx, packing, prepare
+from zoo.export.signature import Graph, Sizes
 
 TOLERANCE = 1e-4
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")

@@ -11,8 +11,8 @@ from typing import Any
 
 from zoo.checkpoints.checkpoint import corpus_state, model_arguments
 from zoo.errors import InputError
-from zoo.export.inputs import Subject, unknown
-from zoo.export.ports import Graph
+from zoo.export.inputs import TrainedModel, unknown
+from zoo.export.signature import Graph
 
 
 def graph_of(model: Any, checkpoint: dict[str, Any], path: Any) -> Graph:
@@ -31,5 +31,5 @@ def graph_of(model: Any, checkpoint: dict[str, Any], path: Any) -> Graph:
     if room is None:
         raise unknown(path, model)
     state = corpus_state(checkpoint) or {}
-    subject = Subject(model.eval(), state, model_arguments(checkpoint), path)
-    return import_module(room).graph(subject)
+    trained = TrainedModel(model.eval(), state, model_arguments(checkpoint), path)
+    return import_module(room).graph(trained)

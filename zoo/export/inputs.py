@@ -7,11 +7,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from zoo.errors import InputError
-from zoo.export.ports import Input, Sizes
+from zoo.export.signature import Input, Sizes
 
 
-class Subject(NamedTuple):
-    """What a graph is made of: a trained model and what its checkpoint knows."""
+class TrainedModel(NamedTuple):
+    """A trained model to export, with what its checkpoint knows of it."""
 
     model: Any
     state: dict[str, Any]
@@ -41,13 +41,13 @@ def unknown(path: Any, model: Any) -> InputError:
     return InputError(f"{path}: what {name} reads is not known: --format safetensors keeps it")
 
 
-def pictures_input(subject: Subject) -> tuple[nn.Module, Input, Sizes]:
+def pictures_input(trained: TrainedModel) -> tuple[nn.Module, Input, Sizes]:
     """What normalises pictures, the pictures, and their sizes."""
-    state, given = subject.state, subject.arguments
+    state, given = trained.state, trained.arguments
     side = state.get("resize") or state.get("crop_size") or state.get("size")
     side = side or given.get("image_size")
-    channels = len(state.get("mean", ())) or given.get("in_channels") or subject.shape[0]
-    height, width = (side, side) if side else subject.shape[1:]
+    channels = len(state.get("mean", ())) or given.get("in_channels") or trained.shape[0]
+    height, width = (side, side) if side else trained.shape[1:]
     if given.get("in_features") not in (None, channels * height * width):
         channels, height, width = 1, 1, given["in_features"]
     before: nn.Module = nn.Identity()
@@ -92,15 +92,15 @@ def lengths_input(name: str, steps: str = "steps") -> Input:
     return Input(name, ("batch",), "tokens of each row that are no padding, 1 or more", draw)
 
 
-def vocab_of(subject: Subject, name: str) -> int:
+def vocab_of(trained: TrainedModel, name: str) -> int:
     """Returns the number of tokens, by an argument of the model or the sizes of its example.
 
     Raises:
         InputError: It has neither.
     """
-    size = subject.arguments.get(name) or subject.model.example_sizes.get(name)
+    size = trained.arguments.get(name) or trained.model.example_sizes.get(name)
     if size is None:
-        raise unknown(subject.path, subject.model)
+        raise unknown(trained.path, trained.model)
     return size
 
 

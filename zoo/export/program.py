@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from zoo.export.ports import Graph, Sizes
+from zoo.export.signature import Graph, Sizes
 
 ODD = {"height": 5, "width": 11}  # pixels more than in training, in tracing
 LARGER = {"height": 33, "width": 70}  # for pictures of another size

@@ -3,14 +3,14 @@
 import torch
 from torch import Generator, Tensor, nn
 
-from zoo.export.inputs import Subject
-from zoo.export.ports import Graph, Input, Sizes
+from zoo.export.inputs import TrainedModel
+from zoo.export.signature import Graph, Input, Sizes
 from zoo.generation.picture_generator import PictureGenerator
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    model, latent = subject.model, subject.model.latent_dim
+    model, latent = trained.model, trained.model.latent_dim
 
     def draw(sizes: Sizes, generator: Generator) -> Tensor:
         return torch.randn(sizes["batch"], latent, generator=generator)

@@ -5,21 +5,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.export.inputs import Subject, pictures_input
-from zoo.export.ports import Graph
+from zoo.export.inputs import TrainedModel, pictures_input
+from zoo.export.signature import Graph
 from zoo.object_detection.anchors import decode
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    before, pixels, sizes = pictures_input(subject)
+    before, pixels, sizes = pictures_input(trained)
     shape = tuple(sizes.get(str(size), size) for size in pixels.shape)
-    network = Detection(before, subject.model, torch.zeros(shape))  # type: ignore[arg-type]
+    network = Detection(before, trained.model, torch.zeros(shape))  # type: ignore[arg-type]
     outputs = {
         "probabilities": "(batch, anchors, 1 + classes), of nothing and of each label",
         "boxes": "(batch, anchors, 4): left, top, right, bottom as fractions of the picture",
     }
-    model = subject.model
+    model = trained.model
     notes = (
         "pictures of another shape are squeezed into the square",
         f"keep boxes with a probability of {model.score_thresh} or more, and of those of one label "

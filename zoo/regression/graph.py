@@ -5,14 +5,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from zoo.export.inputs import Subject
-from zoo.export.ports import Graph, Input, Sizes
+from zoo.export.inputs import TrainedModel
+from zoo.export.signature import Graph, Input, Sizes
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    state = subject.state
-    number = subject.arguments.get("in_features") or subject.shape[0]
+    state = trained.state
+    number = trained.arguments.get("in_features") or trained.shape[0]
 
     def draw(sizes: Sizes, generator: Generator) -> Tensor:
         return torch.randn(sizes["batch"], number, generator=generator)
@@ -23,7 +23,7 @@ def graph(subject: Subject) -> Graph:
     told = "the natural logarithm of {}" if state.get("log_target") else "{} in its own units"
     outputs = {"predictions": f"(batch), {told.format(target)}"}
     inputs = (Input("features", ("batch", number), meaning, draw),)
-    return Graph(Regression(subject.model), inputs, outputs, {"batch": 2})
+    return Graph(Regression(trained.model), inputs, outputs, {"batch": 2})
 
 
 class Regression(nn.Module):

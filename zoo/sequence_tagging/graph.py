@@ -1,12 +1,12 @@
 """The graph of a tagger: tokens -> logits of tags."""
 
-from zoo.export.inputs import Subject, tokens_input, vocab_of
-from zoo.export.ports import Graph
+from zoo.export.inputs import TrainedModel, tokens_input, vocab_of
+from zoo.export.signature import Graph
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    number = vocab_of(subject, "vocab_size")
+    number = vocab_of(trained, "vocab_size")
     outputs = {"logits": "(batch, steps, tags)"}
-    sizes = {"batch": 2, "steps": subject.steps()}
-    return Graph(subject.model, (tokens_input("tokens", number),), outputs, sizes)
+    sizes = {"batch": 2, "steps": trained.steps()}
+    return Graph(trained.model, (tokens_input("tokens", number),), outputs, sizes)

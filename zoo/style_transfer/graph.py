@@ -5,19 +5,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.export.inputs import Subject, drawn_input
-from zoo.export.ports import Graph, Input
+from zoo.export.inputs import TrainedModel, drawn_input
+from zoo.export.signature import Graph, Input
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    channels, *sides = subject.shape
-    height, width = [subject.state.get("arguments", {}).get("size") or side for side in sides]
+    channels, *sides = trained.shape
+    height, width = [trained.state.get("arguments", {}).get("size") or side for side in sides]
     meaning = "pixels in [0, 1]; ImageNet's normalisation is in the graph"
     pixels = Input("pixels", ("batch", channels, "height", "width"), meaning, drawn_input(channels))
     outputs = {"painted": "(batch, 3, height, width), pixels in [0, 1]"}
     sizes = {"batch": 2, "height": height, "width": width}
-    return Graph(Painting(subject.model), (pixels,), outputs, sizes)
+    return Graph(Painting(trained.model), (pixels,), outputs, sizes)
 
 
 class Painting(nn.Module):

@@ -1,13 +1,13 @@
 """The graph of a translator: source and tokens so far -> logits of the next."""
 
-from zoo.export.inputs import Subject, lengths_input, tokens_input, vocab_of
-from zoo.export.ports import Graph
+from zoo.export.inputs import TrainedModel, lengths_input, tokens_input, vocab_of
+from zoo.export.signature import Graph
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    source, target = (vocab_of(subject, f"{side}_vocab_size") for side in ("source", "target"))
-    steps = subject.steps()
+    source, target = (vocab_of(trained, f"{side}_vocab_size") for side in ("source", "target"))
+    steps = trained.steps()
     inputs = (
         tokens_input("source", source, "source", "source_steps"),
         lengths_input("source_lengths", "source_steps"),
@@ -19,4 +19,4 @@ def graph(subject: Subject) -> Graph:
         "append the most probable next token again and again until it is <eos>",
     )
     sizes = {"batch": 2, "source_steps": steps, "steps": steps - 1 or 1}
-    return Graph(subject.model, inputs, outputs, sizes, notes)
+    return Graph(trained.model, inputs, outputs, sizes, notes)

@@ -6,13 +6,13 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import embedding
 
-from zoo.export.inputs import Subject
-from zoo.export.ports import Graph, Input, Sizes
+from zoo.export.inputs import TrainedModel
+from zoo.export.signature import Graph, Input, Sizes
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    network = Lookup(subject.model)
+    network = Lookup(trained.model)
     number, values = network.table.shape
 
     def draw(sizes: Sizes, generator: Generator) -> Tensor:

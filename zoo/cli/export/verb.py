@@ -19,7 +19,7 @@ from zoo.export.formats import (
     refuse_missing_packages,
 )
 from zoo.export.graph import graph_of
-from zoo.export.ports import Graph
+from zoo.export.signature import Graph
 from zoo.files import written_whole
 from zoo.version import zoo_version
 
@@ -115,7 +115,7 @@ def _exported(
 
 
 def _metadata(graph: Graph, checkpoint: dict[str, Any]) -> str:
-    """What a program that uses the graph has to know, as JSON: ports, vocabulary, labels ..."""
+    """What a program that uses the graph has to know, as JSON: signature, vocabulary, labels ..."""
     record = {
         "zoo": checkpoint["zoo"].get("version"),
         "exported_by": zoo_version(),

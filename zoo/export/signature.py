@@ -1,4 +1,4 @@
-"""What goes into a graph and comes out of it: names, shapes, meanings and examples."""
+"""Signature of an exported graph: names, shapes, meanings and examples of what goes in and out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
