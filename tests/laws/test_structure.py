@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,76 +14,50 @@ import pytest
 import datamodules
 import zoo
 from tests.conftest import ROOT, all_architectures, all_recipes
+from tests.laws.conftest import BASES, sources
 from zoo.catalogue import corpora, lineage, scan
 from zoo.cli.overlays import overlays
 from zoo.runs.comparison.wandb_runs import files_of
 from zoo.runs.history import pictures_in
 
-PACKAGES = ("zoo", "datamodules", "scripts")
-FAMILIES = {p.parent.name for p in (ROOT / "zoo").glob("*/task.py")}
-BEHIND = ("layers", "optimizers", "training", "checkpoints", "pretrained", "runs")
-HEAVY = ("torch", "lightning", "torchvision", "torchmetrics", "matplotlib", "wandb", "numpy")
-
-
-def sources():
-    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-
-
-def imports(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
-    return names
-
-
-def roots(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imports(path)}
-
-
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_rooms_import_only_what_they_may(path):
-    place = path.relative_to(ROOT).parts
-    names = imports(path)
-    if place[0] == "datamodules":
-        assert "zoo" not in roots(path)
-    if place[0] == "zoo" and place[1] != "cli":
-        assert "datamodules" not in roots(path)
-        assert not any(name.startswith("zoo.cli") for name in names)
-    if place[0] == "zoo" and place[1] in BEHIND:
-        above = tuple(f"zoo.{room}" for room in (*FAMILIES, "task", "examples"))
-        assert not any(name.startswith(above) for name in names)
-    if place[0] in ("zoo", "datamodules"):
-        assert not {"scripts", "tests"} & roots(path)
-    if place[0] == "zoo" and place[1] in FAMILIES:
-        others = FAMILIES - {place[1]}
-        assert not any(name.startswith(tuple(f"zoo.{o}" for o in others)) for name in names)
-
-
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_only_public_names_of_lightning_and_torch(path):
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] in ("lightning", "torch", "torchvision", "torchmetrics"):
-            assert not any(part.startswith("_") for part in parts), name
-        assert parts[0] != "pytorch_lightning"
-
 
 def test_no_vague_file_names():
-    vague = {"utils.py", "helpers.py", "common.py", "misc.py"}
-    assert not [path for path in sources() if path.name in vague]
+    vague = {"utils", "helpers", "common", "misc"}
+    assert not [module for module in sources() if module.rpartition(".")[2] in vague]
 
 
-def test_roots_and_front_end_import_nothing_heavy():
-    code = (
-        "import sys, zoo, datamodules, zoo.cli.main, zoo.cli.show.listing, zoo.cli.experiment;"
-        "zoo.list_models(), dir(zoo), zoo.__version__;"
-        f"print([m for m in {HEAVY} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+ROOMS_OF_CORPORA = (
+    *("batches", "boxes", "files", "formats", "pictures"),
+    *("synthetic", "tables", "text", "words"),
+)
+
+
+def strangers(entries: Iterable[Path], corpora: set[str]) -> list[str]:
+    """What lies beside the corpora, and is neither one of them nor what all are made of."""
+    known = {f"{name}.py" for name in (*corpora, *BASES, "__init__")} | {*ROOMS_OF_CORPORA}
+    return sorted(e.name for e in entries if e.name not in known and e.name != "__pycache__")
+
+
+def test_beside_the_corpora_lie_their_bases_and_rooms_alone():
+    offered = {definition.path.stem for definition in corpora().values()}
+    assert strangers((ROOT / "datamodules").iterdir(), offered) == []
+
+
+@pytest.mark.parametrize("name", ["helpers.py", "idx.py", "utils", "notes.txt"])
+def test_what_is_no_corpus_beside_the_corpora_is_seen(name):
+    lying = [Path("datamodules", each) for each in ("imdb.py", "corpus.py", "text", name)]
+    assert strangers(lying, {"imdb"}) == [name]
+
+
+def long(paths: Iterable[Path]) -> list[str]:
+    """Files of tests over 500 lines."""
+    return [str(path) for path in paths if len(path.read_text("utf-8").splitlines()) > 500]
+
+
+def test_no_file_of_tests_is_over_500_lines(tmp_path):
+    assert long((ROOT / "tests").rglob("*.py")) == []
+    (tmp_path / "test_all.py").write_text("pass\n" * 501)
+    assert long(tmp_path.iterdir()) == [str(tmp_path / "test_all.py")]
 
 
 def test_every_corpus_that_is_offered_is_one():
