@@ -87,6 +87,10 @@ def private(tree: ast.AST) -> Iterator[str]:
             yield ".".join((*begun, last))
 
 
+def test_imports_run_downwards():
+    assert [*upward(graph(sources()))] == []
+
+
 def test_imports_have_no_circle():
     assert circle(graph(sources())) == []
 

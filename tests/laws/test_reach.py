@@ -65,6 +65,21 @@ def pairs(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
             yield target, node.value
 
 
+@pytest.mark.parametrize("package", ["zoo", "datamodules"])
+def test_one_file_each_side_looks_into_the_loops(package):
+    found = {module: loops(tree) for module, tree in sources(package).items() if loops(tree)}
+    assert len(found) <= 1, found
+
+
+def test_one_file_asks_what_a_corpus_has():
+    found = {
+        module: names
+        for module, tree in sources("zoo").items()
+        if not module.startswith("zoo.cli.") and (names := [*asked(tree)])
+    }
+    assert len(found) <= 1, found
+
+
 def test_no_method_is_replaced():
     """Only the tuners wrap hooks of a model, as long as they measure it."""
     found = {
