@@ -13,7 +13,7 @@ from tests.laws.conftest import BASES, FAMILIES, chains, imports, sources
 ROOMS = {  # of the zoo, and how high they lie; at the bottom what is in none of them
     "cli": 6,
     **dict.fromkeys(FAMILIES, 5),
-    "task": 4,
+    **dict.fromkeys(("task", "examples"), 4),
     **dict.fromkeys(("training", "checkpoints", "pretrained", "runs", "export"), 3),
     **dict.fromkeys(("layers", "optimizers"), 2),
 }

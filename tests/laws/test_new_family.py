@@ -21,6 +21,7 @@ Batch: (images, labels)
 
 from typing import Any
 
+import torch
 from torch.nn.functional import mse_loss
 
 from zoo.task import Step, Task
@@ -28,6 +29,11 @@ from zoo.task import Step, Task
 
 class Reconstructor(Task):
     """Base of the networks whose `forward` maps pictures to pictures."""
+
+    @classmethod
+    def example(cls, rows: int = 1) -> tuple[Any, Any]:
+        side = cls.example_sizes["image_size"]
+        return torch.randn(rows, 1, side, side), torch.zeros(rows, dtype=torch.int64)
 
     def step(self, batch: tuple[Any, Any]) -> Step:
         images, _ = batch
@@ -62,6 +68,8 @@ class Autoencoder(Reconstructor):
         hidden_size: Width of the hidden layer.
         task: Arguments of every task.
     """
+
+    example_sizes = {"in_features": 28 * 28, "image_size": 28}
 
     def __init__(self, in_features: int, hidden_size: int = 32, **task: Any) -> None:
         super().__init__(**task)
@@ -142,6 +150,7 @@ def test_a_new_family_is_known_to_every_verb_without_an_edit_elsewhere(house):
     commands = [
         ["list", "models", "autoencoder", "--json"],
         ["show", "Autoencoder"],
+        ["show", "Autoencoder", "--layers"],
         ["fit", NAME, "--data.synthetic", "true", "--trainer.accelerator", "cpu", *small],
         ["predict", "a.png", *ckpt, "--digits", "5", "--output", "errors.txt"],
         ["export", ckpt[1], "--format", "export", "--output", "graph.pt2"],
@@ -154,9 +163,10 @@ def test_a_new_family_is_known_to_every_verb_without_an_edit_elsewhere(house):
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    listed, shown, fitted, predicted, exported = done.stdout.split("\n$ ")
+    listed, shown, layers, fitted, predicted, exported = done.stdout.split("\n$ ")
     assert "reconstruction" in listed
     assert "Width of the hidden layer" in shown
+    assert "25,120" in layers
     assert "50,992 parameters" in fitted
     assert "written: errors.txt" in predicted
     error = (house / "errors.txt").read_text().strip()
