@@ -6,12 +6,11 @@ import torch
 import yaml
 
 import zoo
-from tests.checkpoints.test_golden import FOLDER
 from zoo.catalogue import RENAMED, architectures, arguments, definitions, renamed
 from zoo.checkpoints.checkpoint import read
 from zoo.cli.compose import compose, from_checkpoint
 
-OLD = FOLDER / "0.1.0" / "tiny_ssd-pikachu.ckpt"
+OLD = Path(__file__).parent / "0.1.0" / "tiny_ssd-pikachu.ckpt"
 CHANGED = {"match_overlap": 0.25, "least_score": 0.125, "nms_overlap": 0.375, "most": 7}
 NAMES = RENAMED["object_detection"]
 
