@@ -74,7 +74,7 @@ class Airfoil(TableCorpus):
         if measure_on == "training":
             self.splits = (*self.splits, "test")
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         airfoils.write(folder / FILE)
 
     def divide(self, num_rows: int) -> tuple[Tensor, Tensor]:

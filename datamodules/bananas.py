@@ -51,7 +51,7 @@ class Bananas(DetectionCorpus):
         super().__init__(**pictures)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         sprites.write_table(folder / NAME)
 
     @property

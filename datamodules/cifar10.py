@@ -61,7 +61,7 @@ class CIFAR10(PictureCorpus):
         self.form = form
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         objects.write_batches(folder / BATCHES[0])
         objects.write_files(folder / FILES[0])
 

@@ -63,7 +63,7 @@ class COCOFormat(DetectionCorpus):
         if annotations is not None and not self.synthetic:
             self.title = f"{self.title} {Path(annotations).name}"
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         sprites.write_coco(folder / FOLDER)
 
     # Where the files are

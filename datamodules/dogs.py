@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.batches.stratified import hold_out, hold_out_fold
 from datamodules.files.errors import CorpusError
 from datamodules.files.places import Place
 from datamodules.pictures.folders import PictureFolderCorpus
@@ -76,7 +75,7 @@ class Dogs(PictureFolderCorpus):
         self.save_hyperparameters(ignore=["root"], logger=False)
         self._num_unlabelled = 0
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         dogs.write(folder / self.name, BREEDS)
 
     def download(self) -> None:
@@ -113,12 +112,7 @@ class Dogs(PictureFolderCorpus):
 
     def divided(self, classes: Tensor) -> tuple[Tensor, Tensor]:
         """The training rows to train on, and those held out of each breed."""
-        self._note_rows(len(classes))
-        if self.fold is None:
-            held_out = hold_out(classes, self.validation_fraction, self.split_seed)
-        else:
-            held_out = hold_out_fold(classes, self.fold, self.num_folds, self.split_seed)
-        return (~held_out).nonzero().flatten(), held_out.nonzero().flatten()
+        return self.divide_classes(classes)
 
     @property
     def described(self) -> str:

@@ -69,7 +69,7 @@ class FashionMNIST(PictureCorpus):
         super().__init__(validation_fraction=validation_fraction, **pictures)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         garments.write(folder / RAW)
 
     @property

@@ -47,7 +47,7 @@ class FraEng(SentencePairs):
         super().__init__(**pairs)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         phrases.write_pairs(folder / FILE)
 
     @property

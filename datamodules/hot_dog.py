@@ -45,7 +45,7 @@ class HotDog(PictureFolderCorpus):
         super().__init__(**pictures)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         hot_dogs.write(folder / self.name)
 
     def pictures(self, part: str) -> tuple[list[Place], Tensor]:

@@ -60,5 +60,5 @@ class HousePrices(TableCorpus):
         super().__init__(batch_size=batch_size, **table)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         houses.write(folder / Path(self.labelled).parent)

@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from datamodules.batches.length_buckets import EvaluationBuckets, LengthBuckets
+from datamodules.batches.length_buckets import BucketedCorpus
 from datamodules.batches.ragged import Ragged
-from datamodules.batches.stratified import hold_out, hold_out_fold
-from datamodules.corpus import Corpus, Loader
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
+from datamodules.held_out import HeldOut
 from datamodules.synthetic import reviews
 from datamodules.text.folders import texts_in
 from datamodules.text.review_rows import ReviewRows, cleaned_review
@@ -29,7 +28,7 @@ NAME = "aclImdb"
 FOLDERS = ("neg", "pos")
 
 
-class IMDB(Corpus):
+class IMDB(BucketedCorpus, HeldOut):
     """25,000 training reviews, of which a tenth of each class is held out, and 25,000 to test on.
 
     Read from `aclImdb/{train,test}/{neg,pos}/*.txt`, or where they are not, within
@@ -89,7 +88,7 @@ class IMDB(Corpus):
 
     # Where the reviews are
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         reviews.write(folder / NAME)
 
     @property
@@ -134,13 +133,8 @@ class IMDB(Corpus):
     @cached_property
     def _division(self) -> dict[str, Tensor]:
         """The training reviews to train on, and those held out of each class."""
-        labels = self._part("train")[1]
-        self._note_rows(len(labels))
-        if self.fold is None:
-            held_out = hold_out(labels, self.validation_fraction, self.split_seed)
-        else:
-            held_out = hold_out_fold(labels, self.fold, self.num_folds, self.split_seed)
-        return {"train": (~held_out).nonzero().flatten(), "val": held_out.nonzero().flatten()}
+        train, val = self.divide_classes(self._part("train")[1])
+        return {"train": train, "val": val}
 
     def read(self, split: str) -> ReviewRows:
         rows, labels = self._part("test" if split == "test" else "train")
@@ -203,22 +197,6 @@ class IMDB(Corpus):
         super().setup(stage)
         if stage == "fit" and self.vectors is not None:
             _ = self._embedding_weights  # said in what was read
-
-    def train_dataloader(self) -> Loader:
-        if getattr(self.trainer, "overfit_batches", 0):
-            return self._evaluation_loader("train")
-        rows: Any = self.data["train"]
-        options: dict[str, Any] = {"seed": self.seed, "position": self._position, **self._ranks}
-        sampler = LengthBuckets(rows, self.batch_size, rows.lengths, **options)
-        if len(sampler) == 0:
-            raise CorpusError(f"{self.title}: {len(rows)} training rows are too few to train on")
-        return self._loader(rows, sampler)
-
-    def _evaluation_loader(self, split: str) -> Loader:
-        rows: Any = self.data[split]
-        return self._loader(
-            rows, EvaluationBuckets(rows, self.batch_size, rows.lengths, **self._ranks)
-        )
 
     @property
     def described(self) -> str:

@@ -29,5 +29,5 @@ class PairFile(OwnFile, SentencePairs):
         self.save_hyperparameters(ignore=["root", "path"], logger=False)
         self.name_file(path)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         phrases.write_pairs(folder / self.stand_in)

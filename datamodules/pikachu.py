@@ -57,7 +57,7 @@ class Pikachu(DetectionCorpus):
         super().__init__(**pictures)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         sprites.write_records(folder / NAME)
 
     # Which form

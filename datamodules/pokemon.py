@@ -57,7 +57,7 @@ class Pokemon(PictureFolderCorpus):
         super().__init__(size=size, crop_size=crop_size, scale=scale, **pictures)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         creatures.write(folder / self.name)
 
     def _find(self) -> Path | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from datamodules.batches.in_memory import Batches, WholeBatches
+from datamodules.batches.progress import batches_done
 from datamodules.corpus import Loader
 from datamodules.files.errors import CorpusError
 from datamodules.files.places import Place
@@ -68,7 +69,7 @@ class StylePair(StyleCorpus):
         root: str | Path | None = None,
         synthetic: bool = False,
     ) -> None:
-        super().__init__(style, root=root, synthetic=synthetic, validation_fraction=0.0)
+        super().__init__(style, root=root, synthetic=synthetic)
         if not sizes or min(sizes) < LEAST or num_steps < 1:
             raise CorpusError(
                 f"sizes are {list(sizes)} and num_steps {num_steps}; they have to be at least "
@@ -94,7 +95,7 @@ class StylePair(StyleCorpus):
         return Batches(self.rows, SizesInTurn(self))
 
     def val_dataloader(self) -> list:
-        """Nothing: one picture is painted, and judged at each step."""
+        """Returns no loader: one picture is painted, and its loss measured at each step."""
         return []
 
     @property
@@ -121,7 +122,7 @@ class SizesInTurn(Sampler):
         trainer, sizes, steps = self.corpus.trainer, len(self.corpus.sizes), len(self)
         done, total = 0, steps
         if trainer:
-            done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+            done = batches_done(trainer)
             steps = int(trainer.num_training_batches)
             epochs = trainer.max_epochs or 0
             total = epochs * steps if epochs > 0 else 0

@@ -15,6 +15,7 @@ import datamodules
 from datamodules.batches.in_memory import WholeBatches
 from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
+from datamodules.held_out import HeldOut
 from datamodules.pictures.corpus import PictureCorpus
 from datamodules.pictures.folders import PictureFolderCorpus
 from datamodules.pictures.rows import PictureRows, pictures_in
@@ -23,7 +24,7 @@ from datamodules.pictures.style_corpus import LEAST, STYLE, StyleCorpus
 DEFAULT = "HotDog"
 
 
-class StylePictures(StyleCorpus):
+class StylePictures(HeldOut, StyleCorpus):
     """The training pictures of a corpus, in colour and of one size, with a style for all.
 
     Args:

@@ -38,5 +38,5 @@ class TextFile(OwnFile, PlainText):
         self.save_hyperparameters(ignore=["root", "path"], logger=False)
         self.name_file(path)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         prose.write_book(folder / self.stand_in)

@@ -38,7 +38,7 @@ class TimeMachine(PlainText):
         super().__init__(tokenizer=tokenizer, clean=clean, **text)
         self.save_hyperparameters(ignore=["root"], logger=False)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         prose.write_book(folder / FILE)
 
     @property

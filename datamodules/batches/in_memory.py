@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+IGNORED = -100  # a target, label or context that is none: the default of torch's cross_entropy
+
 
 class Rows(NamedTuple):
     """The rows of one batch, and the epoch that draws them."""

@@ -8,7 +8,13 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from datamodules.batches.in_memory import Rows
-from datamodules.batches.samplers import EvaluationBatches, TrainBatches
+from datamodules.batches.samplers import (
+    EvaluationBatches,
+    TrainBatches,
+    epoch_seed,
+    seeded_generator,
+)
+from datamodules.corpus import Corpus
 
 POOL = 100  # global batches whose rows are sorted together
 
@@ -37,7 +43,7 @@ class LengthBuckets(TrainBatches):
 
     def __iter__(self) -> Iterator[Rows]:
         epoch, done = self.position(len(self))
-        generator = Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+        generator = seeded_generator(epoch_seed(self.seed, epoch))
         order = torch.randperm(len(self.dataset), generator=generator)[: self.num_rows]  # type: ignore[arg-type]
         stride = self.batch_size * self.num_replicas
         pools = [by_length(pool, self.lengths) for pool in order.split(POOL * stride)]
@@ -77,3 +83,13 @@ def by_length(rows: Tensor, lengths: tuple[Tensor, ...]) -> Tensor:
     for length in reversed(lengths):
         rows = rows[length[rows].argsort(stable=True)]
     return rows
+
+
+class BucketedCorpus(Corpus):
+    """A corpus whose rows have `lengths`, and whose batches are of rows of like lengths."""
+
+    def train_sampler(self, rows: Any) -> LengthBuckets:
+        return LengthBuckets(rows, self.batch_size, rows.lengths, **self.run_options)
+
+    def evaluation_sampler(self, rows: Any) -> EvaluationBuckets:
+        return EvaluationBuckets(rows, self.batch_size, rows.lengths, **self.ranks)

@@ -8,9 +8,20 @@ from collections.abc import Callable, Iterator
 from math import ceil
 
 import torch
+from torch import Generator
 from torch.utils.data import Dataset, DistributedSampler, SequentialSampler
 
 from datamodules.batches.in_memory import Rows
+
+
+def seeded_generator(seed: int) -> Generator:
+    """Returns a generator of any seed, negative ones and those of over 63 bits too."""
+    return Generator().manual_seed(seed % 2**63)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Returns the seed of an epoch: another for each pair, as the factor is over any epoch."""
+    return seed * 1_000_003 + epoch
 
 
 class TrainBatches(DistributedSampler):
@@ -50,7 +61,7 @@ class TrainBatches(DistributedSampler):
 
     def __iter__(self) -> Iterator[Rows]:
         epoch, done = self.position(len(self))
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+        generator = seeded_generator(epoch_seed(self.seed, epoch))
         order = torch.randperm(len(self.dataset), generator=generator)  # type: ignore[arg-type]
         order = order[: self.num_rows]
         stride = self.batch_size * self.num_replicas

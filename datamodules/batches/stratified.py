@@ -1,7 +1,9 @@
 """Which rows are held out of each class, so that every class keeps its share."""
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
+
+from datamodules.batches.samplers import seeded_generator
 
 
 def hold_out(classes: Tensor, fraction: float, seed: int | None) -> Tensor:
@@ -22,13 +24,13 @@ def hold_out(classes: Tensor, fraction: float, seed: int | None) -> Tensor:
     order, starts, counts = _by_class(classes, seed)
     most = (counts - 1).clamp(min=0)
     shares = fraction * counts.double()
-    taken = shares.long().minimum(most)
+    allotted = shares.long().minimum(most)
     tied = _shuffled(len(counts), seed)
-    for _ in range(min(round(fraction * len(classes)), int(most.sum())) - int(taken.sum())):
-        lacking = torch.where(taken < most, shares - taken, -torch.inf)[tied]
-        taken[tied[lacking.argmax()]] += 1
+    for _ in range(min(round(fraction * len(classes)), int(most.sum())) - int(allotted.sum())):
+        lacking = torch.where(allotted < most, shares - allotted, -torch.inf)[tied]
+        allotted[tied[lacking.argmax()]] += 1
     held_out = torch.zeros(len(classes), dtype=torch.bool)
-    for start, count in zip(starts.tolist(), taken.tolist(), strict=True):
+    for start, count in zip(starts.tolist(), allotted.tolist(), strict=True):
         held_out[order[start : start + count]] = True
     return held_out
 
@@ -64,4 +66,4 @@ def _by_class(classes: Tensor, seed: int | None) -> tuple[Tensor, Tensor, Tensor
 def _shuffled(count: int, seed: int | None) -> Tensor:
     if seed is None:
         return torch.arange(count)
-    return torch.randperm(count, generator=Generator().manual_seed(seed % 2**63))
+    return torch.randperm(count, generator=seeded_generator(seed))

@@ -13,10 +13,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from datamodules.batches.in_memory import InMemory, Rows, WholeBatches
-from datamodules.batches.samplers import EvaluationBatches, TrainBatches
+from datamodules.batches.in_memory import IGNORED, InMemory, Rows, WholeBatches
+from datamodules.batches.samplers import (
+    EvaluationBatches,
+    TrainBatches,
+    epoch_seed,
+    seeded_generator,
+)
 
-IGNORED = -100
 Tail = Literal["drop", "pad"]
 
 
@@ -25,8 +29,8 @@ class TokenStream(InMemory):
 
     Args:
         tokens: int64 (length), at least one.
-        targets: What is to be told of each, int64 (length); by default the token after it, which
-            the last one has not: it is a target alone.
+        targets: Target of each token, int64 (length); by default the token after it, so that the
+            last token is a target alone.
     """
 
     def __init__(self, tokens: Tensor, targets: Tensor | None = None) -> None:
@@ -88,7 +92,7 @@ class _TextBatches(TrainBatches):
 
     def _drawn(self, epoch: int) -> tuple[Generator, int]:
         """What an epoch draws from, and its first place, which is drawn."""
-        generator = Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+        generator = seeded_generator(epoch_seed(self.seed, epoch))
         return generator, int(torch.randint(self.reach, (), generator=generator))
 
 

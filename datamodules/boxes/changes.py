@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from datamodules.boxes.rows import NO_BOX, DetectionBatch
+from datamodules.batches.in_memory import IGNORED
+from datamodules.boxes.rows import DetectionBatch
 from datamodules.pictures import changes as picture_changes
 from datamodules.pictures.changes import Range, between, uniform
 
@@ -26,7 +27,7 @@ def flip(batch: DetectionBatch, keys: Tensor, p: float = 0.5) -> DetectionBatch:
     """
     left, top, right, bottom = batch.boxes.unbind(-1)
     turned = torch.stack([1 - right, top, 1 - left, bottom], dim=-1)
-    mirrored = (uniform(keys, 0) < p).view(-1, 1) & (batch.labels != NO_BOX)
+    mirrored = (uniform(keys, 0) < p).view(-1, 1) & (batch.labels != IGNORED)
     return batch._replace(
         images=picture_changes.flip(batch.images, keys, p),
         boxes=torch.where(mirrored.unsqueeze(-1), turned, batch.boxes),
@@ -72,7 +73,7 @@ def cut(batch: DetectionBatch, windows: Tensor) -> DetectionBatch:
     moved = (batch.boxes - corner.repeat(1, 2).unsqueeze(1)) / sides.repeat(1, 2).unsqueeze(1)
     middle = (batch.boxes[..., :2] + batch.boxes[..., 2:]) / 2
     inside = (middle > corner.unsqueeze(1)) & (middle < end.unsqueeze(1))
-    present = batch.labels != NO_BOX
+    present = batch.labels != IGNORED
     kept = present & inside.all(-1)
     done = kept.any(1) | ~present.any(1)
     images = _seen(batch.images, corner, sides)
@@ -91,7 +92,7 @@ def _packed(images: Tensor, boxes: Tensor, labels: Tensor, kept: Tensor) -> Dete
     return DetectionBatch(
         images,
         boxes.gather(1, order.unsqueeze(-1).expand(-1, -1, 4)),
-        labels.masked_fill(~kept, NO_BOX).gather(1, order),
+        labels.masked_fill(~kept, IGNORED).gather(1, order),
     )
 
 
@@ -118,7 +119,7 @@ def zoom_out(
     place = torch.stack([uniform(keys, 39), uniform(keys, 40)], dim=1)
     corner = -place * (side - 1).unsqueeze(1)  # of what is seen, in sides of the picture
     images = _seen(batch.images, corner, side.unsqueeze(1).expand(-1, 2), fill)
-    present = (batch.labels != NO_BOX).unsqueeze(-1)
+    present = (batch.labels != IGNORED).unsqueeze(-1)
     moved = (batch.boxes - corner.repeat(1, 2).unsqueeze(1)) / side.view(-1, 1, 1)
     return batch._replace(
         images=torch.where(drawn.view(-1, 1, 1, 1), images, batch.images),

@@ -8,10 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from datamodules.batches.in_memory import Rows, WholeBatches
+from datamodules.batches.in_memory import IGNORED, Rows, WholeBatches
 from datamodules.batches.ragged import Ragged
-
-NO_BOX = -100  # the label of a row that pads; torch's own mark of a target that is none
 
 
 class DetectionBatch(NamedTuple):
@@ -41,7 +39,7 @@ class Boxes:
         self.boxes, self.labels, self.counts = boxes, labels, counts
         # The last row of each table is what pads.
         self._boxes = torch.cat([boxes, boxes.new_zeros(1, 4)])
-        self._labels = torch.cat([labels, labels.new_full((1,), NO_BOX)])
+        self._labels = torch.cat([labels, labels.new_full((1,), IGNORED)])
         self._places = Ragged(torch.arange(len(labels) + 1, device=labels.device), counts)
 
     def __len__(self) -> int:

@@ -4,12 +4,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import IO
+from typing import IO, Concatenate, ParamSpec
 
 from filelock import FileLock
 
 from datamodules.files.errors import CorpusError
+
+P = ParamSpec("P")
 
 
 @contextmanager
@@ -39,19 +42,26 @@ def staged(target: Path, way_out: str = "") -> Iterator[Path]:
         raise CorpusError(f"{target}: cannot be written ({reason(error)}){advice}") from error
 
 
-def write_once(target: Path, write: Callable[[Path], None]) -> None:
-    """Has `write` make the target at the place that it is given, unless it is there already.
+def written_once(
+    write: Callable[Concatenate[Path, P], None],
+) -> Callable[Concatenate[Path, P], None]:
+    """Decorates a function that writes a file or folder: does nothing if the target exists.
 
-    Several processes may call this at once; the first one writes.
+    Several processes may call it at once; the first one writes, at a place beside the target.
 
     Raises:
         CorpusError: It cannot be written.
     """
-    if target.exists():
-        return
-    with staged(target) as part:
-        if not target.exists():  # another process was not quicker
-            write(part)
+
+    @wraps(write)
+    def written(target: Path, *args: P.args, **kwargs: P.kwargs) -> None:
+        if target.exists():
+            return
+        with staged(target) as part:
+            if not target.exists():  # another process was not quicker
+                write(part, *args, **kwargs)
+
+    return written
 
 
 def _sweep(part: Path) -> None:

@@ -120,18 +120,18 @@ class PictureFolderCorpus(PictureCorpus):
 
     # Features
 
-    def _placed(self, rows: WholeBatches) -> WholeBatches:
+    def to_device(self, rows: WholeBatches) -> WholeBatches:
         """Features alone go to the accelerator where pictures are not looked at again."""
         pictures = self.cache_features and isinstance(rows, PictureRows)
-        return rows if pictures else super()._placed(rows)
+        return rows if pictures else super().to_device(rows)
 
     def train_dataloader(self) -> Loader:
         self._take_features("train")
         return super().train_dataloader()
 
-    def _evaluation_loader(self, split: str) -> Loader:
+    def evaluation_loader(self, split: str) -> Loader:
         self._take_features(split)
-        return super()._evaluation_loader(split)
+        return super().evaluation_loader(split)
 
     def _take_features(self, split: str) -> None:
         """Puts features in the place of pictures.
@@ -147,7 +147,7 @@ class PictureFolderCorpus(PictureCorpus):
         form = {"on_white": self.on_white}
         rows = PictureRows(pictures, classes, self.in_channels, self.size, **form)
         features, chosen = cache.features(rows), self._chosen(split)
-        self.data[split] = self._placed(InMemory(features[chosen], classes[chosen]))
+        self.data[split] = self.to_device(InMemory(features[chosen], classes[chosen]))
 
     def on_after_batch_transfer(
         self, batch: tuple[Tensor, ...], dataloader_idx: int

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
+from datamodules.held_out import HeldOut
 
 SPREAD = 0x9E3779B97F4A7C15  # odd, near 2^64 over the golden ratio: neighbouring seeds lie apart
 
 
-class NormalisedPictures(Corpus):
+class NormalisedPictures(HeldOut):
     """Pictures that lie in memory as bytes and reach a network with mean 0 and deviation 1.
 
     A corpus says what its classes are called (`labels`), what its pixels in [0, 1] are like

@@ -54,7 +54,7 @@ class StyleCorpus(Corpus):
         super().__init__(**corpus)
         self.chosen = {STYLE.name: style}
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         scenes.write(folder / CONTENT.name, folder / STYLE.name)
 
     # Where the pictures are

@@ -63,7 +63,7 @@ class PictureFiles(PictureCorpus):
         """Nothing to read yet: each batch is decoded when it is wanted."""
 
     def predict_dataloader(self) -> Loader:
-        return self._loader(self.rows, EvaluationBatches(self.rows, self.batch_size))
+        return self.loader(self.rows, EvaluationBatches(self.rows, self.batch_size))
 
 
 def pictures_at(path: Path) -> list[Place]:

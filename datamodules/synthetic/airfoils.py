@@ -1,12 +1,11 @@
 """A stand-in for the airfoil measurements: a made-up law of noise, in the original's format."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.random import default_rng
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 
 THIRD_OCTAVES = np.round(1000 * 2 ** (np.arange(-7, 14) / 3), -1)  # Hz
 CHORDS = (0.0254, 0.0508, 0.1016, 0.1524, 0.2286, 0.3048)  # metres
@@ -30,11 +29,8 @@ def draw(num_rows: int, seed: int = 0) -> np.ndarray:
     return np.stack([frequency, angle, chord, speed, thickness, level], axis=1)
 
 
+@written_once
 def write(path: Path, *, num_rows: int = 600, seed: int = 0) -> None:
     """Writes the stand-in, whole or not at all: tabs between numbers, carriage returns."""
-    write_once(path, partial(_write, num_rows=num_rows, seed=seed))
-
-
-def _write(path: Path, num_rows: int, seed: int) -> None:
     lines = ["\t".join(f"{value:.6g}" for value in row) for row in draw(num_rows, seed)]
     path.write_bytes("".join(f"{line}\r\n" for line in lines).encode())

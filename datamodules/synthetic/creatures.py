@@ -5,14 +5,13 @@ three pictures is transparent, one in three has a palette, and one is a photogra
 """
 
 import math
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator, default_rng
 from PIL import Image
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 from datamodules.synthetic.canvas import OVERSAMPLING, Canvas, Color, shaded, tinted
 
 SIZE = 96
@@ -136,6 +135,7 @@ def draw(number: int, kind: str) -> Image.Image:
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8), "RGBA")
 
 
+@written_once
 def write(folder: Path, *, count: int = 480) -> None:
     """Writes `<kind>/<number>.png` or `.jpg`, whole or not at all.
 
@@ -143,10 +143,6 @@ def write(folder: Path, *, count: int = 480) -> None:
         folder: Gets the folders; if it exists, nothing is done.
         count: Of pictures, of each kind as many.
     """
-    write_once(folder, partial(_write, count=count))
-
-
-def _write(folder: Path, count: int) -> None:
     kinds = list(KINDS)
     for kind in kinds:
         (folder / kind).mkdir(parents=True)

@@ -7,13 +7,12 @@ what differs from picture to picture is where the dog is and how it holds its he
 import csv
 import hashlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from numpy.random import Generator, default_rng
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 from datamodules.synthetic.canvas import Canvas, Color, shaded, tinted
 
 SIZES = ((128, 96), (128, 96), (96, 128), (128, 85), (112, 112))
@@ -153,6 +152,7 @@ def _face(canvas: Canvas, kind: Breed, coat: Color, wide: float, rng: Generator)
     canvas.disc((120, 116, 118), 0.03, nose - 0.03, 0.03, 0.018)
 
 
+@written_once
 def write(folder: Path, breeds: Sequence[str], *, num_train: int = 300, num_test: int = 24) -> None:
     """Writes `train/<id>.jpg`, `test/<id>.jpg` and `labels.csv`, whole or not at all.
 
@@ -162,12 +162,7 @@ def write(folder: Path, breeds: Sequence[str], *, num_train: int = 300, num_test
         num_train: Pictures with a label, as many of each breed as of any other, or one more.
         num_test: Pictures without.
     """
-    write_once(
-        folder, partial(_write, breeds=breeds, counts={"train": num_train, "test": num_test})
-    )
-
-
-def _write(folder: Path, breeds: Sequence[str], counts: dict[str, int]) -> None:
+    counts = {"train": num_train, "test": num_test}
     rows, kinds = [], default_rng(2).permutation(len(breeds)).tolist()
     for seed, (split, count) in enumerate(counts.items()):
         (folder / split).mkdir(parents=True)

@@ -4,7 +4,6 @@ As in the corpus, some classes differ in little: shirts, coats, pullovers and t-
 with other sleeves, collars and buttons; a high sneaker and a low ankle boot have one outline.
 """
 
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from PIL import Image, ImageDraw
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 from datamodules.formats.idx import write_idx
 
 SIZE = 28
@@ -262,6 +261,7 @@ def draw(labels: np.ndarray, seed: int) -> np.ndarray:
     return pictures
 
 
+@written_once
 def write(folder: Path, *, num_train: int = 6000, num_test: int = 1000, seed: int = 0) -> None:
     """Writes the stand-in as Fashion-MNIST's four files, whole or not at all.
 
@@ -274,10 +274,6 @@ def write(folder: Path, *, num_train: int = 6000, num_test: int = 1000, seed: in
         num_test: Test pictures, likewise.
         seed: Equal seeds give equal bytes.
     """
-    write_once(folder, partial(_write, num_train=num_train, num_test=num_test, seed=seed))
-
-
-def _write(folder: Path, num_train: int, num_test: int, seed: int) -> None:
     folder.mkdir()
     # Two seeds a stand-in, so that the test pictures do not depend on num_train.
     splits = (("train", num_train, 2 * seed), ("t10k", num_test, 2 * seed + 1))

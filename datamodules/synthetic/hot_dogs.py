@@ -5,13 +5,12 @@ sauce lie about everywhere; a baguette and a banana are as long as a hot dog.
 """
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 from datamodules.synthetic.canvas import Canvas, Points, shaded, tinted
 
 LABELS = ("hotdog", "not-hotdog")
@@ -206,6 +205,7 @@ OTHERS: tuple[Callable[[Generator, Canvas], None], ...] = (
 )
 
 
+@written_once
 def write(folder: Path, *, num_train: int = 480, num_test: int = 120) -> None:
     """Writes `{train,test}/{hotdog,not-hotdog}/<number>.jpg`, whole or not at all.
 
@@ -214,10 +214,7 @@ def write(folder: Path, *, num_train: int = 480, num_test: int = 120) -> None:
         num_train: Training pictures, half of them hot dogs.
         num_test: Test pictures, likewise.
     """
-    write_once(folder, partial(_write, counts={"train": num_train, "test": num_test}))
-
-
-def _write(folder: Path, counts: dict[str, int]) -> None:
+    counts = {"train": num_train, "test": num_test}
     for seed, (split, count) in enumerate(counts.items()):
         for label in LABELS:
             (folder / split / label).mkdir(parents=True)

@@ -2,13 +2,12 @@
 
 import csv
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 
 GRADES = ("Po", "Fa", "TA", "Gd", "Ex")
 HOODS = (
@@ -152,6 +151,7 @@ def _grades(rng: Generator, quality: float) -> Callable[[], str]:
     return lambda: GRADES[int(np.clip(round(2.3 + 0.7 * quality + 0.4 * rng.normal()), 0, 4))]
 
 
+@written_once
 def write(folder: Path, *, num_train: int = 600, num_test: int = 200, seed: int = 0) -> None:
     """Writes the stand-in as train.csv and test.csv in `folder`, whole or not at all.
 
@@ -161,10 +161,6 @@ def write(folder: Path, *, num_train: int = 600, num_test: int = 200, seed: int 
         num_test: Rows without; their numbers follow.
         seed: Equal seeds give equal bytes.
     """
-    write_once(folder, partial(_write, num_train=num_train, num_test=num_test, seed=seed))
-
-
-def _write(folder: Path, num_train: int, num_test: int, seed: int) -> None:
     folder.mkdir()
     rng = default_rng(seed)
     houses = [{"Id": i + 1, **_house(rng)} for i in range(num_train + num_test)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from PIL import Image
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 from datamodules.synthetic.canvas import Canvas, Color, shaded, tinted
 
 SIZE = 32
@@ -198,12 +198,9 @@ def _drawn(count: int, seed: int) -> tuple[list[int], list[np.ndarray]]:
     return labels, [draw(label, rng) for label in labels]
 
 
+@written_once
 def write_batches(folder: Path) -> None:
     """Writes the pickled batches and their names as the folder, whole or not at all."""
-    write_once(folder, _batches)
-
-
-def _batches(folder: Path) -> None:
     folder.mkdir()
     for seed, (name, count) in enumerate(BATCHES.items()):
         labels, pictures = _drawn(count, seed)
@@ -213,12 +210,9 @@ def _batches(folder: Path) -> None:
         (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
 
 
+@written_once
 def write_files(folder: Path) -> None:
     """Writes what Kaggle gives as the folder, whole or not: train, test, trainLabels.csv."""
-    write_once(folder, _files)
-
-
-def _files(folder: Path) -> None:
     for seed, (part, count) in enumerate(FILES.items()):
         labels, pictures = _drawn(count, len(BATCHES) + seed)
         (folder / part).mkdir(parents=True)

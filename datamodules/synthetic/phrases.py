@@ -6,14 +6,13 @@ a man or by a woman, has two translations.
 """
 
 import re
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from numpy.random import Generator, default_rng
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
+from datamodules.synthetic.choice import pick
 
 
 class Noun(NamedTuple):
@@ -160,6 +159,7 @@ SPELLINGS = [
 BLANKS = (" ", "\u202f", "\xa0")  # before ! and ?, the first one mostly
 
 
+@written_once
 def write_pairs(path: Path, *, num_pairs: int = 4000, seed: int = 0) -> None:
     """Writes the stand-in of fra-eng, whole or not at all: a pair a line, short ones first.
 
@@ -168,15 +168,11 @@ def write_pairs(path: Path, *, num_pairs: int = 4000, seed: int = 0) -> None:
         num_pairs: Lines, or one more.
         seed: Of the sentences.
     """
-    write_once(path, partial(_write_pairs, num_pairs=num_pairs, seed=seed))
-
-
-def _write_pairs(path: Path, num_pairs: int, seed: int) -> None:
     rng = default_rng(seed)
     known = dict(SET)
     count = sum(map(len, known.values()))
     while count < num_pairs:
-        english, french = _one(rng, TEMPLATES)(rng)
+        english, french = pick(rng, TEMPLATES)(rng)
         if english not in known:
             known[english] = list(dict.fromkeys(french))
             count += len(known[english])
@@ -190,8 +186,8 @@ def _write_pairs(path: Path, num_pairs: int, seed: int) -> None:
 
 def _feeling(rng: Generator) -> Pair:
     """I'm not tired."""
-    english, (one, several) = _one(rng, list(MOODS.items()))
-    who, form = _one(rng, WHO), _one(rng, FORMS)
+    english, (one, several) = pick(rng, list(MOODS.items()))
+    who, form = pick(rng, WHO), pick(rng, FORMS)
     french = []
     for w in who:
         adjective, be = _agreeing((one, several), w.gender, w.person > 2), BE[w.person]
@@ -204,8 +200,8 @@ def _feeling(rng: Generator) -> Pair:
 
 def _going(rng: Generator) -> Pair:
     """Are you going to the market?"""
-    english, french = _one(rng, list(PLACES.items()))
-    who, form = _one(rng, WHO), _one(rng, FORMS)
+    english, french = pick(rng, list(PLACES.items()))
+    who, form = pick(rng, WHO), pick(rng, FORMS)
     there = f"à {french}"
     told = [_formed(form, w.french, GO[w.person], there, there) for w in who]
     return _sentence(_being(form, who[0], f"going to {english}"), told, form)
@@ -213,7 +209,7 @@ def _going(rng: Generator) -> Pair:
 
 def _doing(rng: Generator) -> Pair:
     """My sister doesn't see the cat."""
-    who, form, verb, thing = _one(rng, WHO), _one(rng, FORMS), _one(rng, VERBS), _thing(rng)
+    who, form, verb, thing = pick(rng, WHO), pick(rng, FORMS), pick(rng, VERBS), _thing(rng)
     past = rng.random() < 0.4
     base, third, preterite = verb.english
     auxiliary = "did" if past else "does" if who[0].person == 2 else "do"
@@ -235,7 +231,7 @@ def _doing(rng: Generator) -> Pair:
 
 def _having(rng: Generator) -> Pair:
     """Tom has a dog."""
-    who, thing = _one(rng, WHO), _thing(rng)
+    who, thing = pick(rng, WHO), _thing(rng)
     third = who[0].person == 2
     if rng.random() < 0.5:
         french = [_formed(".", w.french, HAVE[w.person], thing.french, "") for w in who]
@@ -248,7 +244,7 @@ def _having(rng: Generator) -> Pair:
 
 def _ordering(rng: Generator) -> Pair:
     """Bring the letter, please."""
-    verb, thing = _one(rng, VERBS[1:ORDERED]), _thing(rng)
+    verb, thing = pick(rng, VERBS[1:ORDERED]), _thing(rng)
     base, spoken = verb.english[0], (verb.present[0], verb.present[4])
     if rng.random() < 0.3:
         french = [f"ne {said} pas {thing.denied}" for said in spoken]
@@ -263,8 +259,8 @@ def _ordering(rng: Generator) -> Pair:
 
 def _wondering(rng: Generator) -> Pair:
     """What a beautiful house!"""
-    noun, many = _one(rng, NOUNS), rng.random() < 0.3
-    english, forms = _one(rng, list(BEFORE.items()))
+    noun, many = pick(rng, NOUNS), rng.random() < 0.3
+    english, forms = pick(rng, list(BEFORE.items()))
     what = _agreeing(("quel", "quelle"), noun.gender, many)
     french = f"{what} {_agreeing(forms, noun.gender, many)} {noun.des if many else noun.un}"
     article = "" if many else "a "
@@ -273,8 +269,8 @@ def _wondering(rng: Generator) -> Pair:
 
 def _owning(rng: Generator) -> Pair:
     """Alice's cats are black."""
-    owner, noun, many = _one(rng, WHO[PRONOUNS:])[0], _one(rng, NOUNS), rng.random() < 0.3
-    english, forms = _one(rng, list((BEFORE | AFTER).items()))
+    owner, noun, many = pick(rng, WHO[PRONOUNS:])[0], pick(rng, NOUNS), rng.random() < 0.3
+    english, forms = pick(rng, list((BEFORE | AFTER).items()))
     article = "les" if many else ARTICLES["the"][2][noun.gender]
     subject = f"{article} {noun.des if many else noun.un} de {owner.french}"
     french = f"{subject} {'sont' if many else 'est'} {_agreeing(forms, noun.gender, many)}"
@@ -300,16 +296,16 @@ FORMS = (".", ".", "not", "?")
 
 def _thing(rng: Generator, articles: tuple[str, ...] = tuple(ARTICLES)) -> Thing:
     """The red book, or some small houses."""
-    noun, article, many = _one(rng, NOUNS), _one(rng, articles), rng.random() < 0.25
+    noun, article, many = pick(rng, NOUNS), pick(rng, articles), rng.random() < 0.25
     the, these, le, les = ARTICLES[article]
     english, french = (noun.many, noun.des) if many else (noun.one, noun.un)
     determiner = les if many else le[noun.gender]
     place = rng.random()
     if place < 0.25:
-        colour, forms = _one(rng, list(AFTER.items()))
+        colour, forms = pick(rng, list(AFTER.items()))
         english, french = f"{colour} {english}", f"{french} {_agreeing(forms, noun.gender, many)}"
     elif place < 0.5:
-        size, forms = _one(rng, list(BEFORE.items()))
+        size, forms = pick(rng, list(BEFORE.items()))
         english, french = f"{size} {english}", f"{_agreeing(forms, noun.gender, many)} {french}"
         determiner = "de" if determiner == "des" else determiner
     denied = f"{'de' if article == 'a' else determiner} {french}"
@@ -369,7 +365,3 @@ def _parted(rng: Generator, text: str) -> str:
     """The blank before ! or ? is one that does not break, now and then."""
     blank = BLANKS[int(rng.choice(3, p=(0.7, 0.2, 0.1)))]
     return re.sub(" (?=[!?]$)", blank, text)
-
-
-def _one(rng: Generator, options: Sequence[Option]) -> Option:
-    return options[int(rng.integers(len(options)))]

@@ -6,14 +6,14 @@ itself. Each paragraph keeps to one person, one friend, one place and one thing.
 
 import re
 from collections import Counter
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from textwrap import wrap
 
 from numpy.random import Generator, default_rng
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
+from datamodules.synthetic.choice import pick, sample
 
 HE, SHE = ("he", "him", "his", "himself"), ("she", "her", "her", "herself")
 PEOPLE = {
@@ -142,15 +142,15 @@ ARTICLE = re.compile(r"\b([Aa])(?= [aeiou])")
 
 def paragraph(rng: Generator) -> list[str]:
     """The sentences of a paragraph, three to seven of a tale or one to three of a talk."""
-    hero, other = _some(rng, tuple(PEOPLE), 2)
+    hero, other = sample(rng, tuple(PEOPLE), 2)
     he, him, his, himself = PEOPLE[hero]
     kept = {"hero": hero, "other": other, "he": he, "him": him, "his": his, "himself": himself}
-    kept |= {kind: _one(rng, WORDS[kind]) for kind in ("place", "thing")}
+    kept |= {kind: pick(rng, WORDS[kind]) for kind in ("place", "thing")}
     if rng.random() < 0.35:
-        chosen = _some(rng, WORDS["dialogue"], int(rng.integers(1, 4)))
+        chosen = sample(rng, WORDS["dialogue"], int(rng.integers(1, 4)))
     else:
-        opening = _one(rng, WORDS["opening"])
-        chosen = [opening, *_some(rng, WORDS["sentence"], int(rng.integers(2, 7)))]
+        opening = pick(rng, WORDS["opening"])
+        chosen = [opening, *sample(rng, WORDS["sentence"], int(rng.integers(2, 7)))]
     return [_told(rng, template, kept) for template in chosen]
 
 
@@ -162,27 +162,16 @@ def _told(rng: Generator, template: str, kept: dict[str, str]) -> str:
         if name in kept and (name not in WORDS or rng.random() < 0.7):
             word = kept[name]
         else:
-            word = BRACES.sub(fill, _one(rng, WORDS[name]))
+            word = BRACES.sub(fill, pick(rng, WORDS[name]))
         return word[0].upper() + word[1:] if braces[1] != name else word
 
     text = ARTICLE.sub(r"\1n", BRACES.sub(fill, template))
     return text[0].upper() + text[1:]
 
 
-def _one(rng: Generator, words: tuple[str, ...]) -> str:
-    return words[int(rng.integers(len(words)))]
-
-
-def _some(rng: Generator, words: tuple[str, ...], count: int) -> list[str]:
-    return [words[i] for i in rng.choice(len(words), count, replace=False)]
-
-
+@written_once
 def write_book(path: Path, *, num_paragraphs: int = 240, seed: int = 0) -> None:
     """Writes the stand-in of The Time Machine, whole or not at all: chapters of wrapped lines."""
-    write_once(path, partial(_write_book, num_paragraphs=num_paragraphs, seed=seed))
-
-
-def _write_book(path: Path, num_paragraphs: int, seed: int) -> None:
     rng = default_rng(seed)
     lines = ["The Harbour Clock, told by a grammar", "", "", ""]
     for number in range(num_paragraphs):
@@ -193,6 +182,7 @@ def _write_book(path: Path, num_paragraphs: int, seed: int) -> None:
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
+@written_once
 def write_sentences(
     folder: Path, names: tuple[str, ...], *, num_paragraphs: int = 240, seed: int = 0
 ) -> None:
@@ -204,14 +194,22 @@ def write_sentences(
         num_paragraphs: Of the first file.
         seed: Of the sentences.
     """
-    write_once(folder, partial(_write_sentences, names=names, count=num_paragraphs, seed=seed))
+    rng = default_rng(seed)
+    counts = [num_paragraphs // (1 if name == names[0] else 8) for name in names]
+    texts = [[line for _ in range(n) for line in _printed(paragraph(rng))] for n in counts]
+    often = Counter(word for line in texts[0] for word in line)
+    folder.mkdir()
+    for name, lines in zip(names, texts, strict=True):
+        kept = (" ".join(w if often[w] >= RARE else "<unk>" for w in line) for line in lines)
+        (folder / name).write_bytes("".join(f" {line} \n" for line in kept).encode())
 
 
-def write_similarities(folder: Path) -> None:
+def write_similarities(root: Path) -> None:
     """Writes how alike words are, as WordSim-353: those of a kind are, those of two are not."""
-    write_once(folder / "word-similarity", _write_similarities)
+    _write_similarities(root / "word-similarity")
 
 
+@written_once
 def _write_similarities(folder: Path) -> None:
     kinds = [WORDS[kind] for kind in ("quarter", "bright", "morning", "season", "hour")]
     lines = []
@@ -222,17 +220,6 @@ def _write_similarities(folder: Path) -> None:
         lines += [*alike, *unlike]
     folder.mkdir()
     (folder / "wordsim353.tsv").write_text("".join(f"{line}\n" for line in lines))
-
-
-def _write_sentences(folder: Path, names: tuple[str, ...], count: int, seed: int) -> None:
-    rng = default_rng(seed)
-    counts = [count if name == names[0] else count // 8 for name in names]
-    texts = [[line for _ in range(n) for line in _printed(paragraph(rng))] for n in counts]
-    often = Counter(word for line in texts[0] for word in line)
-    folder.mkdir()
-    for name, lines in zip(names, texts, strict=True):
-        kept = (" ".join(w if often[w] >= RARE else "<unk>" for w in line) for line in lines)
-        (folder / name).write_bytes("".join(f" {line} \n" for line in kept).encode())
 
 
 def _printed(sentences: list[str]) -> list[list[str]]:

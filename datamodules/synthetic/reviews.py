@@ -5,12 +5,12 @@ grant a point of the other side. What the review says most often is its class.
 """
 
 import re
-from functools import partial
 from pathlib import Path
 
 from numpy.random import Generator, default_rng
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
+from datamodules.synthetic.choice import pick, sample
 
 FOLDERS = ("neg", "pos")
 RATINGS = {"neg": (1, 5), "pos": (7, 11)}  # from, to before
@@ -67,10 +67,10 @@ def review(rng: Generator, folder: str) -> str:
     """A review of a class: two to four opinions, a verdict, and what tells nothing."""
     (other,) = {*FOLDERS} - {folder}
     words = {**WORDS, "right": ADJECTIVES[folder], "wrong": ADJECTIVES[other], "isnt": ISNT}
-    templates = [*_some(rng, OPINIONS, int(rng.integers(2, 5)))]
-    templates += _some(rng, PLAIN, int(rng.integers(1, 4)))
-    templates += _some(rng, GRANTED, int(rng.integers(0, 2)))
-    templates += _some(rng, VERDICTS[folder], int(rng.integers(0, 2)))
+    templates = [*sample(rng, OPINIONS, int(rng.integers(2, 5)))]
+    templates += sample(rng, PLAIN, int(rng.integers(1, 4)))
+    templates += sample(rng, GRANTED, int(rng.integers(0, 2)))
+    templates += sample(rng, VERDICTS[folder], int(rng.integers(0, 2)))
     sentences = [_told(rng, templates[i], words) for i in rng.permutation(len(templates))]
     pause = "<br /><br />" if rng.random() < 0.4 else " "
     middle = len(sentences) // 2
@@ -79,17 +79,13 @@ def review(rng: Generator, folder: str) -> str:
 
 def _told(rng: Generator, template: str, words: dict[str, tuple[str, ...]]) -> str:
     def fill(braces: re.Match[str]) -> str:
-        kind = words[braces[1]]
-        return kind[int(rng.integers(len(kind)))]
+        return pick(rng, words[braces[1]])
 
     text = ARTICLE.sub(r"\1n", BRACES.sub(fill, template))
     return text[0].upper() + text[1:]
 
 
-def _some(rng: Generator, texts: tuple[str, ...], count: int) -> list[str]:
-    return [texts[i] for i in rng.choice(len(texts), count, replace=False)]
-
-
+@written_once
 def write(folder: Path, *, num_train: int = 600, num_test: int = 200) -> None:
     """Writes `{train,test}/{neg,pos}/<number>_<rating>.txt`, whole or not at all.
 
@@ -98,10 +94,7 @@ def write(folder: Path, *, num_train: int = 600, num_test: int = 200) -> None:
         num_train: Training reviews, half of them favourable.
         num_test: Test reviews, likewise.
     """
-    write_once(folder, partial(_write, counts={"train": num_train, "test": num_test}))
-
-
-def _write(folder: Path, counts: dict[str, int]) -> None:
+    counts = {"train": num_train, "test": num_test}
     for seed, (part, count) in enumerate(counts.items()):
         for label in FOLDERS:
             (folder / part / label).mkdir(parents=True)

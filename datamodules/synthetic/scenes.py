@@ -6,14 +6,13 @@ dark, that run around a few swirls: its colours and its grain are what a style i
 
 import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator, default_rng
 from PIL import Image
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 from datamodules.synthetic.canvas import Canvas, Color, shaded, tinted
 
 SIZES = {"landscape": (480, 320), "painting": (440, 320)}
@@ -76,8 +75,9 @@ def painting(rng: Generator) -> Image.Image:
 def write(content: Path, style: Path) -> None:
     """Writes the landscape and the painting as JPEG, each whole or not at all."""
     for path, draw, seed in ((content, landscape, 0), (style, painting, 1)):
-        write_once(path, partial(_save, draw, seed))
+        _save(path, draw, seed)
 
 
-def _save(draw: Callable[[Generator], Image.Image], seed: int, path: Path) -> None:
+@written_once
+def _save(path: Path, draw: Callable[[Generator], Image.Image], seed: int) -> None:
     draw(default_rng(seed)).save(path, "JPEG", quality=92)

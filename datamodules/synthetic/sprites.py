@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from PIL import Image, ImageChops
 
-from datamodules.files.staging import write_once
+from datamodules.files.staging import written_once
 from datamodules.formats import record_io
 from datamodules.synthetic.canvas import OVERSAMPLING, Canvas, Color, shaded, tinted
 
@@ -170,12 +170,9 @@ def draw(
     return canvas.photographed(rng), sprites
 
 
+@written_once
 def write_records(folder: Path) -> None:
     """Writes `train.rec` and `val.rec`, with a mouse in each picture, whole or not at all."""
-    write_once(folder, _records)
-
-
-def _records(folder: Path) -> None:
     folder.mkdir()
     for seed, (name, count) in enumerate(zip(("train", "val"), COUNTS.values(), strict=True)):
         contents = []
@@ -189,12 +186,9 @@ def _records(folder: Path) -> None:
         record_io.write_records(folder / f"{name}.rec", contents)
 
 
+@written_once
 def write_table(folder: Path) -> None:
     """Writes `bananas_{train,val}/label.csv` and their pictures, whole or not at all."""
-    write_once(folder, _table)
-
-
-def _table(folder: Path) -> None:
     for seed, (name, count) in enumerate(zip(("train", "val"), COUNTS.values(), strict=True)):
         place = folder / f"bananas_{name}"
         (place / "images").mkdir(parents=True)
@@ -206,12 +200,9 @@ def _table(folder: Path) -> None:
         (place / "label.csv").write_text("\n".join([*lines, ""]))
 
 
+@written_once
 def write_coco(folder: Path) -> None:
     """Writes `train.json`, `test.json` and `pictures`, with 0 to 3 sprites in each."""
-    write_once(folder, _coco)
-
-
-def _coco(folder: Path) -> None:
     (folder / "pictures").mkdir(parents=True)
     ids = list(CATEGORIES)
     for seed, (part, count) in enumerate(COUNTS.items()):

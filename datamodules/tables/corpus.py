@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from datamodules.batches.in_memory import InMemory
-from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
+from datamodules.held_out import HeldOut
 from datamodules.tables.encoder import Encoder, Scale, fit_scale
 from datamodules.tables.reading import Layout, Table, numbers, read_table
 
 
-class TableCorpus(Corpus):
+class TableCorpus(HeldOut):
     """A corpus of rows with one number to predict.
 
     A corpus says which file, which columns, and may transform the target.

@@ -72,4 +72,4 @@ class TableFiles(Corpus):
 
     def predict_dataloader(self) -> Loader:
         rows = InMemory(self.features, torch.arange(len(self.features)))
-        return self._loader(rows, EvaluationBatches(rows, self.batch_size))
+        return self.loader(rows, EvaluationBatches(rows, self.batch_size))

@@ -28,7 +28,7 @@ class PennTreebankFiles(Corpus):
         ),
     )
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         prose.write_sentences(folder / FOLDER, tuple(NAMES.values()))
         prose.write_similarities(folder)
 

@@ -42,6 +42,10 @@ class PlainText(TextCorpus):
         self.validation_fraction = validation_fraction
 
     @property
+    def holds_out(self) -> bool:
+        return self.validation_fraction > 0
+
+    @property
     def place(self) -> Path:
         """Where the text is, once it is there."""
         raise TypeError(f"{type(self).__name__} does not say where its text is")

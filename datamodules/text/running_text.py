@@ -4,7 +4,6 @@ Batch: (tokens, targets)
 """
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -16,7 +15,7 @@ from datamodules.batches.token_streams import (
     Tail,
     TokenStream,
 )
-from datamodules.corpus import Corpus, Loader
+from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
 from datamodules.text.tokenizers import UNITS
 from datamodules.text.vocabulary import UNK, Order, Vocab
@@ -49,11 +48,8 @@ class TextCorpus(Corpus):
         max_tokens: Read only so many tokens, from the beginning.
         min_freq: How often a token must be in the training text to be in the vocabulary.
         order: Of the vocabulary: the most frequent token first, or as they first appear.
-        root: Folder of the corpora; by default $ZOO_DATA, else `data`.
         batch_size: Rows a batch and process.
-        synthetic: Read a small generated stand-in instead of the corpus.
-        num_workers: Processes that gather batches; text in memory needs none.
-        on_device: Keep the text on the accelerator.
+        corpus: Arguments of every corpus.
 
     Raises:
         CorpusError: An argument is out of range.
@@ -75,19 +71,10 @@ class TextCorpus(Corpus):
         max_tokens: int | None = None,
         min_freq: int = 1,
         order: Order = "frequency",
-        root: str | Path | None = None,
         batch_size: int = 32,
-        synthetic: bool = False,
-        num_workers: int = 0,
-        on_device: bool = False,
+        **corpus: Any,
     ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            synthetic=synthetic,
-            num_workers=num_workers,
-            on_device=on_device,
-        )
+        super().__init__(batch_size=batch_size, **corpus)
         least = {"num_steps": (num_steps, 1), "stride": (stride, 1), "min_freq": (min_freq, 1)}
         for name, (value, bound) in {**least, "max_tokens": (max_tokens, 2)}.items():
             if value is not None and value < bound:
@@ -140,54 +127,40 @@ class TextCorpus(Corpus):
         self._found, self._used = len(tokens), min(len(tokens), self.max_tokens or len(tokens))
         return tokens[: self._used]
 
-    def train_dataloader(self) -> Loader:
-        if getattr(self.trainer, "overfit_batches", 0):
-            return self._evaluation_loader("train")
-        text = self.data["train"]
-        options: dict[str, Any] = {
-            "tail": self.tail,
-            "jitter": self.jitter,
-            "seed": self.seed,
-            "position": self._position,
-            **self._ranks,
-        }
+    def train_sampler(self, rows: TokenStream) -> SequentialStreams | RandomWindows:
+        options = {"tail": self.tail, "jitter": self.jitter, **self.run_options}
         sampler = (
-            SequentialStreams(text, self.batch_size, self.num_steps, **options)
+            SequentialStreams(rows, self.batch_size, self.num_steps, **options)
             if self.partition == "sequential"
-            else RandomWindows(text, self.batch_size, self.num_steps, stride=self.stride, **options)
+            else RandomWindows(rows, self.batch_size, self.num_steps, stride=self.stride, **options)
         )
         if len(sampler) == 0:
             raise CorpusError(
-                f"{self.title}: {len(text):,} training {self.unit} to predict do not fill a batch "
-                f"of {self.batch_size * self._ranks['num_replicas']} rows of {self.num_steps}: "
+                f"{self.title}: {len(rows):,} training {self.unit} to predict do not fill a batch "
+                f"of {self.batch_size * self.ranks['num_replicas']} rows of {self.num_steps}: "
                 "lower --data.batch_size or --data.num_steps"
             )
-        return self._loader(text, sampler)
+        return sampler
 
-    def _evaluation_loader(self, split: str) -> Loader:
-        """The whole split; in fewer streams than rows of a batch where they would be too short.
+    def evaluation_sampler(self, rows: TokenStream) -> EvaluationStreams:
+        """Returns the sampler of a whole split, in fewer streams than `batch_size` if it is short.
 
-        A stream has `num_steps` tokens at least, for a model tells little from the first few.
+        A stream has at least `num_steps` tokens, as the first ones are predicted from few others.
         """
-        text, size = self.data[split], self.batch_size
-        enough = max(1, len(text) // self.num_steps)
-        streams = EvaluationStreams(text, size, self.num_steps, enough, **self._ranks)
-        return self._loader(text, streams)
+        enough = max(1, len(rows) // self.num_steps)
+        return EvaluationStreams(rows, self.batch_size, self.num_steps, enough, **self.ranks)
 
     @property
-    def unit(self) -> str:
-        """What a token is: characters, words, or whatever a tokenizer calls one."""
+    def unit(self) -> str:  # type: ignore[override]
+        """What a token is called: characters, words, or else tokens."""
         return UNITS.get(self.tokenizer, "tokens")
 
     @property
-    def described(self) -> str:
-        """What was read: "The Time Machine, 156,084 train + 17,343 val characters to predict"."""
-        targets = " + ".join(f"{len(text):,} {split}" for split, text in self.data.items())
-        kind = ", synthetic stand-in" if self.synthetic else ""
-        return f"{self.title}{kind}, {targets} {self.unit} to predict{self._share()}"
+    def size_read(self) -> str:
+        return f"{super().size_read} to predict"
 
-    def _share(self) -> str:
-        """How much of the original that is, where it is less: " (10,000 of 173,428 characters)"."""
+    @property
+    def part_read(self) -> str:
         originals = {} if self.synthetic else self.full_size
         whole = {"train": self._found, **originals}
         used = {"train": self._used, "test": len(self.data.get("test", ()))}

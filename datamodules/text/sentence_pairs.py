@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from datamodules.batches.length_buckets import EvaluationBuckets, LengthBuckets
-from datamodules.corpus import Corpus, Loader
+from datamodules.batches.length_buckets import BucketedCorpus
+from datamodules.batches.samplers import seeded_generator
 from datamodules.files.errors import CorpusError
 from datamodules.files.text import read_text
 from datamodules.text.sentence_rows import SentenceRows
@@ -25,7 +25,7 @@ SHARE = 10  # of the sentences of a stand-in, one in so many is held out for eac
 SHOWN = 6  # sentences
 
 
-class SentencePairs(Corpus):
+class SentencePairs(BucketedCorpus):
     """Pairs of a sentence and its translation in batches of rows of like lengths.
 
     Of the different source sentences some are held out: each has one pair there, with one of its
@@ -48,16 +48,14 @@ class SentencePairs(Corpus):
         num_test: Sentences held out to test on; of a stand-in at most a tenth.
         split_seed: Of the choice of what is held out.
         shared_vocab: Have one vocabulary of both languages.
-        root: Folder of the corpora; by default $ZOO_DATA, else `data`.
         batch_size: Rows a batch and process.
-        synthetic: Read a small generated stand-in instead of the corpus.
-        num_workers: Processes that gather batches; sentences in memory need none.
-        on_device: Keep the sentences on the accelerator.
+        corpus: Arguments of every corpus.
 
     Raises:
         CorpusError: An argument is out of range, or no tokenizer is called that.
     """
 
+    unit = "pairs"
     predicts = "--text TEXT"
     well_known: dict[str, str] = {}  # sentences to show, and how the course translates them
 
@@ -72,20 +70,10 @@ class SentencePairs(Corpus):
         num_test: int = 2000,
         split_seed: int = 0,
         shared_vocab: bool = False,
-        root: str | Path | None = None,
         batch_size: int = 64,
-        synthetic: bool = False,
-        num_workers: int = 0,
-        on_device: bool = False,
+        **corpus: Any,
     ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            synthetic=synthetic,
-            split_seed=split_seed,
-            num_workers=num_workers,
-            on_device=on_device,
-        )
+        super().__init__(batch_size=batch_size, **corpus)
         refuse_unknown(tokenizer)
         least = {"num_pairs": (num_pairs, 1), "max_length": (max_length, 2)}
         least |= {"min_freq": (min_freq, 1), "num_val": (num_val, 0), "num_test": (num_test, 0)}
@@ -96,7 +84,7 @@ class SentencePairs(Corpus):
         self.tokenizer, self.clean = tokenizer, clean
         self.num_val, self.num_test = num_val, num_test
         self.shared_vocab = shared_vocab
-        self._split_seed = split_seed % 2**63
+        self.split_seed = split_seed
         self._found = 0  # pairs in the file
         self.splits = ("train", "val", "test") if num_test else ("train", "val")
 
@@ -157,7 +145,7 @@ class SentencePairs(Corpus):
                 f"{self.num_test:,} held out leave none to train on: lower --data.num_val and "
                 "--data.num_test"
             )
-        generator = Generator().manual_seed(self._split_seed)
+        generator = seeded_generator(self.split_seed)
         order = torch.randperm(len(pairs_of), generator=generator).tolist()
         draws = torch.rand(len(pairs_of), generator=generator).tolist()
         drawn = [
@@ -272,37 +260,8 @@ class SentencePairs(Corpus):
             )
         super().setup(stage)
 
-    def train_dataloader(self) -> Loader:
-        if getattr(self.trainer, "overfit_batches", 0):
-            return self._evaluation_loader("train")
-        rows: Any = self.data["train"]
-        sampler = LengthBuckets(
-            rows,
-            self.batch_size,
-            rows.lengths,
-            seed=self.seed,
-            position=self._position,
-            **self._ranks,
-        )
-        if len(sampler) == 0:
-            raise CorpusError(f"{self.title}: {len(rows)} training pairs are too few to train on")
-        return self._loader(rows, sampler)
-
-    def _evaluation_loader(self, split: str) -> Loader:
-        rows: Any = self.data[split]
-        return self._loader(
-            rows, EvaluationBuckets(rows, self.batch_size, rows.lengths, **self._ranks)
-        )
-
     @property
-    def described(self) -> str:
-        """What was read: "fra-eng, 160,000 train + 2,000 val pairs"."""
-        pairs = " + ".join(f"{len(rows):,} {split}" for split, rows in self.data.items())
-        kind = ", synthetic stand-in" if self.synthetic else ""
-        return f"{self.title}{kind}, {pairs} pairs{self._share()}"
-
-    def _share(self) -> str:
-        """How much of the original that is, where it is less: " (1,000 of 167,130 pairs)"."""
+    def part_read(self) -> str:
         used = len(self._pairs)
         whole = self._found if self.synthetic else self.full_size.get("train", self._found)
         return f" ({used:,} of {whole:,} pairs)" if used < whole else ""

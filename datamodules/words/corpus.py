@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
+from datamodules.held_out import HeldOut
 from datamodules.text.vocabulary import Vocab
 from datamodules.words.queries import WordQueries, word_queries
 
@@ -30,7 +30,7 @@ class Words(NamedTuple):
     sentences: Tensor
 
 
-class WordCorpus(Corpus):
+class WordCorpus(HeldOut):
     """Sentences without their rare words; a corpus says how they are read (`sentences`).
 
     Args:
@@ -108,11 +108,10 @@ class WordCorpus(Corpus):
         return Words(torch.tensor(indices, dtype=torch.long), numbers)
 
     @property
-    def described(self) -> str:
-        """What was read: "Penn Treebank, 887,100 words to train on, 9,858 different ones"."""
-        kind = ", synthetic stand-in" if self.synthetic else ""
+    def size_read(self) -> str:
+        """How much was read: "887,100 words to train on, 9,858 different"."""
         total = int(self.word_counts.sum())
-        return f"{self.title}{kind}, {total:,} words to train on, {self.vocab_size:,} different"
+        return f"{total:,} words to train on, {self.vocab_size:,} different"
 
     def state_dict(self) -> dict[str, Any]:
         """Adds the words, and how often each was there."""

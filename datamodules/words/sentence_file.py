@@ -39,7 +39,7 @@ class SentenceFile(OwnFile, WordCorpus):
         self.tokenizer, self.clean = tokenizer, clean
         self.name_file(path)
 
-    def write_stand_in(self, folder: Path) -> None:
+    def write_synthetic(self, folder: Path) -> None:
         prose.write_book(folder / self.stand_in)
         prose.write_similarities(folder)
 

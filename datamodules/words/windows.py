@@ -11,13 +11,12 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from datamodules.batches.in_memory import InMemory, Rows, WholeBatches
-from datamodules.batches.samplers import EvaluationBatches, TrainBatches
+from datamodules.batches.in_memory import IGNORED, InMemory, Rows, WholeBatches
+from datamodules.batches.samplers import TrainBatches, epoch_seed, seeded_generator
 from datamodules.corpus import Loader
 from datamodules.files.errors import CorpusError
 from datamodules.words.corpus import WordCorpus, Words
 
-IGNORED = -100  # where there is no context: torch's own mark
 POWER = 0.75  # of a word's count, by which negatives are drawn
 AT_ONCE = 16_384  # centers whose negatives are drawn together
 Keep = Literal["paper", "program"]
@@ -143,8 +142,8 @@ class WindowRows(WholeBatches):
         """Those of an epoch; of the last epoch that was asked for they are kept."""
         epoch = epoch if self.redraw else 0
         if epoch != self._epoch:
-            key = (self.seed * 1_000_003 + epoch) * 2 + 1  # not that of the permutation
-            generator = Generator().manual_seed(key % 2**63)
+            seed = epoch_seed(self.seed, epoch) * 2 + 1  # not that of the permutation
+            generator = seeded_generator(seed)
             drawn: tuple[Tensor, ...] = draw_windows(self.words, self.keep, self.window, generator)
             if self.negatives and self.chances is not None:
                 negatives = draw_negatives(drawn[1], self.chances, self.negatives, generator)
@@ -172,7 +171,7 @@ class WindowBatches(TrainBatches):
     def __iter__(self) -> Iterator[Rows]:
         num_batches = len(self)
         epoch, done = self.position(num_batches)
-        generator = Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+        generator = seeded_generator(epoch_seed(self.seed, epoch))
         order = torch.randperm(len(self.dataset.windows(epoch)), generator=generator)
         for batch in range(done, num_batches):
             start, stop = (len(order) * place // num_batches for place in (batch, batch + 1))
@@ -190,8 +189,8 @@ class WordWindows(WordCorpus):
         subsampling: The share of the text from which on words are dropped at random; 0 drops none.
         keep: By whose formula: that of the paper, or of its authors' program (and gensim).
         redraw: Whether each epoch has windows of its own; the course draws them once.
-        negatives: Words to be told from each context in training, none of them a context of the
-            same center, drawn with the windows as the course does; 0 leaves them to the model,
+        negatives: Negative samples for each context in training, none of them a context of the same
+            center, drawn with the windows as the course does; 0 leaves them to the model,
             which draws its own in each step.
         words: Arguments of every corpus of words.
 
@@ -233,14 +232,12 @@ class WordWindows(WordCorpus):
         return InMemory(*draw_windows(words, keep, self.window, Generator().manual_seed(0)))
 
     def train_dataloader(self) -> Loader:
-        rows = self.data["train"]
-        assert isinstance(rows, WindowRows)
-        if getattr(self.trainer, "overfit_batches", 0):
-            first = rows.windows(0)
-            return self._loader(first, EvaluationBatches(first, self.batch_size, **self._ranks))
-        sampler = WindowBatches(
-            rows, self.batch_size, seed=self.seed, position=self._position, **self._ranks
-        )
-        if not len(rows.windows(0)):
+        first = self.data["train"].windows(0)
+        if not len(first):
             raise CorpusError(f"{self.title}: no sentence has two words: there are no windows")
-        return self._loader(rows, sampler)
+        if getattr(self.trainer, "overfit_batches", 0):
+            return self.loader(first, self.evaluation_sampler(first))
+        return super().train_dataloader()
+
+    def train_sampler(self, rows: WindowRows) -> WindowBatches:
+        return WindowBatches(rows, self.batch_size, **self.run_options)

@@ -43,8 +43,9 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 
+from datamodules.batches.in_memory import IGNORED
 from datamodules.penn_treebank_windows import PennTreebankWindows
-from datamodules.words.windows import IGNORED, draw_windows, keep_probabilities
+from datamodules.words.windows import draw_windows, keep_probabilities
 from scripts.benchmarks.measuring import (
     Report,
     Way,

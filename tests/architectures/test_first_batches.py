@@ -33,7 +33,7 @@ def summary(name):
         ramp = torch.linspace(-1, 1, rows.shape[1], dtype=torch.float64)
         values = torch.stack([rows.mean(1), (rows * ramp).mean(1)], 1)
         found.append({"shape": list(tensor.shape), "rows": values.tolist()})
-    return {"version": corpus.stand_in_version, "tensors": found}
+    return {"version": corpus.synthetic_version, "tensors": found}
 
 
 @pytest.mark.parametrize("name", corpora())

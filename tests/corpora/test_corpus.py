@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules import FashionMNIST
-from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
+from datamodules.held_out import HeldOut
 from tests.corpora.conftest import message
 
 
-class Rows(Corpus):
+class Rows(HeldOut):
     title = "rows"
 
 

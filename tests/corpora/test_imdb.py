@@ -177,7 +177,7 @@ def test_an_epoch_mixes_what_is_alike_anew():
     made = corpus(None, synthetic=True, batch_size=16)
     found = []
     for epoch in range(2):
-        made._position = lambda num_batches, epoch=epoch: (epoch, 0)
+        made.position = lambda num_batches, epoch=epoch: (epoch, 0)
         found.append({frozenset(rows.indices.tolist()) for rows in made.train_dataloader().order})
     assert len(found[0] & found[1]) < len(found[0]) / 4
 

@@ -11,7 +11,7 @@ from tests.conftest import refused
 def test_pictures_of_any_corpus_or_folder_are_of_one_size(pictures, tmp_path):
     options = {"synthetic": True}
     if pictures == "folder":
-        StylePair(root=tmp_path).write_stand_in(tmp_path)
+        StylePair(root=tmp_path).write_synthetic(tmp_path)
         for number in range(9):
             Image.new("RGB", (60 + number, 50), (number, 0, 0)).save(tmp_path / f"{number}.png")
         pictures, options = str(tmp_path), {"root": tmp_path}
@@ -32,7 +32,7 @@ def test_pictures_of_any_corpus_or_folder_are_of_one_size(pictures, tmp_path):
 
 
 def test_bad_pictures_are_refused_in_one_line(tmp_path):
-    StylePair(root=tmp_path).write_stand_in(tmp_path)
+    StylePair(root=tmp_path).write_synthetic(tmp_path)
     (tmp_path / "text.jpg").write_text("no picture")
     Image.new("L", (31, 200)).save(tmp_path / "narrow.png")
     Image.new("L", (40, 4000)).save(tmp_path / "tall.png")

@@ -44,7 +44,7 @@ def dealt(corpus, loader, monkeypatch, world):
     found = []
     for rank in range(world):
         ranks = {"rank": rank, "num_replicas": world}
-        monkeypatch.setattr(Corpus, "_ranks", property(lambda self, ranks=ranks: ranks))
+        monkeypatch.setattr(Corpus, "ranks", property(lambda self, ranks=ranks: ranks))
         batches = getattr(corpus, loader)()
         sampler = getattr(batches, "order", None) or batches.sampler
         found.append([rows.indices for rows in sampler])
@@ -100,7 +100,7 @@ def test_a_rank_without_rows_gets_a_batch_of_none(name, monkeypatch):
         monkeypatch.setattr(type(one), "lengths", lengths)
     corpus.data["val"] = one
     ranks = {"rank": 2, "num_replicas": 3}
-    monkeypatch.setattr(Corpus, "_ranks", property(lambda self: ranks))
+    monkeypatch.setattr(Corpus, "ranks", property(lambda self: ranks))
     (batch,) = corpus.val_dataloader()
     batch = corpus.on_after_batch_transfer(batch, 0)
     if isinstance(rows, TokenStream):
