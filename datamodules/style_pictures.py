@@ -53,7 +53,7 @@ class StylePictures(HeldOut, StyleCorpus):
         batch_size: int = 8,
         **corpus: Any,
     ) -> None:
-        super().__init__(style, batch_size=batch_size, **corpus)
+        super().__init__(style=style, batch_size=batch_size, **corpus)
         if min(size, style_size or size) < LEAST:
             raise CorpusError(
                 f"size is {size} and style_size {style_size}; they have to be at least {LEAST}"
