@@ -14,10 +14,10 @@ from datamodules.boxes.annotations import Annotation, Box, Faults, corners, numb
 from datamodules.boxes.corpus import DetectionCorpus
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import folder_or_zip, read_file, unwrapped
+from datamodules.files.file_paths import folder_or_zip, unwrapped
 from datamodules.pictures.rows import named_pictures, picture_size
 from datamodules.synthetic import sprites
-from datamodules.tables.reading import Layout, parse_table
+from datamodules.tables.reading import Layout, read_table
 
 NAME = "banana-detection"
 FOLDERS = {"train": "bananas_train", "test": "bananas_val"}
@@ -55,7 +55,7 @@ class Bananas(DetectionCorpus):
         sprites.write_table(folder / NAME)
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return self._find() is not None
 
     def _find(self) -> Path | None:
@@ -72,7 +72,7 @@ class Bananas(DetectionCorpus):
     def annotated(self, part: str, faults: Faults) -> Iterator[Annotation]:
         """The pictures of train or of test, and the box in each."""
         folder = self._place / FOLDERS[part]
-        table = parse_table(path := folder / "label.csv", read_file(path), Layout(), COLUMNS)
+        table = read_table(path := folder / "label.csv", Layout(), COLUMNS)
         pictures = named_pictures(folder / "images")
         rows = zip(*(table.columns[column] for column in COLUMNS), strict=True)
         for line, (name, label, *place) in zip(table.lines, rows, strict=True):

@@ -68,7 +68,7 @@ class CIFAR10(PictureCorpus):
     # Which form
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return self._place is not None
 
     @property

@@ -16,7 +16,6 @@ from datamodules.boxes.annotations import Annotation, Box, Faults, corners, numb
 from datamodules.boxes.corpus import DetectionCorpus
 from datamodules.files.errors import CorpusError
 from datamodules.files.json_files import read_json
-from datamodules.files.places import within
 from datamodules.pictures.rows import Picture, named_pictures, picture_size
 from datamodules.synthetic import sprites
 
@@ -74,13 +73,9 @@ class COCOFormat(DetectionCorpus):
         return ("train", "val", "test") if tests else ("train", "val")
 
     @property
-    def found(self) -> bool:
-        return self.annotations["train"] is not None and not self._missing
-
-    @property
-    def _missing(self) -> list[str]:
-        """The parts whose JSON file is not there."""
-        return [part for part in FILES if part in self.splits and not self._list(part).is_file()]
+    def files_exist(self) -> bool:
+        named = self.annotations["train"] is not None
+        return named and all(self._list(part).is_file() for part in FILES if part in self.splits)
 
     def _list(self, part: str) -> Path:
         """The JSON file of train or of test."""
@@ -91,24 +86,20 @@ class COCOFormat(DetectionCorpus):
                 "there are no pictures to read: name their boxes by --data.annotations FILE, or "
                 "try the generated ones: --data.synthetic true"
             )
-        return self._placed_at(path)
+        return self.locate(path)
 
     def _folder(self, part: str) -> Path:
         """The folder or the zip of its pictures."""
         if self.synthetic:
             return self.folder / FOLDER / "pictures"
         named = self.pictures[part]
-        return self._list(part).parent if named is None else self._placed_at(named)
-
-    def _placed_at(self, path: str | Path) -> Path:
-        here = Path(path).expanduser()
-        return here if within(here)[0].exists() else self.root / here
+        return self._list(part).parent if named is None else self.locate(named)
 
     def download(self) -> None:
-        """Raises CorpusError: a file of one's own is not there."""
-        for part in self._missing:
-            missing = self.annotations[part]
-            raise CorpusError(f"{missing}: there is no such file, here or under {self.root}")
+        """Raises CorpusError: no file was named, or one is not there."""
+        self._list("train")
+        for path in filter(None, self.annotations.values()):
+            self.refuse_absent(path)
 
     def adopt(self, source: Path) -> list[Path]:
         """Raises CorpusError: a file of one's own stays where it is."""

@@ -5,15 +5,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import pooch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datamodules.batches.in_memory import Batches, WholeBatches
 from datamodules.batches.progress import batches_done
 from datamodules.batches.samplers import EvaluationBatches, TrainBatches
+from datamodules.files.cache import cache_folder
 from datamodules.files.download import RemoteFile, adopt, fetch
 from datamodules.files.errors import CorpusError
+from datamodules.files.file_paths import within
 
 # The sampler resumes by key, which Lightning cannot know.
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
@@ -82,7 +83,7 @@ class Corpus(LightningDataModule):
         raise TypeError(f"{type(self).__name__} does not say how it is read")
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         """Whether the files lie under the root already, in whatever form the corpus accepts."""
         return all((self.root / file.name).is_file() for file in self.files)
 
@@ -93,8 +94,17 @@ class Corpus(LightningDataModule):
         """The folder that holds the files: the root, or the stand-in's in the cache."""
         if not self.synthetic:
             return self.root
-        cache = Path(os.environ.get("ZOO_CACHE") or pooch.os_cache("zoo"))
-        return cache / "synthetic" / f"{type(self).__name__}-{self.synthetic_version}"
+        return cache_folder("synthetic") / f"{type(self).__name__}-{self.synthetic_version}"
+
+    def locate(self, path: str | Path) -> Path:
+        """Returns a path that the user gave: from the current folder or else from the root."""
+        here = Path(path).expanduser()
+        return here if within(here)[0].exists() else self.root / here
+
+    def refuse_absent(self, path: str | Path) -> None:
+        """Raises CorpusError if there is no such file."""
+        if not within(self.locate(path))[0].is_file():
+            raise CorpusError(f"{path}: there is no such file, here or under {self.root}")
 
     def prepare_data(self) -> None:
         """Finds the files, or downloads them, or writes the stand-in.
@@ -108,7 +118,7 @@ class Corpus(LightningDataModule):
             except CorpusError as error:
                 way_out = "set ZOO_CACHE to a folder that can be"
                 raise CorpusError(f"the stand-in {error}: {way_out}") from error
-        elif not self.found:
+        elif not self.files_exist:
             self.download()
 
     def download(self) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place
+from datamodules.files.file_paths import FilePath
 from datamodules.pictures.folders import PictureFolderCorpus
 from datamodules.pictures.labels import labelled
 from datamodules.pictures.rows import pictures_in
@@ -99,7 +99,7 @@ class Dogs(PictureFolderCorpus):
         self.prepare_data()
         return [self._place / "test"]
 
-    def pictures(self, part: str) -> tuple[list[Place], Tensor]:
+    def pictures(self, part: str) -> tuple[list[FilePath], Tensor]:
         """The pictures that labels.csv lists, in its order, and their breeds.
 
         Raises:

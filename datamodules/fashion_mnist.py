@@ -73,7 +73,7 @@ class FashionMNIST(PictureCorpus):
         garments.write(folder / RAW)
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return all(self._path(name).is_file() for name in DIGESTS)
 
     def _path(self, name: str) -> Path:

@@ -56,5 +56,5 @@ class FraEng(SentencePairs):
         return loose if loose.is_file() else Path(f"{self.folder / ARCHIVE}!{FILE}")
 
     @property
-    def found(self) -> bool:
-        return (self.root / FILE).is_file() or super().found
+    def files_exist(self) -> bool:
+        return (self.root / FILE).is_file() or super().files_exist

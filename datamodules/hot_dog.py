@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place
+from datamodules.files.file_paths import FilePath
 from datamodules.pictures.folders import PictureFolderCorpus
 from datamodules.pictures.rows import pictures_in
 from datamodules.synthetic import hot_dogs
@@ -48,7 +48,7 @@ class HotDog(PictureFolderCorpus):
     def write_synthetic(self, folder: Path) -> None:
         hot_dogs.write(folder / self.name)
 
-    def pictures(self, part: str) -> tuple[list[Place], Tensor]:
+    def pictures(self, part: str) -> tuple[list[FilePath], Tensor]:
         """The pictures of train or of test, and their classes by the folder that each lies in.
 
         Raises:

@@ -92,7 +92,7 @@ class IMDB(BucketedCorpus, HeldOut):
         reviews.write(folder / NAME)
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return self._find() is not None
 
     def _find(self) -> Path | None:

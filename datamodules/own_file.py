@@ -12,10 +12,11 @@ from datamodules.files.errors import CorpusError
 class OwnFile(Corpus):
     """Reads the file that `--data.path` names; comes before the base that says how it is read.
 
-    A corpus says what its stand-in is called (`stand_in`), and takes its `path` by `name_file`.
+    A corpus says how the file of its synthetic data is called (`synthetic_name`), and takes its
+    `path` by `name_file`.
     """
 
-    stand_in: str
+    synthetic_name: str
     path: Path | None
 
     def name_file(self, path: str | Path | None) -> None:
@@ -28,11 +29,11 @@ class OwnFile(Corpus):
     def place(self) -> Path:
         """Where the file is."""
         if self.synthetic or self.path is None:
-            return self.folder / self.stand_in
-        return self.path if self.path.is_file() else self.root / self.path
+            return self.folder / self.synthetic_name
+        return self.locate(self.path)
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return self.path is not None and self.place.is_file()
 
     def download(self) -> None:
@@ -41,7 +42,7 @@ class OwnFile(Corpus):
                 "there is no file to read: name it by --data.path FILE, or try the generated one: "
                 "--data.synthetic true"
             )
-        raise CorpusError(f"{self.path}: there is no such file, here or under {self.root}")
+        self.refuse_absent(self.path)
 
     def adopt(self, source: Path) -> list[Path]:
         raise CorpusError(f"a file of your own is read where it lies: --data.path {source}")

@@ -22,7 +22,7 @@ class PairFile(OwnFile, SentencePairs):
     """
 
     title = "Pair file"
-    stand_in = "pairs.txt"
+    synthetic_name = "pairs.txt"
 
     def __init__(self, path: str | Path | None = None, **pairs: Any) -> None:
         super().__init__(**pairs)
@@ -30,4 +30,4 @@ class PairFile(OwnFile, SentencePairs):
         self.name_file(path)
 
     def write_synthetic(self, folder: Path) -> None:
-        phrases.write_pairs(folder / self.stand_in)
+        phrases.write_pairs(folder / self.synthetic_name)

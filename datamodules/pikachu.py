@@ -63,8 +63,8 @@ class Pikachu(DetectionCorpus):
     # Which form
 
     @property
-    def found(self) -> bool:
-        return any(self._list(part) for part in FOLDERS) or super().found
+    def files_exist(self) -> bool:
+        return any(self._list(part) for part in FOLDERS) or super().files_exist
 
     def _list(self, part: str) -> Path | None:
         """The JSON file of a part, where there is one."""

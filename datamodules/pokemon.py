@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place, folder_or_zip
+from datamodules.files.file_paths import FilePath, folder_or_zip
 from datamodules.pictures.folders import PictureFolderCorpus
 from datamodules.pictures.rows import pictures_in
 from datamodules.synthetic import creatures
@@ -66,7 +66,7 @@ class Pokemon(PictureFolderCorpus):
             return folder
         return folder_or_zip(self.folder, self.name, ())
 
-    def pictures(self, part: str) -> tuple[list[Place], Tensor]:
+    def pictures(self, part: str) -> tuple[list[FilePath], Tensor]:
         """All pictures, and their one class.
 
         Raises:

@@ -17,11 +17,11 @@ from datamodules.batches.in_memory import Batches, WholeBatches
 from datamodules.batches.progress import batches_done
 from datamodules.corpus import Loader
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place
+from datamodules.files.file_paths import FilePath
 from datamodules.pictures.style_corpus import CONTENT, LEAST, STYLE, StyleCorpus, size_at
 
 
-class Pairs(WholeBatches):
+class SizedPairs(WholeBatches):
     """The two pictures at each size.
 
     Args:
@@ -78,18 +78,18 @@ class StylePair(StyleCorpus):
         self.save_hyperparameters(ignore=["root", "content", "style"], logger=False)
         self.chosen = {CONTENT.name: content, **self.chosen}
         self.sizes, self.num_steps = tuple(sizes), num_steps
-        self.rows = Pairs([])
+        self.rows = SizedPairs([])
 
     @cached_property
     def image_sizes(self) -> list[list[int]]:
         self.prepare_data()
-        return [list(size_at(Place(self.place(CONTENT.name)), height)) for height in self.sizes]
+        return [list(size_at(FilePath(self.place(CONTENT.name)), height)) for height in self.sizes]
 
     def setup(self, stage: str) -> None:
         names = (CONTENT.name, STYLE.name)
         pairs = [[self.read_scaled(name, height) for name in names] for height in self.sizes]
         placed = [[picture.to(self.device, self.dtype) for picture in pair] for pair in pairs]
-        self.rows = Pairs([(content, style) for content, style in placed])
+        self.rows = SizedPairs([(content, style) for content, style in placed])
 
     def train_dataloader(self) -> Loader:
         return Batches(self.rows, SizesInTurn(self))

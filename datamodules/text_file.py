@@ -25,7 +25,7 @@ class TextFile(OwnFile, PlainText):
     """
 
     title = "Text file"
-    stand_in = "prose.txt"
+    synthetic_name = "prose.txt"
 
     def __init__(
         self,
@@ -39,4 +39,4 @@ class TextFile(OwnFile, PlainText):
         self.name_file(path)
 
     def write_synthetic(self, folder: Path) -> None:
-        prose.write_book(folder / self.stand_in)
+        prose.write_book(folder / self.synthetic_name)

@@ -61,7 +61,7 @@ class Faults:
 
     def __init__(self, skip: bool) -> None:
         self.skip = skip
-        self.found: list[str] = []
+        self.noted: list[str] = []
 
     def note(self, fault: str) -> None:
         """Takes note of a fault, or refuses it.
@@ -71,7 +71,7 @@ class Faults:
         """
         if not self.skip:
             raise CorpusError(f"{fault}; to leave out what is bad: --data.skip_bad true")
-        self.found.append(fault)
+        self.noted.append(fault)
 
 
 def gathered(

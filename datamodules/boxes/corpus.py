@@ -108,7 +108,7 @@ class DetectionCorpus(NormalisedPictures):
     @property
     def num_skipped(self) -> int:
         """Bad boxes and pictures that were left out of what was read."""
-        return sum(len(faults.found) for faults in self._faults.values())
+        return sum(len(faults.noted) for faults in self._faults.values())
 
     # Who gets which rows
 
@@ -137,10 +137,10 @@ class DetectionCorpus(NormalisedPictures):
             good = self._readable(found[0], faults) if self.skip_bad else range(len(found[0]))
             if not good:
                 raise CorpusError(f"{self.title}: there is no picture to {part} on")
-            if faults.found:
+            if faults.noted:
                 say(
-                    f"{self.title}: {len(faults.found):,} bad records of {part} are left out, the "
-                    f"first: {faults.found[0]}"
+                    f"{self.title}: {len(faults.noted):,} bad records of {part} are left out, the "
+                    f"first: {faults.noted[0]}"
                 )
             self._parts[part] = Part(*found, torch.tensor(good))
         return self._parts[part]

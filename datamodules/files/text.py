@@ -1,9 +1,12 @@
 """Text files as they lie in folders and archives, read line by line."""
 
+import re
 from pathlib import Path
 
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import read_file
+from datamodules.files.file_paths import read_file
+
+LINE_END = re.compile(r"\r\n?|\n")
 
 
 def read_text(place: Path) -> str:
@@ -15,20 +18,38 @@ def read_text(place: Path) -> str:
     Raises:
         CorpusError: It cannot be read, is empty or no UTF-8 text; names the file and the line.
     """
-    content = read_file(place)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = _lines(error.object[: error.start].decode()).count("\n") + 1
-        raise CorpusError(f"{place}, line {line}: not UTF-8 text") from error
-    text = _lines(text)
-    if "\0" in text:
-        line = text.partition("\0")[0].count("\n") + 1
-        raise CorpusError(f"{place}, line {line}: not text: there is a NUL byte")
+    text = LINE_END.sub("\n", decoded(place, read_file(place)))
     if not text.strip():
         raise CorpusError(f"{place}: empty: there is no text")
     return text
 
 
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def read_lines(place: Path) -> list[str]:
+    """Returns the lines of a text, without their ends; see `read_text`."""
+    return read_text(place).removesuffix("\n").split("\n")
+
+
+def decoded(place: Path, content: bytes) -> str:
+    """Returns the text of a content; its lines end as in the file, and a mark is left out.
+
+    Args:
+        place: Path that errors name.
+        content: Bytes of the file.
+
+    Raises:
+        CorpusError: It is not UTF-8 text, or has a NUL byte; names the file and the line.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = _line(error.object[: error.start].decode())
+        raise CorpusError(f"{place}, line {line}: not UTF-8 text") from error
+    if "\0" in text:
+        line = _line(text.partition("\0")[0])
+        raise CorpusError(f"{place}, line {line}: not text: there is a NUL byte")
+    return text
+
+
+def _line(before: str) -> int:
+    """Returns the number of the line that a text ends in."""
+    return len(LINE_END.findall(before)) + 1

@@ -2,16 +2,15 @@
 
 import hashlib
 import io
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pooch
 import torch
 from lightning.pytorch import Trainer
 from rich.console import Console
@@ -19,17 +18,13 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from datamodules.batches.in_memory import Rows
+from datamodules.files.cache import cache_folder, cached
 from datamodules.files.errors import CorpusError
-from datamodules.files.staging import flush, staged
+from datamodules.files.staging import flush
 from datamodules.pictures.rows import PictureRows
 
 VERSION = 1  # of the files
 HEAD = "head"  # the child of a model that features do not pass
-
-
-def cache_folder() -> Path:
-    """Where features are kept."""
-    return Path(os.environ.get("ZOO_CACHE") or pooch.os_cache("zoo")) / "features"
 
 
 def refuse_unfrozen(model: Any) -> None:
@@ -86,15 +81,9 @@ class FeatureCache:
         Raises:
             CorpusError: A picture cannot be read, or the cache cannot be written.
         """
-        path = cache_folder() / f"{self.key(rows)}.pt"
-        found = _read(path, len(rows))
-        if found is None:
-            with staged(path, "set ZOO_CACHE to a folder that can be") as part:
-                found = _read(path, len(rows))  # another process was quicker
-                if found is None:
-                    found = self._computed(rows)
-                    _write(part, found)
-        return found
+        path = cache_folder("features") / f"{self.key(rows)}.pt"
+        load, compute = partial(_read, num_rows=len(rows)), partial(self._computed, rows)
+        return cached(path, load, compute, _write)
 
     def _computed(self, rows: PictureRows) -> Tensor:
         modes = [(module, module.training) for module in self.model.modules()]

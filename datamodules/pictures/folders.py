@@ -13,7 +13,7 @@ from torch import Tensor
 from datamodules.batches.in_memory import InMemory, WholeBatches
 from datamodules.corpus import Loader
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place, folder_or_zip, unwrapped
+from datamodules.files.file_paths import FilePath, folder_or_zip, unwrapped
 from datamodules.pictures.corpus import PictureCorpus
 from datamodules.pictures.feature_cache import FeatureCache, refuse_unfrozen
 from datamodules.pictures.rows import PictureRows
@@ -57,16 +57,16 @@ class PictureFolderCorpus(PictureCorpus):
                 "--data.cache_features false"
             )
         self.cache_features = cache_features
-        self._parts: dict[str, tuple[list[Place], Tensor]] = {}
+        self._parts: dict[str, tuple[list[FilePath], Tensor]] = {}
 
-    def pictures(self, part: str) -> tuple[list[Place], Tensor]:
+    def pictures(self, part: str) -> tuple[list[FilePath], Tensor]:
         """The pictures of train or of test, and their classes, int64."""
         raise TypeError(f"{type(self).__name__} does not say which pictures it has")
 
     # Where the pictures are
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return self._find() is not None
 
     def _find(self) -> Path | None:
@@ -105,7 +105,7 @@ class PictureFolderCorpus(PictureCorpus):
         """The training rows to train on, and those held out."""
         return self.divide(len(classes))
 
-    def _part(self, split: str) -> tuple[list[Place], Tensor]:
+    def _part(self, split: str) -> tuple[list[FilePath], Tensor]:
         """What a split is taken from."""
         part = "test" if split == "test" else "train"
         if part not in self._parts:

@@ -6,18 +6,18 @@ from pathlib import Path
 from reprlib import repr as in_short
 
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place, read_file
-from datamodules.tables.reading import Layout, parse_table
+from datamodules.files.file_paths import FilePath
+from datamodules.tables.reading import Layout, read_table
 
 
 def labelled(
     path: Path,
     column: str,
     labels: Sequence[str],
-    pictures: Sequence[Place],
+    pictures: Sequence[FilePath],
     *,
     all_there: bool = True,
-) -> Iterator[tuple[Place, int]]:
+) -> Iterator[tuple[FilePath, int]]:
     """The picture and the class of each row of a table.
 
     Args:
@@ -30,7 +30,7 @@ def labelled(
     Raises:
         CorpusError: A row is wrong, with file and line; or there is no picture at all.
     """
-    table = parse_table(path, read_file(path), Layout(), ("id", column))
+    table = read_table(path, Layout(), ("id", column))
     found = {picture.name: picture for picture in pictures}
     classes = {label: index for index, label in enumerate(labels)}
     first: dict[str, int] = {}

@@ -13,26 +13,26 @@ from torch import Tensor
 
 from datamodules.batches.in_memory import InMemory, Rows, WholeBatches
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import DAMAGE, Place, files_in, why, within
+from datamodules.files.file_paths import DAMAGE, FilePath, files_in, why, within
 from datamodules.formats.record_io import Record
 
 MOST_PIXELS = 25_000_000
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 IN_MEMORY = 1 << 30  # bytes of decoded pictures that are kept rather than decoded again
-Picture = Place | Record  # where the file of one is; its text names it
+Picture = FilePath | Record  # where the file of one is; its text names it
 THREADS = 4  # that decode; Pillow lets go of the interpreter while it does
 
 # Said as an error, with the picture's name, of far smaller pictures than Pillow warns of.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def pictures_in(place: Path) -> list[Place]:
+def pictures_in(place: Path) -> list[FilePath]:
     """The pictures among the files of a folder or a zip; see `files_in`."""
     named = [file for file in files_in(place) if str(file).lower().endswith(ENDINGS)]
     return [p for p in named if not p.name.startswith(".") and "__MACOSX" not in str(p)]
 
 
-def named_pictures(place: Path) -> dict[str, Place]:
+def named_pictures(place: Path) -> dict[str, FilePath]:
     """The pictures of a folder or a zip, by their paths within it."""
     start = f"{within(place)[1]}/"
     return {

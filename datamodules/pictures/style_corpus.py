@@ -13,7 +13,7 @@ from torchvision.transforms.v2.functional import normalize, resize
 from datamodules.corpus import Corpus
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place
+from datamodules.files.file_paths import FilePath
 from datamodules.pictures.rows import MOST_PIXELS, Picture, picture_size, read_picture
 from datamodules.synthetic import scenes
 
@@ -64,17 +64,15 @@ class StyleCorpus(Corpus):
         chosen = self.chosen[name]
         if self.synthetic or chosen is None:
             return self.folder / name
-        path = Path(chosen).expanduser()
-        return path if path.is_file() else self.root / path
+        return self.locate(chosen)
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return all(self.place(name).is_file() for name in self.chosen)
 
     def download(self) -> None:
-        for name, chosen in self.chosen.items():
-            if chosen is not None and not self.place(name).is_file():
-                raise CorpusError(f"{chosen}: there is no such file, here or under {self.root}")
+        for chosen in filter(None, self.chosen.values()):
+            self.refuse_absent(chosen)
         super().download()
 
     # What is read
@@ -85,7 +83,7 @@ class StyleCorpus(Corpus):
         Raises:
             CorpusError: It is no picture, or too small or too large, as it is or at that height.
         """
-        place = Place(self.place(name))
+        place = FilePath(self.place(name))
         size = size_at(place, height)
         picture = resize(read_picture(place, len(self.mean)), list(size), antialias=True)
         return self.normalise(picture[None])

@@ -11,7 +11,7 @@ import torch
 from datamodules.batches.samplers import EvaluationBatches
 from datamodules.corpus import Loader
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import Place, within
+from datamodules.files.file_paths import FilePath, within
 from datamodules.pictures.corpus import PictureCorpus
 from datamodules.pictures.rows import PictureRows, pictures_in
 
@@ -66,14 +66,14 @@ class PictureFiles(PictureCorpus):
         return self.loader(self.rows, EvaluationBatches(self.rows, self.batch_size))
 
 
-def pictures_at(path: Path) -> list[Place]:
+def pictures_at(path: Path) -> list[FilePath]:
     """The pictures of a folder or a zip, or the file itself.
 
     Raises:
         CorpusError: There is no picture in a folder or a zip.
     """
     if not (path.is_dir() or within(path)[0].suffix.lower() == ".zip"):
-        return [Place(path)]
+        return [FilePath(path)]
     pictures = pictures_in(path)
     if not pictures:
         raise CorpusError(f"{path}: there are no pictures in it")

@@ -65,7 +65,7 @@ class TableCorpus(HeldOut):
         return paths
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         """Whether the rows with their answers are there, which training takes no more than."""
         return (self.root / self.labelled).is_file()
 

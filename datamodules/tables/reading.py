@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.files.errors import CorpusError
-from datamodules.files.staging import reason
+from datamodules.files.file_paths import read_file
+from datamodules.files.text import decoded
 
 MISSING = ("", "NA")
 MOST = float(np.finfo(np.float32).max)  # that a feature can be
@@ -47,7 +47,7 @@ def read_table(path: Path, layout: Layout, wanted: Sequence[str]) -> Table:
     """Reads a table whose rows all have as many cells as there are columns.
 
     Args:
-        path: Of the file.
+        path: The file, or one within a zip: `tables.zip!table.csv`.
         layout: How it is written.
         wanted: Columns that must be there; others may.
 
@@ -55,24 +55,8 @@ def read_table(path: Path, layout: Layout, wanted: Sequence[str]) -> Table:
         CorpusError: The file cannot be read, is no text, is empty, lacks a column, or a row is
             ragged; names the file and the line or the column.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({reason(error)})") from error
-    return parse_table(path, content, layout, wanted)
-
-
-def parse_table(path: Path, content: bytes, layout: Layout, wanted: Sequence[str]) -> Table:
-    """As `read_table`, of a content that was read already; `path` is what errors name."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode()
-        raise CorpusError(f"{path}, line {_line(before)}: not UTF-8 text") from error
-    if "\0" in text:
-        line = _line(text.partition("\0")[0])
-        raise CorpusError(f"{path}, line {line}: not text: there is a NUL byte")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter, strict=True)
+    text = io.StringIO(decoded(path, read_file(path)), newline="")
+    reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
     rows, line = [], 1  # line_num is that of the line on which a row ends
     try:
         for cells in reader:
@@ -101,11 +85,6 @@ def parse_table(path: Path, content: bytes, layout: Layout, wanted: Sequence[str
             )
     columns = {name: [cells[i] for _, cells in rows] for i, name in enumerate(header)}
     return Table(path, columns, [line for line, _ in rows])
-
-
-def _line(before: str) -> int:
-    """Number of the line that follows on a text; lines end as they do for csv."""
-    return len(re.findall(r"\r\n?|\n", before)) + 1
 
 
 def _few(names: Sequence[str]) -> str:

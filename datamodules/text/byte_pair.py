@@ -4,7 +4,6 @@ Source: Sennrich, Haddow and Birch 2016, https://arxiv.org/abs/1508.07909, secti
         pieces as in Zhang, Lipton, Li and Smola 2023, https://d2l.ai, section 15.6.2
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
@@ -14,7 +13,7 @@ from typing import Literal
 from datamodules.files.errors import CorpusError
 from datamodules.files.staging import staged
 from datamodules.files.text import read_text
-from datamodules.text.vocabulary import ESCAPED, ESCAPES, UNK
+from datamodules.text.vocabulary import UNK, escaped, unescaped
 
 Pair = tuple[str, str]
 
@@ -114,7 +113,7 @@ class BytePairs:
             CorpusError: The file cannot be written.
         """
         lines = [[self.end], *([piece] for piece in self.alphabet), *self.merges]
-        texts = (" ".join(map(_escaped, line)) for line in lines)
+        texts = (" ".join(map(escaped, line)) for line in lines)
         with staged(path) as part:
             part.write_bytes("".join(f"{text}\n" for text in texts).encode())
 
@@ -132,7 +131,7 @@ class BytePairs:
         for number, line in enumerate(lines, 1):
             where = f"{path}, line {number}"
             try:
-                rows.append(tuple(map(_plain, line.split(" "))))
+                rows.append(tuple(map(unescaped, line.split(" "))))
             except KeyError as error:
                 raise CorpusError(f"{where}: {error.args[0]} stands for no character") from error
             least = len(rows[-2]) if number > 2 else 1  # pairs come last
@@ -183,11 +182,3 @@ def _merged(pieces: list[str], pair: Pair) -> list[str]:
         else:
             merged.append(piece)
     return merged
-
-
-def _escaped(piece: str) -> str:
-    return "".join(ESCAPES.get(character, character) for character in piece)
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\\.?", lambda found: ESCAPED[found[0]], text)

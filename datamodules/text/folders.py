@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from datamodules.files.archives import members
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import files_in, why
+from datamodules.files.file_paths import files_in, why
 
 MOST_BYTES = 1 << 20  # of a text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datamodules.corpus import Corpus
 from datamodules.files.download import RemoteFile
-from datamodules.files.text import read_text
+from datamodules.files.text import read_lines
 from datamodules.synthetic import prose
 
 FOLDER, ARCHIVE = "ptb", "ptb/ptb.zip"
@@ -33,7 +33,7 @@ class PennTreebankFiles(Corpus):
         prose.write_similarities(folder)
 
     @property
-    def found(self) -> bool:
+    def files_exist(self) -> bool:
         return self._unpacked or (self.folder / ARCHIVE).is_file()
 
     @property
@@ -45,5 +45,4 @@ class PennTreebankFiles(Corpus):
         place = (
             self.folder / FOLDER if self._unpacked else Path(f"{self.folder / ARCHIVE}!{FOLDER}")
         )
-        lines = read_text(place / NAMES[split]).removesuffix("\n").split("\n")
-        return [line.split() for line in lines]
+        return [line.split() for line in read_lines(place / NAMES[split])]

@@ -17,6 +17,20 @@ ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", " ": "\\s"}
 ESCAPED = {escape: character for character, escape in ESCAPES.items()}
 
 
+def escaped(text: str) -> str:
+    """Returns a text in which a backslash stands for what would end a line or an entry."""
+    return "".join(ESCAPES.get(character, character) for character in text)
+
+
+def unescaped(text: str) -> str:
+    """Returns the text that `escaped` wrote.
+
+    Raises:
+        KeyError: A backslash and what follows it stand for no character.
+    """
+    return re.sub(r"\\.?", lambda found: ESCAPED[found[0]], text)
+
+
 class Vocab:
     """The tokens that a model knows, each with its index.
 
@@ -125,7 +139,7 @@ class Vocab:
         Raises:
             CorpusError: The file cannot be written.
         """
-        lines = [f"{''.join(ESCAPES.get(c, c) for c in entry)}\n" for entry in self.entries]
+        lines = [f"{escaped(entry)}\n" for entry in self.entries]
         with staged(path) as part:
             part.write_bytes("".join(lines).encode())
 
@@ -146,7 +160,7 @@ class Vocab:
         if lines.pop():
             raise CorpusError(f"{path}: cut off: its last line does not end")
         try:
-            return cls(re.sub(r"\\.?", lambda found: ESCAPED[found.group()], e) for e in lines)
+            return cls(map(unescaped, lines))
         except KeyError as error:
             raise CorpusError(f"{path}: {error.args[0]} stands for no character") from error
         except CorpusError as error:

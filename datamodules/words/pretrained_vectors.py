@@ -9,22 +9,22 @@ Source: https://nlp.stanford.edu/projects/glove, https://code.google.com/archive
 
 import gzip
 import hashlib
-import os
 import re
 import zipfile
 from array import array
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import pooch
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from datamodules.files.cache import cache_folder, cached
 from datamodules.files.errors import CorpusError
-from datamodules.files.places import DAMAGE, why, within
+from datamodules.files.file_paths import DAMAGE, why, within
 from datamodules.files.staging import flush, staged
 
 VERSION = 1  # of the files in the cache
@@ -66,15 +66,8 @@ def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Wor
     chosen = "all" if wanted is None else "\n".join(("these:", *sorted(set(wanted))))
     identity = f"{VERSION} {path.absolute()} {status.st_size} {status.st_mtime_ns} {chosen}"
     key = hashlib.sha256(identity.encode()).hexdigest()
-    kept = cache_folder() / f"{key}.safetensors"
-    found = _load(kept)
-    if found is None:
-        with staged(kept, "set ZOO_CACHE to a folder that can be") as part:
-            found = _load(kept)  # another process was quicker
-            if found is None:
-                found = _parsed(path, None if wanted is None else set(wanted))
-                _save(part, found)
-    return found
+    compute = partial(_parsed, path, None if wanted is None else set(wanted))
+    return cached(cache_folder("vectors") / f"{key}.safetensors", _load, compute, _save)
 
 
 def write_word2vec(path: str | Path, words: Sequence[str], vectors: Tensor) -> None:
@@ -222,11 +215,6 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 # The cache
-
-
-def cache_folder() -> Path:
-    """Where vectors are kept."""
-    return Path(os.environ.get("ZOO_CACHE") or pooch.os_cache("zoo")) / "vectors"
 
 
 def _load(path: Path) -> WordVectors | None:

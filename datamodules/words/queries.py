@@ -10,7 +10,7 @@ from reprlib import repr as in_short
 from typing import NamedTuple
 
 from datamodules.files.errors import CorpusError
-from datamodules.files.text import read_text
+from datamodules.files.text import read_lines
 
 FOLDER = "word-similarity"
 QUESTIONS = "questions-words.txt"
@@ -19,7 +19,7 @@ MOST = 10.0  # people's scores are from 0 to this
 Question = tuple[str, str, str, str]
 
 
-class Layout(NamedTuple):
+class ScoreLayout(NamedTuple):
     """How a file of scores is written: what parts its cells, the score's cell, lines on top."""
 
     delimiter: str
@@ -30,10 +30,10 @@ class Layout(NamedTuple):
 # Of a set that lies there in two forms the first is read.
 SIMILARITY = {
     "wordsim353": {
-        "wordsim353.tsv": Layout("\t", 2, 0),
-        "wordsim353-combined.csv": Layout(",", 2, 1),
+        "wordsim353.tsv": ScoreLayout("\t", 2, 0),
+        "wordsim353-combined.csv": ScoreLayout(",", 2, 1),
     },
-    "simlex999": {"SimLex-999.txt": Layout("\t", 3, 1)},
+    "simlex999": {"SimLex-999.txt": ScoreLayout("\t", 3, 1)},
 }
 
 
@@ -76,14 +76,14 @@ def word_queries(root: Path) -> WordQueries | None:
     return WordQueries(similarity, analogies) if similarity or asks else None
 
 
-def read_similarity(path: Path, layout: Layout) -> SimilaritySet:
+def read_similarity(path: Path, layout: ScoreLayout) -> SimilaritySet:
     """Reads pairs and scores, one a line; lines that begin with # are left out.
 
     Raises:
         CorpusError: The file cannot be read; a line has too few cells, or no score from 0 to 10.
     """
     pairs, scores = [], []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if number <= layout.headers or not line.strip() or line.startswith("#"):
             continue
         cells = [cell.strip() for cell in line.split(layout.delimiter)]
@@ -114,7 +114,7 @@ def read_questions(path: Path) -> dict[str, list[Question]]:
     """
     sections: dict[str, list[Question]] = {}
     section = None
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in enumerate(read_lines(path), 1):
         words = line.lower().split()
         if line.startswith(":"):
             name = line[1:].strip()

@@ -25,7 +25,7 @@ class SentenceFile(OwnFile, WordCorpus):
     """
 
     title = "Text file"
-    stand_in = "prose.txt"
+    synthetic_name = "prose.txt"
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class SentenceFile(OwnFile, WordCorpus):
         self.name_file(path)
 
     def write_synthetic(self, folder: Path) -> None:
-        prose.write_book(folder / self.stand_in)
+        prose.write_book(folder / self.synthetic_name)
         prose.write_similarities(folder)
 
     def lines(self) -> list[list[str]]:

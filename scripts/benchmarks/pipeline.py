@@ -175,7 +175,7 @@ def lay_out(num_rows: int, folder: Path) -> str:
     There are `num_rows` to train on; the other splits are in proportion.
     """
     source = FashionMNIST(validation_fraction=0)
-    if not source.found:
+    if not source.files_exist:
         source = FashionMNIST(validation_fraction=0, synthetic=True)
         source.prepare_data()
     (folder / RAW).mkdir(parents=True)

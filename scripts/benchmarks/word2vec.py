@@ -119,7 +119,7 @@ def corpus_of(batch_size: int, seed: int = 0) -> Long:
         "keep": "program",
     }
     pl.seed_everything(seed, verbose=False)
-    return Long(synthetic=not Long().found, **options)
+    return Long(synthetic=not Long().files_exist, **options)
 
 
 def known(corpus: Long) -> Sentences:

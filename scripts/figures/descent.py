@@ -295,7 +295,7 @@ def airfoil() -> tuple[tuple[str, ...], str]:
 
     The real corpus where it lies under $ZOO_DATA, else its stand-in.
     """
-    if Airfoil().found:
+    if Airfoil().files_exist:
         return (), "airfoil noise, 1,500 rows"
     return ("--data.synthetic=true",), "synthetic stand-in of airfoil noise"
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 import zoo
 from datamodules import StylePictures
-from datamodules.files.places import Place
+from datamodules.files.file_paths import FilePath
 from datamodules.pictures.rows import read_picture
 from tests.architectures.conftest import JUDGE
 from tests.conftest import fails, quiet_trainer
@@ -31,9 +31,9 @@ def test_a_painting_is_written_as_it_comes_about_and_predicted(capsys):
         assert early.size == (72, 48)
     best = str(run / "checkpoints" / "best.ckpt")
     assert main(["predict", "--ckpt_path", best, "--output", "again.png"]) == 0
-    result = read_picture(Place(run / "pictures" / "result.png"), 3)
+    result = read_picture(FilePath(run / "pictures" / "result.png"), 3)
     assert result.shape == (3, 64, 96)
-    assert torch.equal(read_picture(Place(Path("again.png")), 3), result)
+    assert torch.equal(read_picture(FilePath(Path("again.png")), 3), result)
     capsys.readouterr()
     assert "leave out a.png" in fails(capsys, "predict", "a.png", "--ckpt_path", best)
 
@@ -61,10 +61,10 @@ def test_any_picture_is_painted_in_its_own_size(stylizer, capsys, tmp_path):
     assert main(["predict", str(folder / "97.png"), "--ckpt_path", str(stylizer)]) == 0
     assert main(["predict", str(folder), "--ckpt_path", str(stylizer), "--output", "all"]) == 0
     assert sorted(path.name for path in Path("all").iterdir()) == ["33.png", "97.png"]
-    one, same = (read_picture(Place(Path(p)), 3) for p in ("predictions/1.png", "all/97.png"))
+    one, same = (read_picture(FilePath(Path(p)), 3) for p in ("predictions/1.png", "all/97.png"))
     assert one.shape == (3, 50, 97)
     assert torch.equal(one, same)
-    pixels = read_picture(Place(folder / "97.png"), 3)[None] / 255
+    pixels = read_picture(FilePath(folder / "97.png"), 3)[None] / 255
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (MEAN, STD))
     with torch.inference_mode():
         wanted = as_bytes(zoo.load(stylizer)((pixels - mean) / std))[0]

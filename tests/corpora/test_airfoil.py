@@ -275,7 +275,7 @@ def test_the_real_file_and_its_optimum(real_data, tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes((real_data / FILE).read_bytes().replace(b"\r\n", b"\n"))
     copy = Airfoil(root=tmp_path / "here", measure_on="training", num_rows=1500)
-    assert copy.found
+    assert copy.files_exist
     assert all(map(torch.equal, rows(copy, "train"), rows(course, "train")))
     assert [len(rows(Airfoil(root=real_data), split)[0]) for split in ("train", "val")] == [
         1353, 150,

@@ -257,7 +257,7 @@ def test_batches_come_first_where_both_forms_are(tmp_path):
         (form, len(CIFAR10(root=tmp_path, form=form).splits))
         for form in ("any", "batches", "kaggle")
     ] == [("any", 3), ("batches", 3), ("kaggle", 2)]
-    assert not CIFAR10(root=tmp_path / "nowhere", form="kaggle").found
+    assert not CIFAR10(root=tmp_path / "nowhere", form="kaggle").files_exist
 
 
 def test_labels_of_pictures_that_are_not_there_do_no_harm(tmp_path):

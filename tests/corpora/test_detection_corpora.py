@@ -13,7 +13,7 @@ from datamodules import Bananas, COCOFormat, Pikachu
 from datamodules.batches.in_memory import Rows
 from datamodules.boxes.rows import DetectionBatch
 from datamodules.files.download import RemoteFile
-from datamodules.files.places import Place
+from datamodules.files.file_paths import FilePath
 from datamodules.pictures.rows import picture_size, read_picture
 from datamodules.pictures.to_predict import PictureFiles
 from tests.conftest import quiet_trainer, refused
@@ -95,8 +95,8 @@ def test_the_whole_picture_is_squeezed_into_the_square(tmp_path):
     for whole, wanted in ((False, 0), (True, 255)):
         files = PictureFiles([str(tmp_path / "a.png")], whole=whole, **arguments)
         assert files.rows[Rows(0, torch.tensor([0]))][0][0, 0, 4, 0] == wanted
-    assert picture_size(Place(tmp_path / "a.png")) == (40, 10)
-    as_it_is = read_picture(Place(tmp_path / "a.png"), 3)
+    assert picture_size(FilePath(tmp_path / "a.png")) == (40, 10)
+    as_it_is = read_picture(FilePath(tmp_path / "a.png"), 3)
     assert torch.equal(as_it_is.movedim(0, -1), torch.from_numpy(left))
 
 

@@ -111,7 +111,7 @@ def test_unpacked_files_are_found_too(root):
 
 def test_root_comes_from_the_environment(root, monkeypatch):
     monkeypatch.setenv("ZOO_DATA", str(root.parent.parent))
-    assert FashionMNIST().found
+    assert FashionMNIST().files_exist
 
 
 def spoil_cut(root):
@@ -195,7 +195,7 @@ def test_adopts_a_folder_fetched_by_hand(root, tmp_path):
 @pytest.mark.real
 def test_real_corpus_is_whole(real_data, tmp_path):
     corpus = FashionMNIST(root=real_data)
-    assert corpus.found
+    assert corpus.files_exist
     corpus.setup("fit")
     corpus.setup("test")
     assert [len(rows) for rows in corpus.data.values()] == [55_000, 5_000, 10_000]
@@ -205,7 +205,7 @@ def test_real_corpus_is_whole(real_data, tmp_path):
     assert corpus.data["test"].tensors[1].bincount().tolist() == [1000] * 10
     copied = FashionMNIST(root=tmp_path).adopt(real_data / RAW)
     assert len(copied) == 4
-    assert FashionMNIST(root=tmp_path).found
+    assert FashionMNIST(root=tmp_path).files_exist
     shutil.rmtree(tmp_path / "FashionMNIST")
 
 

@@ -50,7 +50,7 @@ def test_the_stand_in_reads_as_the_original(tmp_path):
     for wrong in ("je ai", "le arbre", "la île", "ne est", "de le ", "à le ", "ma île", "beau ar"):
         assert not any(f" {wrong}" in f" {text}" for _, text in known), wrong
     corpus = prepared(FraEng(root=tmp_path, num_val=100, num_test=100), "fit", "test")
-    assert corpus.found
+    assert corpus.files_exist
     assert "synthetic" not in corpus.described
     assert "(4,00" in corpus.described
 
@@ -80,7 +80,7 @@ def test_an_archive_is_read_in_place(tmp_path):
     loose, packed = (
         prepared(FraEng(root=tmp_path / name, num_val=9, num_test=9)) for name in ("one", "two")
     )
-    assert packed.found
+    assert packed.files_exist
     assert texts(packed, "val") == texts(loose, "val")
     assert [path.name for path in (tmp_path / "two").rglob("*.*")] == ["fra-eng.zip"]
     (tmp_path / "two" / ARCHIVE).write_bytes(b"no zip")

@@ -255,7 +255,7 @@ def test_options_that_cannot_be(options, words):
 def test_a_file_is_looked_for_here_and_under_the_root(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "there.txt").write_text("a\tb\n")
-    assert prepared(PairFile(path="there.txt", root="root", num_val=0, num_test=0)).found
+    assert prepared(PairFile(path="there.txt", root="root", num_val=0, num_test=0)).files_exist
     line = refused(prepared, PairFile(path="nowhere.txt", root="root"))
     assert line == "nowhere.txt: there is no such file, here or under root"
     assert "name it by --data.path FILE" in refused(prepared, PairFile())

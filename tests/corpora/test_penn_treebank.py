@@ -39,7 +39,7 @@ def test_an_archive_is_read_in_place(tmp_path):
     loose, packed = (
         prepared(PennTreebank(root=tmp_path / name), "fit", "test") for name in ("one", "two")
     )
-    assert packed.found
+    assert packed.files_exist
     for split in ("train", "val", "test"):
         assert torch.equal(loose.data[split].tensors[0], packed.data[split].tensors[0])
     assert sorted(p.name for p in (tmp_path / "two").rglob("*.*")) == ["ptb.zip"]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from datamodules.batches.in_memory import InMemory, Rows
-from datamodules.files.places import Place, read_file
+from datamodules.files.file_paths import FilePath, read_file
 from datamodules.pictures.rows import PictureRows, pictures_in, read_picture
 from datamodules.pictures.to_predict import PictureFiles
 from tests.conftest import refused
@@ -96,17 +96,17 @@ def test_the_middle_square_is_kept(tmp_path):
     path = tmp_path / "wide.png"
     pixels = noise(6, 10)
     path.write_bytes(encoded(pixels))
-    middle = read_picture(Place(path), 3, 6).movedim(0, -1)
+    middle = read_picture(FilePath(path), 3, 6).movedim(0, -1)
     assert torch.equal(middle, torch.from_numpy(pixels[:, 2:8].copy()))
-    assert read_picture(Place(path), 3, 4).shape == (3, 4, 4)
-    assert read_picture(Place(path), 1, 4).shape == (1, 4, 4)
+    assert read_picture(FilePath(path), 3, 4).shape == (3, 4, 4)
+    assert read_picture(FilePath(path), 1, 4).shape == (1, 4, 4)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
 def test_every_mode_becomes_colour(tmp_path, mode):
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     Image.new(mode, (5, 5), 0).save(path)
-    assert read_picture(Place(path), 3, 4).shape == (3, 4, 4)
+    assert read_picture(FilePath(path), 3, 4).shape == (3, 4, 4)
 
 
 def large_png() -> bytes:
@@ -132,7 +132,7 @@ def test_a_bad_file_is_named(tmp_path, kind):
     path = tmp_path / "bad.jpg"
     path.write_bytes(content)
     archive = zipped(tmp_path / "a.zip", {"x/bad.jpg": content}, zipfile.ZIP_DEFLATED)
-    for picture in (Place(path), Place(archive, "x/bad.jpg")):
+    for picture in (FilePath(path), FilePath(archive, "x/bad.jpg")):
         message = refused(read_picture, picture, 3, 8)
         assert str(picture) in message
         assert words in message
@@ -140,9 +140,9 @@ def test_a_bad_file_is_named(tmp_path, kind):
 
 def test_a_missing_file_or_member_is_named(folder, tmp_path):
     archive = zipped(tmp_path / "a.zip", {"1.png": encoded(noise(4, 4))})
-    message = refused(read_picture, Place(folder / "7.png"), 3, 8)
+    message = refused(read_picture, FilePath(folder / "7.png"), 3, 8)
     assert "7.png: cannot be read (No such file" in message
-    assert "no such member" in refused(read_picture, Place(archive, "7.png"), 3, 8)
+    assert "no such member" in refused(read_picture, FilePath(archive, "7.png"), 3, 8)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -157,8 +157,8 @@ def test_a_damaged_member_is_named(tmp_path, method):
         bits[start + generator.randrange(len(JPEG) * 9 // 10)] ^= 1 << generator.randrange(8)
         path = tmp_path / f"{number}.zip"
         path.write_bytes(bits)
-        assert f"{path}!x/a.jpg: " in refused(read_picture, Place(path, "x/a.jpg"), 3, 8)
-        assert read_picture(Place(path, "x/b.jpg"), 3, 8).shape == (3, 8, 8)
+        assert f"{path}!x/a.jpg: " in refused(read_picture, FilePath(path, "x/a.jpg"), 3, 8)
+        assert read_picture(FilePath(path, "x/b.jpg"), 3, 8).shape == (3, 8, 8)
 
 
 def test_an_encrypted_member_is_named(tmp_path):
@@ -167,13 +167,13 @@ def test_an_encrypted_member_is_named(tmp_path):
     content[6] |= 1
     content[content.index(b"PK\1\2") + 8] |= 1
     path.write_bytes(content)
-    assert "encrypted" in refused(read_picture, Place(path, "a.jpg"), 3, 8)
+    assert "encrypted" in refused(read_picture, FilePath(path, "a.jpg"), 3, 8)
 
 
 def test_a_member_that_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("datamodules.files.places.MOST_BYTES", len(JPEG) - 1)
+    monkeypatch.setattr("datamodules.files.file_paths.MOST_BYTES", len(JPEG) - 1)
     path = zipped(tmp_path / "a.zip", {"a.jpg": JPEG})
-    assert "has over" in refused(read_picture, Place(path, "a.jpg"), 3, 8)
+    assert "has over" in refused(read_picture, FilePath(path, "a.jpg"), 3, 8)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\3\4 and nothing"])
@@ -186,11 +186,11 @@ def test_an_unreadable_zip_is_named(tmp_path, content):
 
 def test_a_stamp_changes_with_the_picture(folder, tmp_path):
     path = folder / "1.png"
-    before = Place(path).stamp
+    before = FilePath(path).stamp
     path.write_bytes(encoded(noise(9, 9)))
-    assert Place(path).stamp != before
+    assert FilePath(path).stamp != before
     stamps = {
-        Place(
+        FilePath(
             zipped(tmp_path / f"{seed}.zip", {"a.bmp": encoded(noise(8, 8, seed), "BMP")}), "a.bmp"
         ).stamp
         for seed in (0, 0, 1)

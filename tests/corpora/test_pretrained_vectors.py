@@ -11,8 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datamodules.files.cache import cache_folder
 from datamodules.words import pretrained_vectors
-from datamodules.words.pretrained_vectors import cache_folder, read_vectors, write_word2vec
+from datamodules.words.pretrained_vectors import read_vectors, write_word2vec
 from tests.conftest import refused
 
 GLOVE = "the 0.5 -1.25 2e-3\n, 1 2 3\nfilm -0.5 0 4\n"
@@ -116,7 +117,7 @@ def test_what_is_wrong_is_named_by_file_and_line(text, words):
     message = refused(read_vectors, written(text))
     assert message.startswith("vectors.txt")
     assert words in message
-    assert not list(cache_folder().glob("*.safetensors"))
+    assert not list(cache_folder("vectors").glob("*.safetensors"))
 
 
 def test_files_that_cannot_be_read():
@@ -136,7 +137,7 @@ def test_the_cache_answers_while_the_file_is_the_same(monkeypatch):
     monkeypatch.setattr(pretrained_vectors, "_parsed", None)
     assert_whole(read_vectors(path))
     monkeypatch.setattr(pretrained_vectors, "_parsed", parsed)
-    for file in cache_folder().glob("*.safetensors"):
+    for file in cache_folder("vectors").glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:-3])  # damaged: read anew
     assert_whole(read_vectors(path))
     status = path.stat()

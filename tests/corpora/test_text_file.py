@@ -87,7 +87,7 @@ def test_the_end_is_held_out_and_its_first_token_is_predicted():
 def test_a_file_is_looked_for_here_and_under_the_root(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "there.txt").write_text("there " * 30)
-    assert prepared(TextFile(path="there.txt", root="root")).found
+    assert prepared(TextFile(path="there.txt", root="root")).files_exist
     line = refused(prepared, TextFile(path="nowhere.txt", root="root"))
     assert line == "nowhere.txt: there is no such file, here or under root"
     assert "name it by --data.path FILE" in refused(prepared, TextFile())

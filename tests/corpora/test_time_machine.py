@@ -40,7 +40,7 @@ def test_the_book_reads_as_the_original(tmp_path):
     assert not set(content) & set("{}")
     assert content.isascii()
     corpus = prepared(TimeMachine(root=tmp_path))
-    assert corpus.found
+    assert corpus.files_exist
     assert corpus.vocab_size == 28
     assert "synthetic" not in corpus.described
 

@@ -163,7 +163,7 @@ def _data(poisoned: bool) -> Iterator[Finding]:
     for name, definition in {} if poisoned else corpora().items():
         module, _, cls = definition.class_path.rpartition(".")
         try:
-            found = getattr(import_module(module), cls)().found
+            found = getattr(import_module(module), cls)().files_exist
         except Exception as error:  # one broken corpus must not hide the rest
             yield Finding(topic, name, _reason(error), False, f"see {definition.path}")
             continue

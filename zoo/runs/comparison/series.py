@@ -18,7 +18,7 @@ class Curve:
     """One line in a panel.
 
     Attributes:
-        subject: Place of its run or group among those compared.
+        subject: FilePath of its run or group among those compared.
         stage: Of the metric.
         x: Epochs, or steps.
         y: Values; of a group their means.

@@ -24,7 +24,7 @@ PARTS = re.compile(r"\d+|\D+")
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
 
 
-class Place(NamedTuple):
+class FilePath(NamedTuple):
     """Where a file is: in a folder, or as a member of a zip."""
 
     path: Path
@@ -85,7 +85,7 @@ def unwrapped(place: Path, name: str) -> Path:
     return Path(f"{place}!{name if wrapped else ''}")
 
 
-def files_in(place: Path) -> list[Place]:
+def files_in(place: Path) -> list[FilePath]:
     """The files of a folder or a zip and all folders within, 9.png before 10.png.
 
     Args:
@@ -96,19 +96,19 @@ def files_in(place: Path) -> list[Place]:
     """
     try:
         if place.is_dir():
-            found = [Place(path) for path in place.rglob("*") if path.is_file()]
+            found = [FilePath(path) for path in place.rglob("*") if path.is_file()]
         else:
             path, inside = within(place)
             names = _archive(path, getpid()).namelist()
             start = f"{inside}/" if inside else ""
-            found = [Place(path, name) for name in names if name.startswith(start)]
+            found = [FilePath(path, name) for name in names if name.startswith(start)]
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         why = reason(error)
         raise CorpusError(f"{place}: cannot be read as a folder or a zip ({why})") from error
     return sorted(found, key=_counting)
 
 
-def _counting(place: Place) -> list[tuple[int, str]]:
+def _counting(place: FilePath) -> list[tuple[int, str]]:
     """A key by which digits sort as numbers."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in PARTS.findall(str(place))]
 
@@ -127,7 +127,7 @@ def read_file(place: Path) -> bytes:
     """
     path, inside = within(place)
     try:
-        with closing(Place(path, inside).open()) as file:
+        with closing(FilePath(path, inside).open()) as file:
             return file.read()
     except KeyError as error:
         raise CorpusError(f"{place}: the archive has no such member") from error
