@@ -1,6 +1,7 @@
 """The corpora of the course as LightningDataModules; `from datamodules import FashionMNIST`.
 
-Nothing is imported until a corpus is asked for, and then only its module.
+Nothing is imported until a class is asked for, and then only its module. The classes that corpora
+are made of (`DetectionCorpus`, `CorpusError` ...) are found in the same way.
 """
 
 import ast
@@ -11,12 +12,14 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     """Finds the module that defines the class `name`, without importing the others."""
+    folder = Path(__file__).parent
     if name[:1].isupper():
-        for path in sorted(Path(__file__).parent.glob("*.py")):
+        for path in sorted(folder.rglob("*.py"), key=lambda path: (len(path.parts), path)):
             source = path.read_text(encoding="utf-8")
             if f"class {name}" in source and any(
                 isinstance(node, ast.ClassDef) and node.name == name
                 for node in ast.parse(source).body
             ):
-                return getattr(import_module(f"{__name__}.{path.stem}"), name)
+                module = ".".join((__name__, *path.relative_to(folder).with_suffix("").parts))
+                return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,1 +1,1 @@
-"""How rows become batches: tensors in memory, samplers, buckets, streams."""
+"""How rows become batches: tensors in memory, samplers, buckets, streams, stratified divisions."""

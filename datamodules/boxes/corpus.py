@@ -64,8 +64,6 @@ class DetectionCorpus(NormalisedPictures):
         CorpusError: The size is none, or a change or an option does not exist.
     """
 
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
     def __init__(
         self,
         size: int = 256,

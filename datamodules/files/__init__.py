@@ -1,1 +1,1 @@
-"""Files of a corpus: where they lie, download, archives, texts, JSON."""
+"""Files of a corpus: paths in folders and zips, download, archives, texts, JSON, cache."""

@@ -1,4 +1,4 @@
-"""Files in a folder, or within a zip that is read where it lies.
+"""Paths of files in a folder, or within a zip that is read in place.
 
 A place within a zip is written `pictures.zip!train`, and `Path("pictures.zip!") / "train"` is one.
 """

@@ -1,1 +1,1 @@
-"""Corpora of pictures: folders, rows, normalisation, augmentation."""
+"""Corpora of pictures: folders, rows, normalisation, augmentation, features, style."""

@@ -36,7 +36,6 @@ class PictureFolderCorpus(PictureCorpus):
         CorpusError: A size does not fit, or pictures change whose features are to be kept.
     """
 
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     name: str
     on_white = False  # see `read_picture`
 

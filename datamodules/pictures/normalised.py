@@ -10,23 +10,44 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
 from datamodules.held_out import HeldOut
 
 SPREAD = 0x9E3779B97F4A7C15  # odd, near 2^64 over the golden ratio: neighbouring seeds lie apart
 
 
-class NormalisedPictures(HeldOut):
-    """Pictures that lie in memory as bytes and reach a network with mean 0 and deviation 1.
+class Normalised(Corpus):
+    """Pictures that reach a network with mean 0 and deviation 1.
 
-    A corpus says what its classes are called (`labels`), what its pixels in [0, 1] are like
-    (`mean` and `std`, one a channel) and the side of its pictures (`size`).
+    A corpus sets the mean and the deviation of its pixels in [0, 1], one a channel (`mean` and
+    `std`); by default those of ImageNet.
+    """
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the pictures that the model takes."""
+        model: Any = self.trainer.lightning_module if self.trainer else None
+        return model.dtype if model else torch.float32
+
+    def denormalise(self, images: Tensor) -> Tensor:
+        """Returns normalised pictures as floats in [0, 1], to be looked at."""
+        mean = torch.tensor(self.mean, device=images.device).view(-1, 1, 1)
+        std = torch.tensor(self.std, device=images.device).view(-1, 1, 1)
+        return (images.float() * std + mean).clamp(0, 1)
+
+
+class NormalisedPictures(Normalised, HeldOut):
+    """Pictures of classes that are bytes in memory and are normalised on the device.
+
+    A corpus sets the names of its classes (`labels`) and the side of its pictures (`size`).
     """
 
     predicts = "PICTURE ..."
     labels: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     size: int
 
     def files_to_predict(self) -> list[Path]:
@@ -45,12 +66,6 @@ class NormalisedPictures(HeldOut):
         """The keys of rows, moved by the run's seed: random changes are drawn from these."""
         return keys + self.seed * SPREAD % 2**62
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the pictures that the model takes."""
-        model: Any = self.trainer.lightning_module if self.trainer else None
-        return model.dtype if model else torch.float32
-
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 (batch, channels, height, width) -> float32, normalised.
 
@@ -68,12 +83,6 @@ class NormalisedPictures(HeldOut):
     @cached_property
     def _shift(self) -> Tensor:
         return -(torch.tensor(self.mean) / torch.tensor(self.std)).view(-1, 1, 1)
-
-    def denormalise(self, images: Tensor) -> Tensor:
-        """Normalised pictures -> floats in [0, 1], to be looked at."""
-        mean = torch.tensor(self.mean, device=images.device).view(-1, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(-1, 1, 1)
-        return (images.float() * std + mean).clamp(0, 1)
 
     def state_dict(self) -> dict[str, Any]:
         """Adds what predicting needs: names of the classes, the size and normalisation."""

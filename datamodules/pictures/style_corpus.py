@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import normalize, resize
 
-from datamodules.corpus import Corpus
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath
+from datamodules.pictures.normalised import Normalised
 from datamodules.pictures.rows import MOST_PIXELS, Picture, picture_size, read_picture
 from datamodules.synthetic import scenes
 
@@ -36,7 +36,7 @@ STYLE = RemoteFile(
 LEAST = 32  # pixels of a side
 
 
-class StyleCorpus(Corpus):
+class StyleCorpus(Normalised):
     """Pictures in colour, normalised as ImageNet is; of which one gives the style.
 
     Pictures are files of one's own, from the current folder or else from the root, or by default
@@ -47,7 +47,6 @@ class StyleCorpus(Corpus):
         corpus: Arguments of every corpus.
     """
 
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     splits: tuple[str, ...] = ("train", "val")
 
     def __init__(self, style: str | Path | None = None, **corpus: Any) -> None:
@@ -93,22 +92,10 @@ class StyleCorpus(Corpus):
         pixels = images.to(torch.float32, memory_format=torch.contiguous_format) / 255
         return normalize(pixels, list(self.mean), list(self.std))
 
-    def denormalise(self, images: Tensor) -> Tensor:
-        """Normalised pictures -> floats in [0, 1], to be looked at."""
-        mean = torch.tensor(self.mean, device=images.device).view(-1, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(-1, 1, 1)
-        return (images.float() * std + mean).clamp(0, 1)
-
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the pictures that the model takes."""
-        model: Any = self.trainer.lightning_module if self.trainer else None
-        return model.dtype if model else torch.float32
 
     # What a checkpoint keeps
 

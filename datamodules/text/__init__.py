@@ -1,1 +1,1 @@
-"""Corpora of text: tokenizers, vocabularies, sentences, reviews."""
+"""Corpora of text: tokenizers, vocabularies, running text, sentence pairs, reviews."""

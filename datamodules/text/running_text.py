@@ -1,4 +1,4 @@
-"""Corpora of running text, from which a model learns to tell the next token.
+"""Corpora of running text, from which a model learns to predict the next token.
 
 Batch: (tokens, targets)
 """

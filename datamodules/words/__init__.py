@@ -1,1 +1,1 @@
-"""Corpora of words for embeddings: windows, co-occurrences, queries."""
+"""Corpora of words for embeddings: windows, co-occurrences, queries, pretrained vectors."""
