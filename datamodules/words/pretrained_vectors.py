@@ -13,7 +13,6 @@ import re
 import zipfile
 from array import array
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -66,7 +65,10 @@ def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Wor
     chosen = "all" if wanted is None else "\n".join(("these:", *sorted(set(wanted))))
     identity = f"{VERSION} {path.absolute()} {status.st_size} {status.st_mtime_ns} {chosen}"
     key = hashlib.sha256(identity.encode()).hexdigest()
-    compute = partial(_parsed, path, None if wanted is None else set(wanted))
+
+    def compute() -> WordVectors:
+        return _parsed(path, None if wanted is None else set(wanted))
+
     return cached(cache_folder("vectors") / f"{key}.safetensors", _load, compute, _save)
 
 
