@@ -98,8 +98,7 @@ class COCOFormat(DetectionCorpus):
     def download(self) -> None:
         """Raises CorpusError: no file was named, or one is not there."""
         self._list("train")
-        for path in filter(None, self.annotations.values()):
-            self.refuse_absent(path)
+        self.refuse_absent(*self.annotations.values())
 
     def adopt(self, source: Path) -> list[Path]:
         """Raises CorpusError: a file of one's own stays where it is."""

@@ -101,10 +101,11 @@ class Corpus(LightningDataModule):
         here = Path(path).expanduser()
         return here if within(here)[0].exists() else self.root / here
 
-    def refuse_absent(self, path: str | Path) -> None:
-        """Raises CorpusError if there is no such file."""
-        if not within(self.locate(path))[0].is_file():
-            raise CorpusError(f"{path}: there is no such file, here or under {self.root}")
+    def refuse_absent(self, *paths: str | Path | None) -> None:
+        """Raises CorpusError if there is no file at one of the paths; None is no path."""
+        for path in paths:
+            if path is not None and not within(self.locate(path))[0].is_file():
+                raise CorpusError(f"{path}: there is no such file, here or under {self.root}")
 
     def prepare_data(self) -> None:
         """Finds the files, or downloads them, or writes the stand-in.

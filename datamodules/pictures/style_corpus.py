@@ -70,8 +70,7 @@ class StyleCorpus(Normalised):
         return all(self.place(name).is_file() for name in self.chosen)
 
     def download(self) -> None:
-        for chosen in filter(None, self.chosen.values()):
-            self.refuse_absent(chosen)
+        self.refuse_absent(*self.chosen.values())
         super().download()
 
     # What is read
