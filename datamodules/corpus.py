@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datamodules.batches.in_memory import Batches, WholeBatches
-from datamodules.batches.progress import batches_done
+from datamodules.batches.loop_progress import batches_done
 from datamodules.batches.samplers import EvaluationBatches, TrainBatches
 from datamodules.files.cache import cache_folder
 from datamodules.files.download import RemoteFile, adopt, fetch

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from datamodules.batches.in_memory import Batches, WholeBatches
-from datamodules.batches.progress import batches_done
+from datamodules.batches.loop_progress import batches_done
 from datamodules.corpus import Loader
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath

@@ -35,7 +35,7 @@ def test_nothing_else_is_found(name):
 @pytest.mark.parametrize(
     ("code", "file"),
     [
-        ("batch_progress", "batches/progress.py"),
+        ("batch_progress", "batches/loop_progress.py"),
         ("1_000_003", "batches/samplers.py"),
         ("= -100", "batches/in_memory.py"),
         ("pooch.os_cache", "files/cache.py"),
