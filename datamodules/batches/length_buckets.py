@@ -1,4 +1,7 @@
-"""Batches of rows of like lengths, which need little padding."""
+"""Batches of rows of like lengths, which need little padding.
+
+Batch: as each corpus says
+"""
 
 from collections.abc import Iterator
 from typing import Any
