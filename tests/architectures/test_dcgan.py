@@ -25,7 +25,7 @@ def test_pictures_of_each_size(size, channels, layers):
     images = model(torch.randn(3, 100))
     assert images.shape == (3, channels, size, size)
     assert images.abs().max() <= 1
-    assert model.judge(images).shape == (3,)
+    assert model.discriminate(images).shape == (3,)
     assert sum(isinstance(m, nn.ConvTranspose2d) for m in model.modules()) == layers + 1
     normalised = [m for m in model.discriminator if isinstance(m, nn.BatchNorm2d)]
     assert len(normalised) == layers - 1  # the first layer has none
@@ -52,7 +52,7 @@ def test_spectral_norm_divides_by_the_largest_singular_value():
     model = DCGAN(**SMALL_DCGAN, spectral_norm=True)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.discriminator.modules())
     for _ in range(100):  # each pass is a step of the power iteration
-        model.judge(torch.randn(2, 1, 28, 28))
+        model.discriminate(torch.randn(2, 1, 28, 28))
     for layer in model.discriminator:
         if isinstance(layer, nn.Conv2d):
             largest = torch.linalg.matrix_norm(layer.weight.flatten(1), 2)
@@ -73,7 +73,9 @@ def test_a_conditional_network_is_told_the_label():
     noise, labels = torch.randn(2, 6), torch.tensor([3, 4])
     images = model(noise, labels)
     assert not torch.allclose(images, model(noise, labels.flip(0)))
-    assert not torch.allclose(model.judge(images, labels), model.judge(images, labels.flip(0)))
+    assert not torch.allclose(
+        model.discriminate(images, labels), model.discriminate(images, labels.flip(0))
+    )
     told = model.seen(images, labels)[:, 1:].mean((2, 3))
     torch.testing.assert_close(told, torch.eye(10)[labels])
     with pytest.raises(InputError, match="no labels"):

@@ -313,7 +313,7 @@ import torch
 from lightning.pytorch import Trainer
 from datamodules import Gaussian2D
 from zoo.generation.gan import GAN
-from zoo.training.process_group import leave
+from zoo.training.process_group import destroy_group
 
 devices, objective = int(sys.argv[1]), sys.argv[2]
 
@@ -341,7 +341,7 @@ trainer.fit(model, Gaussian2D(num_examples=48, batch_size=16 // devices))
 if trainer.is_global_zero:
     state = {name: value.tolist() for name, value in model.state_dict().items()}
     print("RESULT" + json.dumps([state, trainer.global_step]))
-leave()
+destroy_group()
 """
 
 

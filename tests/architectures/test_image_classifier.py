@@ -113,10 +113,10 @@ def test_the_grid_shows_every_class_though_rows_come_class_by_class(tmp_path):
     pictures = ClassificationPictures(tmp_path)
     trainer = quiet_trainer()
     trainer.datamodule = SimpleNamespace(labels=("a", "b"))
-    pictures.begin(trainer, lenet())
+    pictures.reset(trainer, lenet())
     for label in (0, 0, 1, 1):
         labels = torch.full((30,), label)
-        pictures.add((torch.zeros(30, 1, 2, 2), labels), labels)
+        pictures.update((torch.zeros(30, 1, 2, 2), labels), labels)
     assert [int(label) for _, label, _ in pictures.shown] == [0] * 20 + [1] * 20
 
 

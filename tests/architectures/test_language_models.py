@@ -80,7 +80,7 @@ def test_a_row_goes_on_where_it_ended(kind):
     if kind is NGram:
         model.step(text.whole)
         model.count()
-        model.carry(model.begin(3))
+        model.carry(model.initial_state(3))
     model.eval()
     losses = [model.step(batch).loss for batch in text]
     assert torch.stack(losses).mean().item() == pytest.approx(
@@ -131,10 +131,10 @@ class Watched(LSTM):
     def carried_in_training(self):
         return self._carried[True]
 
-    def advance(self, tokens, state):
+    def unroll(self, tokens, state):
         if self.training:
             self.begun.append(state[0].abs().sum().item())
-        return super().advance(tokens, state)
+        return super().unroll(tokens, state)
 
 
 def watched(folder=None, ckpt_path=None):
@@ -179,7 +179,7 @@ from tests.architectures.conftest import Text, fit_text, initialised
 from tests.conftest import quiet_trainer
 from zoo.language_modeling.lstm import LSTM
 from zoo.language_modeling.ngram import NGram
-from zoo.training.process_group import leave
+from zoo.training.process_group import destroy_group
 import os
 from lightning.pytorch import Callback
 
@@ -207,7 +207,7 @@ counted.eval().take_in()
 assert int(counted.counts[0].numbers.sum()) == 2 * 3 * 20
 if trainer.is_global_zero:
     print("RESULT")
-leave()
+destroy_group()
 """
 
 
@@ -338,7 +338,7 @@ def test_dropout_is_on_what_goes_up():
     assert model.eval()(tokens).equal(model(tokens))
     # the state of the first layer is the same whatever was dropped above it
     model.train()
-    first, again = (model.advance(tokens, model.begin(3))[1][0] for _ in range(2))
+    first, again = (model.unroll(tokens, model.initial_state(3))[1][0] for _ in range(2))
     assert first[0].equal(again[0])
     assert not first[1].equal(again[1])
 

@@ -34,17 +34,17 @@ def transformer(**options):
 @pytest.mark.parametrize("pieces", [[1] * 20, [5, 1, 1, 13], [20]])
 def test_stepwise_logits_are_the_teacher_forced_ones(positions, pieces):
     model, tokens = transformer(positions=positions), Text().whole[0]
-    state, found = model.begin(3), []
+    state, found = model.initial_state(3), []
     for piece in tokens.split(pieces, 1):
-        logits, state = model.advance(piece, state)
+        logits, state = model.unroll(piece, state)
         found.append(logits)
     torch.testing.assert_close(torch.cat(found, 1), model(tokens), rtol=0, atol=1e-5)
 
 
 def test_a_text_longer_than_the_context_is_read_on_from_its_last_half():
     model, tokens = transformer(context_size=8), Text().whole[0]
-    _, state = model.advance(tokens[:, :8], model.begin(3))
-    logits, state = model.advance(tokens[:, 8:9], state)
+    _, state = model.unroll(tokens[:, :8], model.initial_state(3))
+    logits, state = model.unroll(tokens[:, 8:9], state)
     torch.testing.assert_close(logits[:, 0], model(tokens[:, 5:9])[:, -1], rtol=0, atol=1e-6)
     assert state[0].shape == (1, 3, 4)
     assert sample(model, tokens[:, :3], 30).shape == (3, 30)

@@ -63,9 +63,9 @@ def test_steps_are_as_teacher_forced(name, cuts):
     with torch.no_grad():
         whole = model(source, lengths, target)
         memory = model.encode(source, lengths)
-        state, found = model.begin(memory), []
+        state, found = model.initial_state(memory), []
         for tokens in target.split(cuts, 1):
-            logits, state = model.advance(tokens, state, memory)
+            logits, state = model.unroll(tokens, state, memory)
             found.append(logits)
     torch.testing.assert_close(torch.cat(found, 1), whole, rtol=0, atol=1e-5)
 
@@ -158,10 +158,10 @@ class Toy:
     def encode(self, source, lengths):
         return (source[:, :1],)
 
-    def begin(self, memory):
+    def initial_state(self, memory):
         return (memory[0],)
 
-    def advance(self, tokens, state, memory):
+    def unroll(self, tokens, state, memory):
         assert state[0].shape == memory[0].shape == tokens.shape
         code = state[0] * 31 + tokens + 1
         return torch.stack([self.logits(int(c)) for c in code])[:, None], (code,)

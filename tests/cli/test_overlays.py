@@ -274,7 +274,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from datamodules.synthetic_regression import SyntheticRegression
 from zoo.regression.mlp_regressor import MLPRegressor
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
-from zoo.training.process_group import leave
+from zoo.training.process_group import destroy_group
 from zoo.training.sharded import Sharded
 
 class OnCPU(fsdp.FullyShardedDataParallel):  # which Lightning names no device
@@ -298,7 +298,7 @@ def fit(strategy, epochs, name, resumed=None):
 fit(DDPStrategy(), 2, "ddp")
 fit(Sharded(), 1, "half")
 fit(Sharded(), 2, "sharded", "half/last.ckpt")
-leave()
+destroy_group()
 """
 
 

@@ -23,7 +23,7 @@ from zoo.cli.compose import compose
 from zoo.cli.lightning import ZooCLI
 from zoo.errors import InputError
 from zoo.generation.task import AdversarialGenerator
-from zoo.training.process_group import leave
+from zoo.training.process_group import destroy_group
 
 STEPS = 20
 BATCH = 32  # rows of a step, of all processes and micro-batches
@@ -185,7 +185,7 @@ def main(out, world, *cases):
         if os.environ.get("LOCAL_RANK", "0") == "0":
             torch.save(found, Path(out))
             print(case, f"{time.monotonic() - start:.1f} s", flush=True)
-    leave()
+    destroy_group()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from zoo.errors import NonFiniteError, StoppedError
 from zoo.training.finite import weights_are_finite
 from zoo.training.loop_progress import is_last_batch, undo_batch
-from zoo.training.signals import Ear, requeue, slurm_job
+from zoo.training.signals import SignalListener, requeue, slurm_job
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -40,16 +40,17 @@ class LastCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
         )
         self.path = folder / "last.ckpt"
-        self._ear = Ear()
+        self._signals = SignalListener()
         self._steps = 0
         self._gathers = False  # gradients, which no checkpoint holds
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._ear.listen()  # not before: Lightning would take the signals over, and give them back
+        # Not before: Lightning would take the signals over, and give them back.
+        self._signals.listen()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        self._ear.listen()
+        self._signals.listen()
         self._steps = trainer.global_step
 
     def on_train_batch_end(
@@ -65,10 +66,10 @@ class LastCheckpoint(ModelCheckpoint):
         if self._gathers or self._is_done(trainer):
             return
         self._steps = trainer.global_step
-        number = self._ear.heard or 0
+        number = self._signals.received or 0
         if trainer.world_size > 1:
-            heard = torch.tensor(number, device=pl_module.device)
-            number = int(trainer.strategy.reduce(heard, reduce_op="max"))
+            received = torch.tensor(number, device=pl_module.device)
+            number = int(trainer.strategy.reduce(received, reduce_op="max"))
         if number:
             self._act(trainer, number)
 
@@ -89,7 +90,7 @@ class LastCheckpoint(ModelCheckpoint):
         saved = f"step {trainer.global_step} is saved: --ckpt_path {self.path} goes on from it"
         job = slurm_job()
         if number == signal.SIGUSR1 and not job:
-            self._ear.heard = None
+            self._signals.received = None
             if trainer.is_global_zero:
                 print(saved, flush=True)
             return
@@ -102,11 +103,11 @@ class LastCheckpoint(ModelCheckpoint):
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         super().on_exception(trainer, pl_module, exception)
-        self._ear.stop()
+        self._signals.stop()
         if isinstance(exception, NonFiniteError) and weights_are_finite(pl_module):
             undo_batch(trainer)
             trainer.save_checkpoint(self.path)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        self._ear.stop()
+        self._signals.stop()

@@ -105,7 +105,7 @@ def train(
     The process whose console speaks also writes the settings.
     """
     from zoo.checkpoints.checkpoint import load_weights
-    from zoo.training.process_group import leave, together
+    from zoo.training.process_group import destroy_group, report_rank_failures
 
     cli = _build(experiment, run, wandb, profiler=profiler)
     if begun and ckpt_path:
@@ -114,16 +114,16 @@ def train(
         cli.save_config()
     size = sum(parameter.numel() for parameter in cli.model.parameters())
     console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters", soft_wrap=True)
-    with in_one_line(), together(run):
+    with in_one_line(), report_rank_failures(run):
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=ckpt_path)
-    leave()
+    destroy_group()
     return cli
 
 
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     """Validates or tests a checkpoint; it names the model and the corpus itself."""
     from zoo.checkpoints.checkpoint import load_weights, read, refuse_foreign
-    from zoo.training.process_group import leave
+    from zoo.training.process_group import destroy_group
 
     path = Path(options.ckpt_path)
     checkpoint = read(path)
@@ -139,7 +139,7 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     measure = getattr(cli.trainer, options.verb)
     with in_one_line():
         measured = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
-    leave()
+    destroy_group()
     if not measured:
         raise InputError(f"{path}: trained on all rows: none is held out to validate on")
     (metrics,) = measured

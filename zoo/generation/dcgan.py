@@ -37,7 +37,7 @@ SMALLEST, LARGEST = 4, 7  # side of the map that comes first
 FIRST = 64  # channels of the largest map
 
 
-class Form(NamedTuple):
+class ConvGeometry(NamedTuple):
     """Of a convolution."""
 
     kernel_size: int
@@ -45,7 +45,7 @@ class Form(NamedTuple):
     padding: int
 
 
-HALVING = Form(4, 2, 1)  # the side, or doubling it where transposed
+HALVING = ConvGeometry(4, 2, 1)  # the side, or doubling it where transposed
 
 
 class DCGAN(PictureGenerator):
@@ -142,12 +142,12 @@ def generator_of(
 ) -> nn.Sequential:
     """(batch, latent) -> (batch, out_channels, height, width) in [-1, 1]."""
     layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
-    channels, form = latent, Form(side, 1, 0)
+    channels, geometry = latent, ConvGeometry(side, 1, 0)
     for width in reversed(widths):
-        layers.append(nn.ConvTranspose2d(channels, width, *form, bias=False))
+        layers.append(nn.ConvTranspose2d(channels, width, *geometry, bias=False))
         layers += [nn.BatchNorm2d(width, eps), nn.ReLU(inplace=True)]
-        channels, form = width, HALVING
-    layers += [nn.ConvTranspose2d(channels, out_channels, *form, bias=False), nn.Tanh()]
+        channels, geometry = width, HALVING
+    layers += [nn.ConvTranspose2d(channels, out_channels, *geometry, bias=False), nn.Tanh()]
     return nn.Sequential(*layers)
 
 

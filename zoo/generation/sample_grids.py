@@ -6,13 +6,13 @@ from shutil import copyfile
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from zoo.training.pictures import keep
+from zoo.training.pictures import FolderCallback, keep
 
 SHOWN = 64  # pictures
 FRAMES = 100  # of a film, at most
@@ -20,18 +20,12 @@ DPI = 120  # at which figures are kept
 LEAST = 400  # pixels of a grid's side, to which small pictures are enlarged
 
 
-class SampleFilm(Callback):
+class SampleFilm(FolderCallback):
     """Draws after each epoch, and at the end of training makes a film of the drawings.
 
     Writes `train_samples.png`, the newest, `samples/<epoch>.png`, and `samples.gif`. A kind of
     sample says how it is drawn (`draw`).
-
-    Args:
-        folder: Where the files go.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
     def draw(self, model: Any) -> Figure:
         """The samples."""
@@ -87,8 +81,8 @@ def drawn(model: Any, noise: Tensor, labels: Tensor | None = None, rows: int = 2
     """
     training = model.training
     model.eval()
-    told = [None] * len(noise) if labels is None else labels.split(rows)
-    parts = zip(noise.split(rows), told, strict=False)
+    given = [None] * len(noise) if labels is None else labels.split(rows)
+    parts = zip(noise.split(rows), given, strict=False)
     samples = torch.cat([model(*part).float().cpu() for part in parts])
     model.train(training)
     return samples

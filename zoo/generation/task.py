@@ -54,9 +54,9 @@ def adam(parameters: Any) -> Optimizer:
 
 
 class AdversarialGenerator(Task):
-    """Base of the adversarial networks: `generator` makes samples, `discriminator` tells them.
+    """Base of the adversarial networks: a `generator` of samples and a `discriminator`.
 
-    In a step the discriminator learns to tell a batch of data from as many samples, then the
+    In a step the discriminator learns to distinguish a batch of data from as many samples, then the
     generator to make samples that it takes for data; the other network stays as it is. Logs the
     losses of both (`loss_d`, `loss_g`; their sum is `loss`), and D(x) and D(G(z)) as means
     (`real_score`, `fake_score`). Steps, of the run and of schedules, are the generator's. The best
@@ -66,19 +66,19 @@ class AdversarialGenerator(Task):
 
     Args:
         latent_dim: Values of the noise of a sample, drawn from N(0, 1).
-        objective: Of both networks; wasserstein comes with the gradient penalty.
-        penalty_weight: Of the gradient penalty.
-        discriminator_steps: Batches on which the discriminator learns for each on which the
-            generator does, too.
-        ema_decay: Of the moving average of the generator's weights, from which samples are drawn
-            outside of training, as at most this; 0 for none.
-        gradient_clip_val: Longest gradient of each network; 0 for no limit.
-        micro_batch_size: Rows that go through the networks at a time, where memory is short;
-            gradients are summed over those of a batch. By default the batch.
-        conditional: Whether the networks are told the label of each sample.
-        optimizer: Makes the optimizer of each network from its parameters.
-        discriminator_optimizer: Makes that of the discriminator, where it is another.
-        discriminator_lr_scheduler: Makes its schedule, where it is another.
+        objective: Losses of both networks; wasserstein comes with the gradient penalty.
+        penalty_weight: Weight of the gradient penalty.
+        discriminator_steps: Number of batches that the discriminator learns from for each that the
+            generator learns from, too.
+        ema_decay: Maximum decay of the exponential moving average (EMA) of the generator's weights,
+            used to draw samples outside training; 0 disables it.
+        gradient_clip_val: Maximum norm of the gradient of each network; 0 for no limit.
+        micro_batch_size: Number of rows that go through the networks at a time, where memory is
+            short; gradients are accumulated over a batch. By default the whole batch.
+        conditional: Whether the networks are given the label of each sample.
+        optimizer: Optimizer of each network, made from its parameters.
+        discriminator_optimizer: Optimizer of the discriminator; by default like the generator's.
+        discriminator_lr_scheduler: Its learning-rate schedule; by default like the generator's.
         task: Arguments of every task.
 
     Raises:
@@ -139,8 +139,8 @@ class AdversarialGenerator(Task):
         network = self.generator if self.training else self.averaged or self.generator
         return network(self.latent(noise, labels))
 
-    def judge(self, samples: Samples, labels: Labels | None = None) -> Scores:
-        """The discriminator's logits."""
+    def discriminate(self, samples: Samples, labels: Labels | None = None) -> Scores:
+        """Returns the discriminator's logits of samples."""
         return self.discriminator(self.seen(samples, labels)).flatten()
 
     def latent(self, noise: Noise, labels: Labels | None) -> Tensor:
@@ -170,7 +170,8 @@ class AdversarialGenerator(Task):
         labels = answers[0] if self.conditional else None
         rows = len(samples)
         fake = self(self.noise(rows) if self.training else self.fixed_noise(rows), labels)
-        real_logits, fake_logits = self.judge(samples, labels), self.judge(fake, labels)
+        real_logits = self.discriminate(samples, labels)
+        fake_logits = self.discriminate(fake, labels)
         losses = {
             "loss_d": self.objective.discriminator(real_logits, fake_logits),
             "loss_g": self.objective.generator(fake_logits),
@@ -253,8 +254,8 @@ class AdversarialGenerator(Task):
         for samples, labels, noise, share in parts:
             with torch.set_grad_enabled(keep):
                 fake = self(noise, labels)
-            real_logits = self.judge(samples, labels)
-            fake_logits = self.judge(fake.detach(), labels)
+            real_logits = self.discriminate(samples, labels)
+            fake_logits = self.discriminate(fake.detach(), labels)
             loss = self.objective.discriminator(real_logits, fake_logits)
             losses = {"loss_d": loss, "loss_g": self.objective.generator(fake_logits)}
             found = {name: each.detach() * len(samples) for name, each in losses.items()}
@@ -269,7 +270,7 @@ class AdversarialGenerator(Task):
         """In single precision: in half of it the gradient's gradient would vanish."""
         with torch.autocast(self.device.type, enabled=False):
             single = (samples.float() for samples in (real, fake))
-            return gradient_penalty(lambda between: self.judge(between, labels), *single)
+            return gradient_penalty(lambda between: self.discriminate(between, labels), *single)
 
     def _teach_generator(self, parts: list[Part], samples: Tensor | None) -> Tensor:
         """Leaves gradients at the generator; returns its loss, summed over the rows.
@@ -281,7 +282,7 @@ class AdversarialGenerator(Task):
         total = torch.zeros((), device=self.device)
         for part in parts:
             fake = self(part.noise, part.labels) if samples is None else samples
-            loss = self.objective.generator(self.judge(fake, part.labels))
+            loss = self.objective.generator(self.discriminate(fake, part.labels))
             backward(self, loss * part.share)
             total += loss.detach() * len(part.noise)
         return total

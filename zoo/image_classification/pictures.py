@@ -24,13 +24,13 @@ class ClassificationPictures(ConfusionPictures):
     shown: list[tuple[Tensor, ...]]  # picture, label, prediction
     room: list[int]  # for how many more of each class
 
-    def begin(self, trainer: Trainer, model: LightningModule) -> None:
-        super().begin(trainer, model)
+    def reset(self, trainer: Trainer, model: LightningModule) -> None:
+        super().reset(trainer, model)
         self.shown = []
         self.room = [ceil(GRID[0] * GRID[1] / len(self.names)) for _ in self.names]
 
-    def add(self, batch: tuple[Tensor, ...], predictions: Tensor) -> None:
-        super().add(batch, predictions)
+    def update(self, batch: tuple[Tensor, ...], predictions: Tensor) -> None:
+        super().update(batch, predictions)
         images, labels = batch
         if self.room and images.ndim == 4 and len(self.shown) < GRID[0] * GRID[1]:
             for row, label in enumerate(labels.tolist()):

@@ -29,4 +29,4 @@ class Reading(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         # As its forward, which counts the rows by len: a graph would have them fixed.
-        return self.model.advance(tokens, self.model.begin(tokens.shape[0]))[0]
+        return self.model.unroll(tokens, self.model.initial_state(tokens.shape[0]))[0]

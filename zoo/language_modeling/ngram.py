@@ -94,10 +94,10 @@ class NGram(LanguageModel):
 
     # Reading
 
-    def begin(self, rows: int) -> State:
+    def initial_state(self, rows: int) -> State:
         return (torch.full((1, rows, self.order - 1), NOTHING, device=self.strength.device),)
 
-    def advance(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
         contexts, state = self.contexts(tokens, state)
         every = torch.arange(self.vocab_size, device=tokens.device)
         rows = contexts.flatten(0, 1)

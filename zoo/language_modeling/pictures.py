@@ -1,37 +1,31 @@
 """What a language model writes as it learns, and which tokens surprise it."""
 
 from math import log
-from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from zoo.language_modeling.corpus import Text
 from zoo.language_modeling.sampling import sample
 from zoo.training.corpus import corpus_of
+from zoo.training.pictures import FolderCallback, wandb_loggers
 from zoo.training.text_pictures import FirstRows, draw_text
 
 PROMPT, LENGTH = 16, 48  # tokens
 UNK = "<unk>"  # as corpora spell what is in no vocabulary
 
 
-class TextSamples(Callback):
+class TextSamples(FolderCallback):
     """Writes `samples.txt`: how the model goes on from the first held-out tokens.
 
     The most probable token each time but for <unk>, so that only learning changes the text; a bar
     parts it from what was given. Does nothing where the corpus has no vocabulary (`vocab`) or
     tokenizer.
-
-    Args:
-        folder: Where the file goes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "samples.txt"
-        self.prompt: Tensor | None = None
+    prompt: Tensor | None = None
 
     def on_validation_batch_start(
         self,
@@ -67,12 +61,11 @@ class TextSamples(Callback):
             gap.join(corpus.vocab.tokens(tokens[0].tolist())) for tokens in (self.prompt, written)
         )
         epoch = trainer.current_epoch
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "samples.txt").open("a", encoding="utf-8") as file:
             file.write(f"epoch {epoch}, step {trainer.global_step}: {begun}|{rest}\n")
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_text("val/sample", columns=["epoch", "text"], data=[[str(epoch), rest]])
+        for logger in wandb_loggers(trainer):
+            logger.log_text("val/sample", columns=["epoch", "text"], data=[[str(epoch), rest]])
 
 
 class TextPictures(FirstRows):

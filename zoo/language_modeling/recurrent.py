@@ -104,12 +104,12 @@ class RecurrentLanguageModel(LanguageModel):
         """The kernel of some layers, batch first: (inputs, state) -> (outputs, state)."""
         raise TypeError(f"{type(self).__name__} does not say what its layers are")
 
-    def begin(self, rows: int) -> State:
+    def initial_state(self, rows: int) -> State:
         weight = self.head.weight
         zeros = weight.new_zeros(self.num_layers, rows, self.hidden_size)
         return (zeros,) * self.num_states
 
-    def advance(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
         outputs = self.read(tokens)
         after: list[State] = []
         for index, layer in enumerate(self.layers):

@@ -19,11 +19,11 @@ from zoo.shapes import Continuations, Labels, NextLogits, State, TokenLogits, To
 class Stepwise(Protocol):
     """What can be sampled from: it reads tokens and says what comes next; see `LanguageModel`."""
 
-    def begin(self, rows: int) -> State:
+    def initial_state(self, rows: int) -> State:
         """The state of so many texts of which nothing was read."""
         ...
 
-    def advance(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
         """Logits of the token after each of these, and the state after the last."""
         ...
 
@@ -68,9 +68,9 @@ def sample(
         model.eval()
     added: list[Tensor] = []
     try:
-        tokens, state = prompt, model.begin(len(prompt))
+        tokens, state = prompt, model.initial_state(len(prompt))
         while len(added) < length:
-            logits, state = model.advance(tokens, state)
+            logits, state = model.unroll(tokens, state)
             last = logits[:, -1].index_fill(1, torch.tensor(barred).to(tokens), -inf)
             chosen = choose(last, temperature, top_k, top_p, generator)
             added.append(chosen)

@@ -20,7 +20,7 @@ TIME_MACHINE = {"vocab_size": 28, "num_steps": 35}
 
 
 class LanguageModel(Task):
-    """Base of the language models: `begin` and `advance` say what a text is read with.
+    """Base of the language models: `initial_state` and `unroll` are the recurrence over a text.
 
     A state holds what was read: tensors (layers, batch, ...). Perplexity is the exponential of the
     mean loss of all tokens: 1 where each next token is certain, the size of the vocabulary where
@@ -45,17 +45,17 @@ class LanguageModel(Task):
         self._carried: dict[bool, State] = {}  # in training, and in evaluation
         self._saved: list[list[Tensor]] = []  # of each process, from a checkpoint
 
-    def begin(self, rows: int) -> State:
-        """The state of so many texts of which nothing was read."""
+    def initial_state(self, rows: int) -> State:
+        """Returns the state of a number of texts before their first token."""
         raise TypeError(f"{type(self).__name__} does not say what it begins with")
 
-    def advance(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
-        """Reads on: logits of the token after each of these, and the state after the last."""
+    def unroll(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
+        """Returns the logits of the token after each of these, and the state after the last."""
         raise TypeError(f"{type(self).__name__} does not say how it reads")
 
     def forward(self, tokens: Tokens) -> TokenLogits:
         """Logits of the token after each, of texts read from their beginning."""
-        return self.advance(tokens, self.begin(len(tokens)))[0]
+        return self.unroll(tokens, self.initial_state(len(tokens)))[0]
 
     @classmethod
     def example(cls, rows: int = 1) -> tuple[Tokens, Tokens]:
@@ -65,7 +65,7 @@ class LanguageModel(Task):
 
     def step(self, batch: tuple[Tokens, Tokens]) -> Step:
         tokens, targets = batch
-        logits, state = self.advance(tokens, self.carried(len(tokens)))
+        logits, state = self.unroll(tokens, self.carried(len(tokens)))
         self.carry(state)
         shape = targets.shape if not self.training else ()  # in training, the sum is enough
         losses = cross_entropy(
@@ -87,10 +87,10 @@ class LanguageModel(Task):
         """
         state = self._carried.get(self.training) if self.carry_state else None
         if state is None:
-            return self.begin(rows)
+            return self.initial_state(rows)
         known = state[0].shape[1]
         if known < rows:
-            fresh = self.begin(rows - known)
+            fresh = self.initial_state(rows - known)
             return tuple(torch.cat(pair, 1) for pair in zip(state, fresh, strict=True))
         return state if known == rows else tuple(part[:, :rows] for part in state)
 

@@ -95,14 +95,14 @@ class TransformerLanguageModel(LanguageModel):
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
-    def begin(self, rows: int) -> State:
+    def initial_state(self, rows: int) -> State:
         weight = self.head.weight
         size = self.embed_dim // self.num_heads
         nothing = weight.new_zeros(1, rows, self.num_heads, 0, size)
         seen = torch.zeros(1, rows, 0, dtype=torch.int64, device=weight.device)
         return (seen, *[nothing] * (2 * len(self.blocks)))
 
-    def advance(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State) -> tuple[TokenLogits, State]:
         seen = state[0]
         before, steps = seen.shape[2], tokens.shape[1]
         if steps > self.context_size:
@@ -112,7 +112,7 @@ class TransformerLanguageModel(LanguageModel):
         seen = torch.cat([seen, tokens[None]], 2)
         if before + steps > self.context_size:
             kept = max(steps, self.context_size // 2)
-            logits, state = self.advance(seen[0, :, -kept:], self.begin(len(tokens)))
+            logits, state = self.unroll(seen[0, :, -kept:], self.initial_state(len(tokens)))
             return logits[:, -steps:], state
         x = self.dropout(self.embedding(tokens) + self.positions[before : before + steps])
         after: list[Tensor] = []

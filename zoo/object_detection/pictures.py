@@ -23,10 +23,10 @@ class DetectionPictures(EvaluationPictures):
 
     shown: list[tuple[Tensor, Tensor, Any]]  # picture, boxes that are there, detections
 
-    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+    def reset(self, trainer: Trainer, model: LightningModule) -> None:
         self.shown = []
 
-    def add(self, batch: tuple[Tensor, Tensor, Tensor], predictions: Sequence[Any]) -> None:
+    def update(self, batch: tuple[Tensor, Tensor, Tensor], predictions: Sequence[Any]) -> None:
         for image, boxes, labels, found in zip(*batch, predictions, strict=True):
             if len(self.shown) < SHOWN:
                 self.shown.append((image.cpu(), boxes[labels >= 0].cpu(), found))

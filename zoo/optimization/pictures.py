@@ -5,25 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from zoo.training.pictures import keep
+from zoo.training.pictures import FolderCallback, keep
 
 
-class DescentPictures(Callback):
+class DescentPictures(FolderCallback):
     """Writes `training_trace.png` and `training_trace.csv`, and shows the picture in W&B.
 
     The table has a row for each point, the start first: step, x1 ..., f; all digits.
-
-    Args:
-        folder: Where they go.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.trace: list[Tensor] = []
+    trace: list[Tensor]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.trace = [_point(pl_module)]

@@ -17,10 +17,10 @@ class RegressionPictures(EvaluationPictures):
 
     rows: tuple[tuple[Tensor, ...], ...] = ()
 
-    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+    def reset(self, trainer: Trainer, model: LightningModule) -> None:
         self.rows = ()
 
-    def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
+    def update(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
         if sum(len(shown) for _, _, shown in self.rows) < MOST:
             self.rows += ((*batch, predictions),)
 

@@ -4,29 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
 from zoo.files import written_whole
 from zoo.pretrained.tapped_network import MEAN, STD
-from zoo.training.pictures import EvaluationPictures
+from zoo.training.pictures import EvaluationPictures, FolderCallback, wandb_loggers
 
 PROGRESS = 10  # pictures of a painting that comes about
 SHOWN = 6
 
 
-class PaintingPictures(Callback):
-    """Writes `epoch-<number>.png`, some ten in a run, and at its end `result.png`; shows it in W&B.
-
-    Args:
-        folder: Where they go.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+class PaintingPictures(FolderCallback):
+    """Writes some ten `epoch-<number>.png` in a run, and at its end `result.png`, for W&B too."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         epochs = max(trainer.max_epochs or 0, PROGRESS)
@@ -36,9 +28,8 @@ class PaintingPictures(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._write(trainer, pl_module, "result")
-        for logger in trainer.loggers if path else ():
-            if isinstance(logger, WandbLogger):
-                logger.log_image("result", [str(path)])
+        for logger in wandb_loggers(trainer) if path else ():
+            logger.log_image("result", [str(path)])
 
     def _write(self, trainer: Trainer, model: Any, name: str) -> Path | None:
         if not trainer.is_global_zero:
@@ -53,10 +44,10 @@ class StyledPictures(EvaluationPictures):
 
     shown: list[tuple[Tensor, Tensor]]
 
-    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+    def reset(self, trainer: Trainer, model: LightningModule) -> None:
         self.shown = []
 
-    def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
+    def update(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
         if len(self.shown) < SHOWN:
             self.shown += zip(as_bytes(batch[0]), as_bytes(predictions), strict=True)
 

@@ -13,30 +13,35 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from zoo.training.corpus import WithLabels, corpus_of
 
 
-class EvaluationPictures(Callback):
-    """Draws, after training what the last validation and after testing what the test showed.
-
-    A family says what it keeps of the batches (`begin`, `add`) and what it makes of it (`draw`).
+class FolderCallback(Callback):
+    """Base of the callbacks that write files.
 
     Args:
-        folder: Where the pictures go, as `<stage>_<name>.png`.
+        folder: Folder of the files.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, trainer: Trainer, model: LightningModule) -> None:
-        """Forgets what earlier evaluations left."""
 
-    def add(self, batch: Any, predictions: Any) -> None:
-        """Takes in a batch and the predictions of its rows."""
+class EvaluationPictures(FolderCallback):
+    """Draws `<stage>_<name>.png`, after training of the last validation and after testing.
+
+    A family says what it keeps of the batches (`reset`, `update`) and what it makes of it (`draw`).
+    """
+
+    def reset(self, trainer: Trainer, model: LightningModule) -> None:
+        """Forgets earlier evaluations."""
+
+    def update(self, batch: Any, predictions: Any) -> None:
+        """Adds a batch and the predictions of its rows."""
 
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
         """The figures by name, none where there is nothing to see; every rank calls this."""
         return {}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.begin(trainer, pl_module)
+        self.reset(trainer, pl_module)
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -50,7 +55,7 @@ class EvaluationPictures(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if outputs is not None:
-            self.add(batch, outputs["predictions"])
+            self.update(batch, outputs["predictions"])
 
     on_test_batch_end = on_validation_batch_end
 
@@ -67,13 +72,13 @@ class ConfusionPictures(EvaluationPictures):
     names: tuple[str, ...]  # of the classes; none where the corpus does not name them
     confusion: MulticlassConfusionMatrix
 
-    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+    def reset(self, trainer: Trainer, model: LightningModule) -> None:
         corpus = corpus_of(trainer, WithLabels)
         self.names = tuple(corpus.labels or ()) if corpus else ()
         if self.names:
             self.confusion = MulticlassConfusionMatrix(len(self.names)).to(model.device)
 
-    def add(self, batch: tuple[Tensor, ...], predictions: Tensor) -> None:
+    def update(self, batch: tuple[Tensor, ...], predictions: Tensor) -> None:
         if self.names:
             self.confusion.update(predictions, batch[-1])
 
@@ -92,9 +97,13 @@ def keep(trainer: Trainer, folder: Path, stage: str, figures: dict[str, Figure])
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{stage}_{name}.png"
         figure.savefig(path, dpi=120)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image(f"{stage}/{name}", [str(path)])
+        for logger in wandb_loggers(trainer):
+            logger.log_image(f"{stage}/{name}", [str(path)])
+
+
+def wandb_loggers(trainer: Trainer) -> list[WandbLogger]:
+    """Returns the loggers of a trainer that log to W&B."""
+    return [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
 
 
 def draw_confusion(counts: Tensor, names: tuple[str, ...]) -> Figure:

@@ -1,4 +1,4 @@
-"""A group of processes: none outlives the first, which names the failure that came first."""
+"""Ranks of a run: none outlives the first, which reports the failure that came first."""
 
 import ctypes
 import os
@@ -14,28 +14,27 @@ from torch import distributed
 from zoo.errors import RankError
 
 LOST = re.compile(r"gloo|NCCL|ProcessGroup|by peer")  # what a process says that lost another
-WORD = ".failed-"
+REPORT = ".failed-"
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
-def leave() -> None:
-    """Ends this process's part in the group of a run that is over, if there is one.
+def destroy_group() -> None:
+    """Destroys the process group of a run that is over, if there is one.
 
-    Left to the end of the program, gloo's threads may outlive what they use: the process aborts
-    after all work is done. Another run of this process may form a group of its own.
+    At the end of the program it is too late: gloo's threads may outlive what they use, and the
+    process aborts after all work is done. A later run of this process may form another group.
     """
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
 
 
 @contextmanager
-def together(folder: Path) -> Iterator[None]:
-    """Training as one of a group: ends with the process that began the run, in whatever way.
-
-    Where the first process only hears that it lost another, it says what that one failed of.
+def report_rank_failures(folder: Path) -> Iterator[None]:
+    """Has the first process report which rank failed first, and no rank outlive the first.
 
     Args:
-        folder: Of the run, by which they leave word.
+        folder: Folder of the run, in which failed ranks leave their error for the first process,
+            which would only know that it lost a connection.
 
     Raises:
         RankError: Another process failed first.
@@ -50,7 +49,7 @@ def together(folder: Path) -> Iterator[None]:
         if rank and not only_lost:
             text = f"{type(error).__name__}: {_first_line(error)}"
             with suppress(OSError):  # the folder goes where nothing was trained
-                (folder / f"{WORD}{rank}").write_text(text, encoding="utf-8")
+                (folder / f"{REPORT}{rank}").write_text(text, encoding="utf-8")
         elif only_lost and not rank:
             raise _cause(folder, error) from None
         raise
@@ -66,10 +65,10 @@ def _end_with_parent() -> None:
 
 
 def _cause(folder: Path, error: Exception) -> RankError:
-    """What the process that failed first left word of."""
-    words = sorted(folder.glob(f"{WORD}*"), key=lambda path: path.stat().st_mtime_ns)
-    said = [(path.name.removeprefix(WORD), path.read_text(encoding="utf-8")) for path in words]
-    for path in words:
+    """Returns the error of the rank that failed first, by the files that the ranks left."""
+    reports = sorted(folder.glob(f"{REPORT}*"), key=lambda path: path.stat().st_mtime_ns)
+    said = [(path.name.removeprefix(REPORT), path.read_text(encoding="utf-8")) for path in reports]
+    for path in reports:
         path.unlink()
     if said:
         return RankError("process {} failed: {}".format(*said[0]))

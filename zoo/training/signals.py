@@ -8,20 +8,24 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
-class Ear:
-    """Remembers which signal came while it listens; a second Ctrl-C ends the program at once."""
+class SignalListener:
+    """Records the signal received while it listens; a second Ctrl-C ends the program at once.
+
+    Attributes:
+        received: The signal's number; None before any.
+    """
 
     def __init__(self) -> None:
-        self.heard: int | None = None
+        self.received: int | None = None
         self._before: dict[int, Handler] = {}
 
     def listen(self) -> None:
         """Takes the signals over, where that is not done; only the main thread can."""
-        for number in HEARD:
+        for number in SIGNALS:
             current = signal.getsignal(number)
             if current != self._note:
                 try:
@@ -37,10 +41,10 @@ class Ear:
         self._before.clear()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.heard == signal.SIGINT:
+        if number == signal.SIGINT and self.received == signal.SIGINT:
             signal.default_int_handler(number, frame)
-        if self.heard in (None, signal.SIGUSR1):  # the end is more urgent than its announcement
-            self.heard = number
+        if self.received in (None, signal.SIGUSR1):  # the end is more urgent than its announcement
+            self.received = number
 
 
 def slurm_job() -> str | None:

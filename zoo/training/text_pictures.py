@@ -21,10 +21,10 @@ class FirstRows(EvaluationPictures):
 
     rows: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
 
-    def begin(self, trainer: Trainer, model: LightningModule) -> None:
+    def reset(self, trainer: Trainer, model: LightningModule) -> None:
         self.rows = ()
 
-    def add(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
+    def update(self, batch: tuple[Tensor, Tensor], predictions: Tensor) -> None:
         if sum(len(tokens) for tokens, *_ in self.rows) < COLUMNS * LINES:
             wanted = batch[1][0] >= 0
             tokens, targets = batch[0][0], batch[1][0]

@@ -54,10 +54,10 @@ class AttentionSeq2Seq(RecurrentTranslator):
         states, last = self.read(source, lengths)
         return (within(lengths, source.shape[1]), self.attend.prepare(states), states, *last)
 
-    def begin(self, memory: State) -> State:
+    def initial_state(self, memory: State) -> State:
         return memory[3:]
 
-    def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
         allowed, keys, values, *_ = memory
         embedded = self.dropout(self.target_embedding(tokens))
         states: list[Tensor] = []

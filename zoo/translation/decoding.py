@@ -38,11 +38,11 @@ class Decodable(Protocol):
         """What sentences are read into."""
         ...
 
-    def begin(self, memory: State) -> State:
+    def initial_state(self, memory: State) -> State:
         """The state of translations of which nothing is written."""
         ...
 
-    def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
         """Logits of the token after each of these, and the state after the last.
 
         The state that was given is used up: the new one may be written into it.
@@ -131,7 +131,7 @@ class _Search:
         self.barred = torch.tensor(barred, dtype=torch.int64, device=source.device)
         memory = model.encode(source, lengths)
         self.memory = tuple(part.repeat_interleave(beam_size, 0) for part in memory)
-        self.state = model.begin(self.memory)
+        self.state = model.initial_state(self.memory)
         self.tokens = source.new_full((len(source) * beam_size, 1), model.bos_index)
         # All beams of a row are the same at first: one of them counts.
         self.scores = torch.full((len(source), beam_size), -inf, device=source.device)
@@ -139,7 +139,7 @@ class _Search:
 
     def advance(self, last: bool) -> bool:
         """Adds a token to each beginning; whether there is more to do."""
-        logits, state = self.model.advance(self.tokens[:, -1:], self.state, self.memory)
+        logits, state = self.model.unroll(self.tokens[:, -1:], self.state, self.memory)
         logs = logits[:, -1].float().log_softmax(1).index_fill_(1, self.barred, -inf)
         # Each beginning ends in one way: of twice as many candidates enough go on. One that is
         # followed alone needs no other candidate: when it ends the search is over.

@@ -1,18 +1,16 @@
 """What a translator writes as it learns: the same sentences each time, and where it looked."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from zoo.training.corpus import corpus_of
-from zoo.training.pictures import keep
+from zoo.training.pictures import FolderCallback, keep, wandb_loggers
 from zoo.translation.bleu import sentence_bleu
 from zoo.translation.corpus import Examples
 
@@ -33,19 +31,13 @@ class Map(NamedTuple):
     written: list[str]
 
 
-class Translations(Callback):
+class Translations(FolderCallback):
     """Writes `translations.txt` and `validation_attention.png` at each validation.
 
     The sentences are the corpus's `examples`, translated greedily; beside each the BLEU of one
     sentence, the best over the translations that the corpus gives. Where nothing is held out it
     writes after the last epoch; where the corpus has no examples, nothing.
-
-    Args:
-        folder: Where the files go.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero and not trainer.sanity_checking:
@@ -68,10 +60,9 @@ class Translations(Callback):
         with (self.folder / "translations.txt").open("a", encoding="utf-8") as file:
             file.write(f"epoch {trainer.current_epoch}, step {trainer.global_step}\n")
             file.writelines(f"  {a} => {b}  (BLEU {score})\n" for a, b, score in rows)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                columns = ["source", "translation", "bleu"]
-                logger.log_text("val/translations", columns=columns, data=rows)
+        for logger in wandb_loggers(trainer):
+            columns = ["source", "translation", "bleu"]
+            logger.log_text("val/translations", columns=columns, data=rows)
         if hasattr(model, "attention"):
             maps = attention_maps(model, corpus, examples[:SHOWN])
             keep(trainer, self.folder, "validation", {"attention": draw_attention(maps)})

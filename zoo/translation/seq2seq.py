@@ -39,10 +39,10 @@ class Seq2Seq(RecurrentTranslator):
         _, state = self.read(source, lengths)
         return state
 
-    def begin(self, memory: State) -> State:
+    def initial_state(self, memory: State) -> State:
         return memory
 
-    def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
         context = memory[0][:, -1:].expand(-1, tokens.shape[1], -1)  # of the last layer
         inputs = torch.cat([self.dropout(self.target_embedding(tokens)), context], 2)
         states, state = self.write(inputs, state)

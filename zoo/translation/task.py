@@ -33,7 +33,7 @@ FRA_ENG = {
 
 
 class Translator(Task):
-    """Base of the translators: `encode` reads a sentence, `begin` and `advance` write another.
+    """Base of the translators: an encoder (`encode`), a decoder (`initial_state`, `unroll`).
 
     What a sentence was read into, and the state of what is written, are tensors (batch, ...):
     decoding picks their rows. A sentence ends with <eos>; a translation begins after <bos>. What
@@ -84,12 +84,12 @@ class Translator(Task):
         """What sentences are read into, which writing does not change."""
         raise TypeError(f"{type(self).__name__} does not say how it reads")
 
-    def begin(self, memory: State) -> State:
-        """The state of translations of which nothing is written."""
+    def initial_state(self, memory: State) -> State:
+        """Returns the state of translations before their first token."""
         raise TypeError(f"{type(self).__name__} does not say what it begins with")
 
-    def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
-        """Writes on: logits of the token after each of these, and the state after the last.
+    def unroll(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
+        """Returns the logits of the token after each of these, and the state after the last.
 
         The state that was given is used up: the new one may be written into it.
         """
@@ -98,7 +98,7 @@ class Translator(Task):
     def forward(self, source: SourceTokens, source_lengths: Lengths, tokens: Tokens) -> TokenLogits:
         """Logits of the token after each of a translation's, which begins with <bos>."""
         memory = self.encode(source, source_lengths)
-        return self.advance(tokens, self.begin(memory), memory)[0]
+        return self.unroll(tokens, self.initial_state(memory), memory)[0]
 
     @classmethod
     def example(cls, rows: int = 1) -> tuple[Any, ...]:

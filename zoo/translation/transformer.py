@@ -130,11 +130,11 @@ class Transformer(Translator):
         known = (part for block in self.decoder for part in block.of_source.keys_values(x))
         return (allowed, *known)
 
-    def begin(self, memory: State) -> State:
+    def initial_state(self, memory: State) -> State:
         written = memory[0].new_empty(len(memory[0]), 0, dtype=torch.int64)
         return (written, *(part[:, :, :0] for part in memory[1:]))
 
-    def advance(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
+    def unroll(self, tokens: Tokens, state: State, memory: State) -> tuple[TokenLogits, State]:
         allowed, written = memory[0], state[0]
         before = written.shape[1]
         x = self.embed(tokens, self.target_embedding, before)

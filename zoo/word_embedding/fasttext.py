@@ -59,7 +59,7 @@ class FastText(PredictiveEmbedding):
             )
         self.vocab_size, self.num_buckets = vocab_size, num_buckets
         self.shortest, self.longest = shortest, longest
-        self.input = self.begin(vocab_size + num_buckets)
+        self.input = self.input_table(vocab_size + num_buckets)
         self.spell([""] * vocab_size)
 
     def spell(self, words: list[str]) -> None:

@@ -79,7 +79,7 @@ def loss_of(vectors: Tensor, table: Tensor, choices: Choices) -> Tensor:
     return loss + (softplus(vectors @ table[choices.shared[0]].T) * choices.shares).sum()
 
 
-def told(scores: Scores, choices: Choices) -> Tensor:
+def loss_of_logits(scores: Scores, choices: Choices) -> Tensor:
     """The same sum from logits, to be shown: without a gradient, and a third of the time."""
     own = (plus(scores.own) - scores.own * choices.answers) * choices.weights
     return own.sum() + plus(scores.shared).sum(1) @ choices.shares[:, 0]

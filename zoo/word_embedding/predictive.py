@@ -28,7 +28,7 @@ from zoo.word_embedding.objectives import (
     among,
     descend,
     loss_of,
-    told,
+    loss_of_logits,
 )
 from zoo.word_embedding.task import PENN_TREEBANK, WordEmbedding
 
@@ -81,24 +81,24 @@ class PredictiveEmbedding(WordEmbedding):
         self.embed_dim, self.mini_batch_size = embed_dim, mini_batch_size
         self.objective = objective
         self.num_negatives, self.shared_negatives = num_negatives, shared_negatives
-        self.input = self.begin(vocab_size)
+        self.input = self.input_table(vocab_size)
         self.output = nn.Embedding(vocab_size, embed_dim)
         nn.init.zeros_(self.output.weight)
         self._chooser: NegativeSampling | HierarchicalSoftmax | None = None
         self._draws = FixedDraws()
 
-    def begin(self, num_rows: int) -> nn.Embedding:
-        """A table of inputs, drawn as word2vec draws them."""
+    def input_table(self, num_rows: int) -> nn.Embedding:
+        """Returns a table of inputs, initialised as in word2vec."""
         table = nn.Embedding(num_rows, self.embed_dim)
         nn.init.uniform_(table.weight, -0.5 / self.embed_dim, 0.5 / self.embed_dim)
         return table
 
     def inputs(self, batch: Batch) -> Bags:
-        """Of which rows of the input table the vector of each example is the mean."""
+        """Returns, for each example, the rows of the input table whose mean is its vector."""
         raise TypeError(f"{type(self).__name__} does not say what it reads")
 
     def targets(self, batch: Batch) -> Bags:
-        """The words that are to be told from each example."""
+        """Returns the words to be predicted from each example."""
         raise TypeError(f"{type(self).__name__} does not say what it tells")
 
     def table(self) -> WordVectors:
@@ -219,7 +219,7 @@ class PredictiveEmbedding(WordEmbedding):
                 optimizer.descend(self.input.weight, inputs.rows, gradient)
                 scores.append(logits)
             every = Scores(*(torch.cat(parts) for parts in zip(*scores, strict=True)))
-            loss = told(every, choices) / choices.size
+            loss = loss_of_logits(every, choices) / choices.size
         check_loss(self, loss, optimizer)
         self._window.update(loss, {}, choices.size)
         return loss

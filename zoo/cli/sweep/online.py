@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.cli.sweep.file import ARGUMENTS, Sweep
 from zoo.errors import InputError, StoppedError
-from zoo.training.signals import Ear
+from zoo.training.signals import SignalListener
 
 AGENT = (sys.executable, "-m", "wandb", "agent")
 PROJECT = "zoo"  # of the runs, where the file names none
@@ -86,8 +86,8 @@ def run_agents(plan: Sweep, sweep_id: str, environments: Sequence[dict[str, str]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     base = {**os.environ, **plan.environment, "PATH": path, "WANDB_MODE": "online"}
     agents: list[subprocess.Popen[bytes]] = []
-    ear = Ear()
-    ear.listen()
+    listener = SignalListener()
+    listener.listen()
     try:
         for environment in environments:
             agents.append(
@@ -99,8 +99,8 @@ def run_agents(plan: Sweep, sweep_id: str, environments: Sequence[dict[str, str]
             )
         while any(agent.poll() is None for agent in agents):
             time.sleep(0.2)
-            if ear.heard:
-                raise StoppedError(ear.heard, f"stopped; `wandb agent {sweep_id}` goes on with it")
+            if number := listener.received:
+                raise StoppedError(number, f"stopped; `wandb agent {sweep_id}` goes on with it")
         return max(agent.returncode for agent in agents)
     except OSError as error:
         raise InputError(f"wandb agent cannot be started ({error.strerror})") from None
@@ -110,4 +110,4 @@ def run_agents(plan: Sweep, sweep_id: str, environments: Sequence[dict[str, str]
                 agent.terminate()
         for agent in agents:
             agent.wait()
-        ear.stop()
+        listener.stop()

@@ -15,7 +15,7 @@ from zoo.cli.sweep.file import Sweep
 from zoo.cli.sweep.study import Study, Trial
 from zoo.errors import InputError, StoppedError
 from zoo.runs.history import Run, read
-from zoo.training.signals import GRACE, Ear
+from zoo.training.signals import GRACE, SignalListener
 
 PAUSE = 0.2  # seconds between two looks at the trials
 COMMAND = (sys.executable, "-m", "zoo.cli.trial")
@@ -92,7 +92,7 @@ class Runner:
             StoppedError: By a signal; the trials that ran are ended, and go on when the sweep does.
             InputError: A trial finished without the metric.
         """
-        with self._ended_in_any_case() as ear:
+        with self._ended_in_any_case() as listener:
             while True:
                 for slot in self.slots:
                     if slot.child is None and (trial := self.study.next(at_once=len(self.slots))):
@@ -100,21 +100,21 @@ class Runner:
                 if not any(slot.child for slot in self.slots):
                     return
                 time.sleep(PAUSE)
-                if ear.heard in (signal.SIGINT, signal.SIGTERM):
+                if listener.received in (signal.SIGINT, signal.SIGTERM):
                     raise StoppedError(
-                        ear.heard, "stopped; the same command goes on with the sweep"
+                        listener.received, "stopped; the same command goes on with the sweep"
                     )
                 for slot in self.slots:
                     if slot.child:
                         self._watch(slot, slot.child)
 
     @contextmanager
-    def _ended_in_any_case(self) -> Iterator[Ear]:
+    def _ended_in_any_case(self) -> Iterator[SignalListener]:
         """Listens to signals, and leaves no trial behind."""
-        ear = Ear()
-        ear.listen()
+        listener = SignalListener()
+        listener.listen()
         try:
-            yield ear
+            yield listener
         finally:
             children = [slot.child for slot in self.slots if slot.child]
             for child in children:
@@ -124,7 +124,7 @@ class Runner:
                 with suppress(subprocess.TimeoutExpired):
                     child.process.wait(max(0.0, end - time.monotonic()))
                 _clear(child)
-            ear.stop()
+            listener.stop()
 
     def _resumable(self, trial: Trial) -> Path | None:
         """The last checkpoint, where the trial ends from there as it would have.
