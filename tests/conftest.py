@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -275,13 +275,21 @@ def fails(capsys, *argv: str) -> str:
     return lines[0]
 
 
-def refused(action: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
-    """The one line that a corpus says of bad input."""
-    with pytest.raises(CorpusError) as caught:
-        action(*args, **kwargs)
+@contextmanager
+def one_line(kind: type[Exception], match: str = "") -> Iterator[pytest.ExceptionInfo]:
+    """Expects an error whose message is one line."""
+    with pytest.raises(kind, match=match) as caught:
+        yield caught
     message = str(caught.value)
     assert not set("\r\n") & set(message)
-    return message
+    assert len(message) < 2000
+
+
+def refused(action: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """The one line that a corpus says of bad input."""
+    with one_line(CorpusError) as caught:
+        action(*args, **kwargs)
+    return str(caught.value)
 
 
 def quiet_trainer(**options: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import RECORD, cells, lines, settings, write_run, write_seeds
+from tests.conftest import one_line
 from zoo.cli.compare_runs import compare
 from zoo.errors import InputError
 
@@ -270,9 +271,8 @@ BAD = {
 def test_a_bad_run_is_one_line_that_names_it(case):
     spoil, message = BAD[case]
     spoil(write_run("runs/lenet/1"))
-    with pytest.raises(InputError, match=message) as caught:
+    with one_line(InputError, match=message):
         compare(["runs/lenet/1"])
-    assert "\n" not in str(caught.value)
     assert not Path("runs/lenet/compare.png").exists()
 
 

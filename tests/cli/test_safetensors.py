@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from tests.cli.conftest import CASES, assert_same, exported
-from tests.conftest import fails
+from tests.conftest import fails, one_line
 from zoo.checkpoints import safetensors_file
 from zoo.checkpoints.checkpoint import read
 from zoo.cli.main import main
@@ -108,9 +108,8 @@ def test_no_changed_byte_of_safetensors_is_read(checkpoint, tmp_path):
     cut = [whole[: draw.randrange(len(whole))] for _ in range(50)]
     for data in (*changed, *cut, whole + b"\0", b"", whole[:8], whole[:9]):
         path.write_bytes(data)
-        with pytest.raises(InputError) as error:
+        with one_line(InputError):
             read(path)
-        assert "\n" not in str(error.value)
 
 
 def test_bad_safetensors_are_said_in_one_line(checkpoint, capsys):

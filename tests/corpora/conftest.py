@@ -237,12 +237,3 @@ def table(**columns: list[str]) -> Table:
     """A table in memory, its rows on the lines 2, 3 ..."""
     size = len(next(iter(columns.values())))
     return Table(Path("table.csv"), columns, list(range(2, size + 2)))
-
-
-def message(error) -> str:
-    """The one line of a CorpusError that pytest caught."""
-    line = str(error.value)
-    assert "\n" not in line
-    assert "\r" not in line
-    assert len(line) < 500
-    return line

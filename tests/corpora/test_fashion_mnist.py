@@ -11,7 +11,7 @@ import torch
 from datamodules import FashionMNIST
 from datamodules.files.errors import CorpusError
 from datamodules.formats.idx import write_idx
-from tests.conftest import imported
+from tests.conftest import imported, one_line
 from tests.corpora.conftest import prepared
 
 RAW = "FashionMNIST/raw"
@@ -163,9 +163,8 @@ def spoil_header(root):
 )
 def test_bad_files_are_named_in_one_line(root, spoil, words):
     spoil(root)
-    with pytest.raises(CorpusError, match=words) as error:
+    with one_line(CorpusError, match=words) as error:
         read(root)
-    assert "\n" not in str(error.value)
     assert "ubyte" in str(error.value)
 
 

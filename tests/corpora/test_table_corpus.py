@@ -12,7 +12,8 @@ from datamodules.files.errors import CorpusError
 from datamodules.tables.corpus import TableCorpus
 from datamodules.tables.encoder import Encoder
 from datamodules.tables.to_predict import TableFiles
-from tests.corpora.conftest import message, table
+from tests.conftest import refused
+from tests.corpora.conftest import table
 
 # Corpora of a table
 
@@ -116,9 +117,7 @@ def test_a_target_that_cannot_be_learnt_is_named(price, words):
     for place in (1, 5):  # a training row, and one held out
         spoilt = rows()
         spoilt[place][3] = price
-        with pytest.raises(CorpusError) as error:
-            small(spoilt)
-        assert message(error) == f"small.csv, line {place + 2}, column price: {words}"
+        assert refused(small, spoilt) == f"small.csv, line {place + 2}, column price: {words}"
 
 
 def test_a_target_without_logarithm_may_be_negative_but_not_missing(monkeypatch):
@@ -201,6 +200,4 @@ def test_tables_to_predict_may_lack_the_answers():
 def test_a_bad_table_to_predict_is_named(content, words):
     encoder = small(rows())._encoder
     Path("bad.csv").write_text(content)
-    with pytest.raises(CorpusError) as error:
-        predicted("small.csv", "bad.csv", encoder=encoder)
-    assert message(error) == words
+    assert refused(predicted, "small.csv", "bad.csv", encoder=encoder) == words

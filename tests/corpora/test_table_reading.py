@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from datamodules.files.errors import CorpusError
 from datamodules.tables.reading import Layout, Table, numbers, read_table
-from tests.corpora.conftest import message, table
+from tests.conftest import refused
+from tests.corpora.conftest import table
 
 PLAIN, TABS = Layout(), Layout("\t", ("a", "b"))
 
@@ -122,18 +123,14 @@ def test_whatever_was_written_as_csv_is_read_back(rows, end, delimiter, mark):
     ids=lambda value: "" if isinstance(value, bytes) else value,
 )
 def test_a_bad_table_is_named_with_its_line(content, words):
-    with pytest.raises(CorpusError) as error:
-        parse(content)
-    line = message(error)
+    line = refused(parse, content)
     assert line.startswith("table.csv")
     assert words in line
     assert words.startswith("there") or line.startswith("table.csv" + words)
 
 
 def test_long_names_are_cut_short():
-    with pytest.raises(CorpusError) as error:
-        parse(b"x" * 100_000 + b"\n1\n")
-    assert message(error).endswith("...xxxxxxxxxxxxx'")
+    assert refused(parse, b"x" * 100_000 + b"\n1\n").endswith("...xxxxxxxxxxxxx'")
 
 
 def test_what_is_no_file_is_named(monkeypatch):
@@ -166,12 +163,10 @@ def test_numbers_are_read_exactly_and_missing_ones_are_nan(values, missing):
 )
 def test_what_is_no_number_is_named_with_line_and_column(cell, fault):
     read = parse(f'b,a\n"two\nlines",1\n\nx,"{cell}"\n')
-    with pytest.raises(CorpusError) as error:
-        numbers(read, "a")
-    assert message(error) == f"table.csv, line 5, column a: {cell!r} is {fault}"
+    assert refused(numbers, read, "a") == f"table.csv, line 5, column a: {cell!r} is {fault}"
 
 
 def test_a_long_cell_is_cut_short():
-    with pytest.raises(CorpusError) as error:
-        numbers(table(a=["9" * 9 + "x" * 100_000]), "a")
-    assert message(error).endswith("xxx' is not a number")
+    assert refused(numbers, table(a=["9" * 9 + "x" * 100_000]), "a").endswith(
+        "xxx' is not a number"
+    )

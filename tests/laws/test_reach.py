@@ -65,7 +65,7 @@ def pairs(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
             yield target, node.value
 
 
-@pytest.mark.parametrize("package", ["zoo"])
+@pytest.mark.parametrize("package", ["zoo", "datamodules"])
 def test_one_file_each_side_looks_into_the_loops(package):
     found = {module: loops(tree) for module, tree in sources(package).items() if loops(tree)}
     assert len(found) <= 1, found
