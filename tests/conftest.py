@@ -276,7 +276,7 @@ def fails(capsys, *argv: str) -> str:
 
 
 @contextmanager
-def one_line(kind: type[Exception], match: str = "") -> Iterator[pytest.ExceptionInfo]:
+def one_line(kind: type[Exception], match: str | None = None) -> Iterator[pytest.ExceptionInfo]:
     """Expects an error whose message is one line."""
     with pytest.raises(kind, match=match) as caught:
         yield caught
