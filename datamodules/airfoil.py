@@ -26,7 +26,7 @@ class Airfoil(TableCorpus):
     Args:
         measure_on: Validate and test on the rows held out, or, as where optimizers are compared by
             the loss that they minimise, on the training rows, which then are all rows.
-        num_rows: Train on the first of the rows only; the course takes 1,500.
+        num_rows: Number of rows to train on, the first ones; the course takes 1,500.
         batch_size: Rows a batch and process.
         table: Arguments of every corpus of one table.
     """

@@ -36,7 +36,7 @@ class CIFAR10(PictureCorpus):
     or a zip.
 
     Args:
-        form: Read batches or Kaggle's files; any takes batches where they are.
+        form: Form of the files: batches, kaggle, or any, which prefers batches.
         pictures: Arguments of every corpus of pictures.
     """
 

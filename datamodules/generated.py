@@ -19,11 +19,11 @@ class GeneratedCorpus(Corpus):
     Args:
         num_examples: Training rows.
         num_held_out: Rows of validation, and of test.
-        data_seed: Of the rows: the same rows in every run, whatever the run's own seed.
+        data_seed: Seed of the rows: the same rows in every run, whatever the run's own seed.
         batch_size: Rows a batch and process.
-        synthetic: Changes nothing: the rows are generated anyway.
+        synthetic: Without effect: the rows are generated anyway.
         num_workers: Processes that gather batches; rows in memory need none.
-        on_device: Keep all rows on the accelerator.
+        on_device: Whether to keep all rows on the accelerator.
     """
 
     def __init__(

@@ -22,8 +22,8 @@ class GradientNoise(GeneratedCorpus):
         std: Standard deviation of the noise in each variable.
         dimensions: Variables of the function.
         batch_size: Rows a batch and process, whose mean is the noise of a step.
-        data_seed: Of the noise.
-        synthetic: Changes nothing: the rows are generated anyway.
+        data_seed: Seed of the noise.
+        synthetic: Without effect: the rows are generated anyway.
     """
 
     title = "gradient noise"

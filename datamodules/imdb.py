@@ -35,11 +35,11 @@ class IMDB(BucketedCorpus, HeldOut):
     `aclImdb/aclImdb_v1.tar.gz`, `aclImdb_v1.tar.gz`, or any `aclImdb/aclImdb*.tar.gz`.
 
     Args:
-        tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
             wordpunct; see `datamodules.text.tokenizers`.
-        clean: Lower case, without line breaks, with blanks around stops; see
+        clean: Whether to put text in lower case, without line breaks, with blanks around stops; see
             `datamodules.text.review_rows.cleaned_review`.
-        min_freq: How often a token must be in the training reviews to be in the vocabulary.
+        min_freq: Least occurrences in the training reviews of a token of the vocabulary.
         max_length: Tokens that are read of a review, from its beginning; none reads all.
         vectors: A file of word vectors for the embeddings to begin with, as GloVe, word2vec or
             fastText write them; see `datamodules.words.pretrained_vectors`. A checkpoint does not

@@ -16,7 +16,7 @@ class PairFile(OwnFile, SentencePairs):
     """Sentences and their translations, from whichever language into whichever.
 
     Args:
-        path: Of the file, from the current folder or else from the root. A checkpoint does not
+        path: Path of the file, from the current folder or else from the root. A checkpoint does not
             keep it.
         pairs: Arguments of every corpus of sentence pairs.
     """

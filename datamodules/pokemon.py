@@ -28,7 +28,7 @@ class Pokemon(PictureFolderCorpus):
     Args:
         size: Side of the square that each picture is decoded to.
         crop_size: Side of the middle of it that the network sees; none is all of it.
-        scale: As for every corpus of pictures; by default in [-1, 1].
+        scale: Scale of the pixels, as for every corpus of pictures; by default [-1, 1].
         pictures: Arguments of every corpus of picture files.
     """
 

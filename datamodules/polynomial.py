@@ -18,7 +18,7 @@ class Polynomial(GeneratedCorpus):
     """100 rows of one feature each to train on, to choose by and to test on.
 
     Args:
-        coefficients: Of x, x^2, x^3 ...
+        coefficients: Coefficients of x, x^2, x^3 ...
         bias: The constant.
         noise: Standard deviation of what is added to each target.
         num_examples: Training rows.

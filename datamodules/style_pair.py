@@ -25,7 +25,7 @@ class SizedPairs(WholeBatches):
     """The two pictures at each size.
 
     Args:
-        pairs: Of pictures (1, 3, height, width), the smallest first.
+        pairs: Pairs of pictures (1, 3, height, width), the smallest first.
     """
 
     def __init__(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
@@ -49,7 +49,7 @@ class StylePair(StyleCorpus):
         sizes: Heights that both pictures get one after another, in pixels; widths follow.
         num_steps: Steps an epoch.
         root: Folder of the corpora; by default $ZOO_DATA, else `data`.
-        synthetic: Take a drawn landscape and a drawn painting.
+        synthetic: Whether to take a drawn landscape and a drawn painting.
 
     Raises:
         CorpusError: A size or a number of steps is too small.
@@ -109,7 +109,7 @@ class SizesInTurn(Sampler):
     """Which size each step of an epoch has: a function of the steps done, so that a resume goes on.
 
     Args:
-        corpus: Its trainer knows how long the run is.
+        corpus: Corpus whose trainer knows how long the run is.
     """
 
     def __init__(self, corpus: StylePair) -> None:

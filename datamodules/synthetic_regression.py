@@ -19,8 +19,8 @@ class SyntheticRegression(GeneratedCorpus):
     """1,000 training rows of two features, and 100 each of validation and test.
 
     Args:
-        weights: One for each feature.
-        bias: Of the rule.
+        weights: Weight of each feature.
+        bias: Bias of the rule.
         noise: Standard deviation of what is added to each target.
         num_examples: Training rows.
         num_held_out: Rows of validation, and of test.

@@ -16,11 +16,11 @@ class TextFile(OwnFile, PlainText):
     """A text by characters, words or other tokens, of which the end is held out.
 
     Args:
-        path: Of the file, from the current folder or else from the root. A checkpoint does not
+        path: Path of the file, from the current folder or else from the root. A checkpoint does not
             keep it.
-        tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
             wordpunct; see `datamodules.text.tokenizers`.
-        clean: Keep nothing but letters from a to z, in lower case, and single blanks.
+        clean: Whether to keep only letters from a to z, in lower case, and single blanks.
         text: Arguments of every corpus of running text.
     """
 

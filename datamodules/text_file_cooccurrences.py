@@ -15,7 +15,7 @@ class TextFileCooccurrences(SentenceFile, Cooccurrences):
     """The pairs of words of a text, of which a twentieth is held out.
 
     Args:
-        path: Of the file, from the current folder or else from the root. A checkpoint does not
+        path: Path of the file, from the current folder or else from the root. A checkpoint does not
             keep it.
         text: Arguments of every text by words, and of every corpus of co-occurrences.
     """

@@ -15,7 +15,7 @@ class TextFileWindows(SentenceFile, WordWindows):
     """A text of which the last lines are held out.
 
     Args:
-        path: Of the file, from the current folder or else from the root. A checkpoint does not
+        path: Path of the file, from the current folder or else from the root. A checkpoint does not
             keep it.
         validation_fraction: Part of the lines held out, from the end.
         text: Arguments of every text by words, and of every corpus of windows.

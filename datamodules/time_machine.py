@@ -18,9 +18,9 @@ class TimeMachine(PlainText):
     """A novel by characters (28, <unk> among them) or words (4,580), of which the end is held out.
 
     Args:
-        tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
             wordpunct; see `datamodules.text.tokenizers`.
-        clean: Keep nothing but letters from a to z, in lower case, and single blanks.
+        clean: Whether to keep only letters from a to z, in lower case, and single blanks.
         text: Arguments of every corpus of running text.
     """
 

@@ -9,7 +9,7 @@ class Ragged:
 
     Args:
         flat: The numbers of all rows, int64 (total).
-        lengths: Of the rows, int64 (rows).
+        lengths: Lengths of the rows, int64 (rows).
     """
 
     def __init__(self, flat: Tensor, lengths: Tensor) -> None:
@@ -27,15 +27,15 @@ class Ragged:
         rows = rows.to(self.flat.device)
         lengths = self._lengths[rows]
         step = torch.arange(steps, device=self.flat.device)
-        places = (self._starts[rows, None] + step).clamp(max=len(self.flat) - 1)
-        return self.flat[places].masked_fill(step >= lengths[:, None], padding), lengths
+        positions = (self._starts[rows, None] + step).clamp(max=len(self.flat) - 1)
+        return self.flat[positions].masked_fill(step >= lengths[:, None], padding), lengths
 
     def to(self, device: torch.device | str) -> "Ragged":
         """The same rows on `device`."""
         return Ragged(self.flat.to(device), self.lengths)
 
 
-def _places(lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each number the row that it is in, and its place there."""
+def row_positions(lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the row that each number is in, and its position there."""
     row = torch.arange(len(lengths)).repeat_interleave(lengths)
     return row, torch.arange(len(row)) - (lengths.cumsum(0) - lengths)[row]

@@ -35,8 +35,8 @@ class TrainBatches(DistributedSampler):
     Args:
         dataset: The rows.
         batch_size: Rows a batch and process.
-        seed: Of the permutations.
-        rank: Of this process.
+        seed: Seed of the permutations.
+        rank: Rank of this process.
         num_replicas: Number of processes.
         position: Gives the epoch and the batches of it already done, when an iterator starts.
     """
@@ -80,7 +80,7 @@ class EvaluationBatches(DistributedSampler, SequentialSampler):
     Args:
         dataset: The rows.
         batch_size: Most rows a batch and process.
-        rank: Of this process.
+        rank: Rank of this process.
         num_replicas: Number of processes.
     """
 

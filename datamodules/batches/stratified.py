@@ -13,10 +13,10 @@ def hold_out(classes: Tensor, fraction: float, seed: int | None) -> Tensor:
     Every class keeps a row; where that leaves too few to hold out, there are fewer.
 
     Args:
-        classes: Of each row, int64 (rows).
-        fraction: In [0, 1).
-        seed: Of the rows within a class, and of which class is first among equals; none takes the
-            first rows and classes.
+        classes: Class of each row, int64 (rows).
+        fraction: Fraction to hold out, in [0, 1).
+        seed: Seed of the rows within a class, and of which class is first among equals; none takes
+            the first rows and classes.
 
     Returns:
         Whether a row is held out, bool (rows).
@@ -41,10 +41,10 @@ def hold_out_fold(classes: Tensor, fold: int, num_folds: int, seed: int | None) 
     A class of one row is trained on in all folds but that which holds it.
 
     Args:
-        classes: Of each row, int64 (rows).
+        classes: Class of each row, int64 (rows).
         fold: From 1 to `num_folds`.
-        num_folds: How many there are.
-        seed: As in `hold_out`.
+        num_folds: Number of folds.
+        seed: Seed, as in `hold_out`.
 
     Returns:
         Whether a row is held out, bool (rows).

@@ -1,8 +1,8 @@
 """Which tokens of a text make up which batch, of windows at random or of streams in order.
 
 A text of n tokens is n - 1 pairs of a token and the next one, its target; of tagged tokens each has
-its own. A sampler yields the places of a batch's tokens, int64 (batch, steps), -1 where a row has
-ended; the target there is `IGNORED`, which torch's cross_entropy leaves out.
+its own. A sampler yields the positions of a batch's tokens, int64 (batch, steps), -1 past the end
+of a row; the target there is `IGNORED`, which torch's cross_entropy leaves out.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ Tail = Literal["drop", "pad"]
 
 
 class TokenStream(InMemory):
-    """Tokens in order, of which `Rows` of places give (tokens, targets), int64 (batch, steps) each.
+    """Tokens in order; `Rows` of positions give (tokens, targets), int64 (batch, steps) each.
 
     Args:
         tokens: int64 (length), at least one.
@@ -45,11 +45,11 @@ class TokenStream(InMemory):
         tokens, targets = self.tensors
         if isinstance(rows, int):
             return tokens[rows], targets[rows]
-        places = rows.indices.to(tokens.device)
+        positions = rows.indices.to(tokens.device)
         if rows.indices.amin() >= 0:  # in the host's memory: no wait for the device
-            return tokens[places], targets[places]
-        within = places.clamp(min=0)
-        return tokens[within], targets[within].masked_fill(places < 0, IGNORED)
+            return tokens[positions], targets[positions]
+        within = positions.clamp(min=0)
+        return tokens[within], targets[within].masked_fill(positions < 0, IGNORED)
 
     def to(self, device: torch.device | str) -> "TokenStream":
         """The same text on `device`."""
@@ -57,16 +57,16 @@ class TokenStream(InMemory):
 
 
 class _TextBatches(TrainBatches):
-    """Batches of an epoch of a text, which begins at a place f(seed, epoch).
+    """Batches of an epoch of a text, which begins at a position f(seed, epoch).
 
-    Every epoch has the same number of pairs: those that an epoch leaves out before its first place
-    and after its last are fewer than `reach`.
+    Every epoch has the same number of pairs: those that an epoch leaves out before its first
+    position and after its last are fewer than `reach`.
 
     Args:
         dataset: The text.
         batch_size: Rows a batch and process.
         num_steps: Tokens a row.
-        reach: How many places may be the first one; 1 for always the same.
+        reach: Number of tokens that an epoch may begin at; 1 for always the same.
         tail: Whether tokens that do not fill a row are dropped, or the row is padded.
         run: Seed, rank, number of processes and position, as of `TrainBatches`.
     """
@@ -91,7 +91,7 @@ class _TextBatches(TrainBatches):
         return self.batch_size * self.num_replicas
 
     def _drawn(self, epoch: int) -> tuple[Generator, int]:
-        """What an epoch draws from, and its first place, which is drawn."""
+        """What an epoch draws from, and its first position, which is drawn."""
         generator = seeded_generator(epoch_seed(self.seed, epoch))
         return generator, int(torch.randint(self.reach, (), generator=generator))
 
@@ -107,9 +107,9 @@ class RandomWindows(_TextBatches):
         dataset: The text.
         batch_size: Rows a batch and process.
         num_steps: Tokens a row.
-        stride: Between the first tokens of neighbouring windows; num_steps where they just touch.
-        jitter: Whether the first window begins anywhere among the first `stride` places.
-        options: As of `_TextBatches`.
+        stride: Distance of the first tokens of neighbouring windows; num_steps if they just touch.
+        jitter: Whether the first window begins anywhere among the first `stride` positions.
+        options: Arguments of `_TextBatches`.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class RandomWindows(_TextBatches):
         for start in range(done * self.num_streams, self.num_rows, self.num_streams):
             share = min(self.num_streams, self.num_rows - start) // self.num_replicas
             begins = order[start + self.rank * share :][:share] * self.stride
-            yield Rows(epoch, _places(first + begins, self.num_pairs - begins, self.num_steps))
+            yield Rows(epoch, _positions(first + begins, self.num_pairs - begins, self.num_steps))
 
 
 class SequentialStreams(_TextBatches):
@@ -151,8 +151,8 @@ class SequentialStreams(_TextBatches):
         dataset: The text.
         batch_size: Streams a process.
         num_steps: Tokens of each stream a batch.
-        jitter: Whether the first stream begins anywhere among the first `num_steps` places.
-        options: As of `_TextBatches`.
+        jitter: Whether the first stream begins anywhere among the first `num_steps` positions.
+        options: Arguments of `_TextBatches`.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class SequentialStreams(_TextBatches):
         _, first = self._drawn(epoch)
         begins, lengths = _streams(self.num_pairs, self.num_streams, self.batch_size, self.rank)
         for past in range(done * self.num_steps, len(self) * self.num_steps, self.num_steps):
-            yield Rows(epoch, _places(first + begins + past, lengths - past, self.num_steps))
+            yield Rows(epoch, _positions(first + begins + past, lengths - past, self.num_steps))
 
 
 class EvaluationStreams(EvaluationBatches):
@@ -192,7 +192,7 @@ class EvaluationStreams(EvaluationBatches):
         dataset: The text.
         batch_size: Streams a process.
         num_steps: Tokens of each stream a batch.
-        num_streams: Of all processes, where there are to be fewer.
+        num_streams: Number of streams of all processes, if there are to be fewer.
         ranks: Rank and number of processes, as of `EvaluationBatches`.
     """
 
@@ -217,11 +217,11 @@ class EvaluationStreams(EvaluationBatches):
         rows = ceil(self.num_streams / self.num_replicas)
         begins, lengths = _streams(self.num_pairs, self.num_streams, rows, self.rank)
         for past in range(0, len(self) * self.num_steps, self.num_steps):
-            yield Rows(0, _places(begins + past, lengths - past, self.num_steps))
+            yield Rows(0, _positions(begins + past, lengths - past, self.num_steps))
 
 
 def _streams(num_pairs: int, num_streams: int, rows: int, rank: int) -> tuple[Tensor, Tensor]:
-    """First places and lengths of a rank's streams, int64 (rows) each.
+    """First positions and lengths of a rank's streams, int64 (rows) each.
 
     The pairs are cut into `num_streams` of equal length; the first ones have one more where that
     leaves a rest. Rows past the last stream have none.
@@ -232,7 +232,7 @@ def _streams(num_pairs: int, num_streams: int, rows: int, rank: int) -> tuple[Te
     return streams * length + streams.clamp(max=longer), lengths
 
 
-def _places(begins: Tensor, lengths: Tensor, num_steps: int) -> Tensor:
+def _positions(begins: Tensor, lengths: Tensor, num_steps: int) -> Tensor:
     """Places int64 (batch, steps) of rows that begin at `begins`; -1 past the rows' lengths."""
     steps = torch.arange(num_steps)
     return (begins[:, None] + steps).masked_fill(steps >= lengths[:, None], -1)

@@ -24,8 +24,8 @@ class Box(NamedTuple):
     Attributes:
         where: File and record, for errors.
         corners: Left, top, right, bottom, in the units of the picture's width and height.
-        label: Its class as the file gives it, by `number`.
-        fault: What was found wrong already.
+        label: Class as the file gives it, by `number`.
+        fault: Fault that was found already.
     """
 
     where: str
@@ -39,9 +39,9 @@ class Annotation(NamedTuple):
 
     Attributes:
         where: File and record, for errors.
-        picture: Where the picture is.
-        boxes: Of what is in it, perhaps nothing.
-        width: Of the picture, in the units of the boxes; 1 where they are fractions.
+        picture: Path of the picture.
+        boxes: Boxes of what is in it, perhaps none.
+        width: Width of the picture, in the units of the boxes; 1 if they are fractions.
         height: Likewise.
     """
 
@@ -83,8 +83,8 @@ def gathered(
     left out, for what is in it would pass for background.
 
     Args:
-        annotations: One a picture.
-        num_classes: How many classes there are, numbered from 0.
+        annotations: Annotation of each picture.
+        num_classes: Number of classes, which count from 0.
         faults: Takes what is wrong: a picture that is there twice, a box outside of its picture,
             without an area or not of numbers, a class that there is none of.
     """

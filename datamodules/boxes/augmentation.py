@@ -23,9 +23,9 @@ class BoxAugmentation:
     """The changes that a recipe names, tried out once so that a bad option is found at once.
 
     Args:
-        named: Each a name, or a mapping from one name to its options: `{flip: {p: 0.3}}`.
+        named: Names of changes, or mappings from one name to its options: `{flip: {p: 0.3}}`.
         size: Side of the pictures.
-        mean: Of the pixels in [0, 1], one a channel: the ground that a picture is put on.
+        mean: Mean of the pixels in [0, 1], one a channel: the ground that a picture is put on.
 
     Raises:
         CorpusError: There is no such change or option, or a value is none that it takes.

@@ -147,8 +147,8 @@ def _seen(images: Tensor, corner: Tensor, sides: Tensor, fill: Tensor | None = N
     Args:
         images: uint8 (batch, channels, height, width).
         corner: Left and top of each window as fractions of the picture, (batch, 2).
-        sides: Its width and height, likewise.
-        fill: What is seen beyond the picture, (channels); by default its edge.
+        sides: Width and height of each window, likewise.
+        fill: Colour beyond the picture, (channels); by default that of its edge.
     """
     # The grid counts from -1 to 1: what is at x in the window is at sides * x + shift.
     shift = 2 * corner + sides - 1

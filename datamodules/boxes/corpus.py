@@ -32,8 +32,8 @@ class Part(NamedTuple):
     """What the training or the test files hold.
 
     Attributes:
-        pictures: Where they are.
-        boxes: Of each picture.
+        pictures: Paths of the pictures.
+        boxes: Boxes of each picture.
         good: The pictures that can be read, int64.
     """
 

@@ -67,8 +67,8 @@ class BoxedPictures(WholeBatches):
 
     Args:
         pictures: Rows of which a batch begins with the pictures, and ends with keys or without.
-        boxes: Of these pictures and of others.
-        chosen: Which of `boxes` are a row's, int64, one a picture.
+        boxes: Boxes of these pictures and of others.
+        chosen: Index in `boxes` of each picture, int64.
     """
 
     def __init__(self, pictures: WholeBatches, boxes: Boxes, chosen: Tensor) -> None:

@@ -13,7 +13,7 @@ def read_json(path: Path, *, unique: bool = False) -> dict[str, Any]:
     """Reads a JSON file that holds one object.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         unique: Whether a key that is there twice is a fault; else the last one counts.
 
     Raises:

@@ -20,8 +20,8 @@ def staged(target: Path, way_out: str = "") -> Iterator[Path]:
     """Locks `target` and hands out a place beside it: what stands there at the end becomes it.
 
     Args:
-        target: What is written.
-        way_out: What to do where it cannot be.
+        target: File or folder to write.
+        way_out: Advice if it cannot be written.
 
     Raises:
         CorpusError: It cannot be written.

@@ -73,8 +73,8 @@ def read_batch(path: str, content: bytes) -> tuple[Tensor, Tensor]:
     """Pictures, uint8 (rows, 3, 32, 32), and classes, int64 (rows,), of one batch.
 
     Args:
-        path: Where it came from; plain bytes if it ends in .bin, else a pickle.
-        content: Its bytes.
+        path: Path of the batch; plain bytes if it ends in .bin, else a pickle.
+        content: Bytes of the batch.
 
     Raises:
         CorpusError: It is no batch, is cut, or its pickle asks for more than arrays of numbers.

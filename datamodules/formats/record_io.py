@@ -30,9 +30,9 @@ class Record(NamedTuple):
     """A record that holds a picture and its labels.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         number: From 0.
-        offset: In bytes.
+        offset: Offset in bytes.
     """
 
     path: Path
@@ -142,7 +142,7 @@ def packed(labels: Iterable[float], picture: bytes, number: int) -> bytes:
     """A record's content: labels, and the file of the picture.
 
     Args:
-        labels: Of the picture.
+        labels: Labels of the picture.
         picture: Encoded.
         number: That MXNet calls the picture by.
     """

@@ -30,10 +30,10 @@ class Augmentation:
     """The changes that a recipe names, tried out once so that a bad option is found at once.
 
     Args:
-        named: Each a name, or a mapping from one name to its options: `{crop: {padding: 2}}`.
-        num_classes: Of the corpus; mixed labels are shares of the classes.
+        named: Names of changes, or mappings from one name to its options: `{crop: {padding: 2}}`.
+        num_classes: Number of classes; mixed labels are shares of them.
         size: Side of what `resized_crop` gives, where its options do not say.
-        channels: Of the pictures.
+        channels: Channels of the pictures.
 
     Raises:
         CorpusError: There is no such change or option, or a value is none that it takes.
@@ -82,7 +82,7 @@ def named_change(
     Args:
         entry: A name, or a mapping from one name to its options.
         known: The changes that there are.
-        given: Their parameters that are no options.
+        given: Parameters of changes that are no options.
 
     Raises:
         CorpusError: There is no such change or option.

@@ -32,7 +32,7 @@ def uniform(keys: Tensor, stream: int) -> Tensor:
 
     Args:
         keys: int64, any shape.
-        stream: Which of the 64 random numbers that belong to a key.
+        stream: Index among the 64 random numbers that belong to a key.
     """
     x = ((keys << 6) + stream + 1) * GAMMA
     x = (x ^ ((x >> 30) & (1 << 34) - 1)) * MIX_1
@@ -83,7 +83,7 @@ def resized_crop(
 
     Args:
         images: uint8 (batch, channels, height, width).
-        keys: One a picture.
+        keys: Key of each picture.
         size: Side of what comes out; by default the height of what goes in.
         scale: Least and greatest share of the area.
         ratio: Least and greatest width over height.
@@ -122,7 +122,7 @@ def color_jitter(
 
     Args:
         images: uint8 (batch, channels, height, width).
-        keys: One a picture.
+        keys: Key of each picture.
         brightness: Factor of up to 1 plus or minus this.
         contrast: Likewise.
         saturation: Likewise.
@@ -169,9 +169,9 @@ def rand_augment(images: Tensor, keys: Tensor, num_ops: int = 2, magnitude: int 
 
     Args:
         images: uint8 (batch, channels, height, width).
-        keys: One a picture.
-        num_ops: How many, one after another.
-        magnitude: How strong, from 0 to 30.
+        keys: Key of each picture.
+        num_ops: Number of changes, one after another.
+        magnitude: Strength of the changes, from 0 to 30.
     """
     if not 0 <= num_ops <= 8:
         raise ValueError(f"num_ops has to be from 0 to 8, not {num_ops}")
@@ -230,7 +230,7 @@ def cutout(images: Tensor, keys: Tensor, hole: int = 16, fill: int = 128) -> Ten
 
     Args:
         images: uint8 (batch, channels, height, width).
-        keys: One a picture.
+        keys: Key of each picture.
         hole: Side of the square in pixels.
         fill: Brightness of the square; 128 is near the mean of most corpora.
     """
@@ -257,9 +257,9 @@ def mixup(
     Args:
         images: Normalised (batch, channels, height, width).
         labels: (batch,).
-        keys: One a picture; the first one's decides.
+        keys: Key of each picture; the first one's decides.
         num_classes: Number of classes.
-        alpha: Of the Beta distribution that the share is drawn from.
+        alpha: Parameter of the Beta distribution that the share is drawn from.
 
     Returns:
         The pictures and the share of each class, (batch, classes).

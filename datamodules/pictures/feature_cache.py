@@ -48,9 +48,9 @@ class FeatureCache:
     """The features of pictures, by the body of one model, on the model's device.
 
     Args:
-        trainer: Its model is asked, in its precision.
+        trainer: Trainer of the model, whose precision is used.
         prepare: Makes of pictures as bytes what the model sees.
-        facts: What `prepare` does, in words: other words, other features.
+        facts: Description of what `prepare` does: another one has other features.
         batch_size: Pictures a batch.
     """
 

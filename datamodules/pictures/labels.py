@@ -22,9 +22,9 @@ def labelled(
 
     Args:
         path: The table, with the columns id (the picture's name without ending) and `column`.
-        column: Of the labels.
+        column: Column of the labels.
         labels: Names of the classes.
-        pictures: Those that there are.
+        pictures: Pictures that exist.
         all_there: Whether a row without a picture is a fault; else it is left out.
 
     Raises:

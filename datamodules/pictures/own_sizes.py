@@ -20,7 +20,7 @@ class OneByOne(WholeBatches):
     """Pictures that are decoded when they are wanted, each a batch of uint8 (1, 3, height, width).
 
     Args:
-        pictures: Where they are.
+        pictures: Paths of the pictures.
     """
 
     def __init__(self, pictures: Sequence[Picture]) -> None:

@@ -45,7 +45,7 @@ class PictureRows(WholeBatches):
     """Pictures that are decoded for the batch that wants them, and their labels.
 
     Args:
-        pictures: Where they are.
+        pictures: Paths of the pictures.
         labels: int64, one a picture.
         channels: 1 for grey, 3 for colour.
         size: Side of the square that each becomes.
@@ -110,7 +110,7 @@ def read_picture(
     """Reads a picture as uint8 (channels, height, width).
 
     Args:
-        picture: Where it is.
+        picture: Path of the picture.
         channels: 1 for grey, 3 for colour.
         size: Side of the square that it becomes; by default it stays as it is.
         whole: Whether one of another shape is squeezed into the square; else its middle is cut out.

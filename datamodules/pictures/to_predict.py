@@ -22,11 +22,11 @@ class PictureFiles(PictureCorpus):
     Args:
         files: Paths of pictures, or of folders and zips of them.
         labels: Names of the classes.
-        mean: Of the pixels in [0, 1], one a channel.
-        std: Of the pixels in [0, 1], one a channel.
+        mean: Mean of the pixels in [0, 1], one a channel.
+        std: Deviation of the pixels in [0, 1], one a channel.
         size: Side of the square that each picture is decoded to.
-        crop_size: As in training.
-        resize: As in training.
+        crop_size: Side of the crop, as in training.
+        resize: Side after resizing, as in training.
         batch_size: Pictures a batch.
         whole: Whether pictures of another shape are squeezed into the square, for a detector, or
             their middle is cut out, as in training.

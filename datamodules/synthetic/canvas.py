@@ -19,9 +19,9 @@ class Canvas:
     The length 1 is half of the shorter side.
 
     Args:
-        width: In pixels.
-        height: In pixels.
-        color: Of the ground.
+        width: Width in pixels.
+        height: Height in pixels.
+        color: Colour of the ground.
     """
 
     def __init__(self, width: int, height: int, color: Color) -> None:

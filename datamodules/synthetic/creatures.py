@@ -141,7 +141,7 @@ def write(folder: Path, *, count: int = 480) -> None:
 
     Args:
         folder: Gets the folders; if it exists, nothing is done.
-        count: Of pictures, of each kind as many.
+        count: Number of pictures, of each kind as many.
     """
     kinds = list(KINDS)
     for kind in kinds:

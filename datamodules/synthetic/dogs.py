@@ -158,7 +158,7 @@ def write(folder: Path, breeds: Sequence[str], *, num_train: int = 300, num_test
 
     Args:
         folder: Gets the files; if it exists, nothing is done.
-        breeds: Their names, at most 120.
+        breeds: Names of the breeds, at most 120.
         num_train: Pictures with a label, as many of each breed as of any other, or one more.
         num_test: Pictures without.
     """

@@ -249,7 +249,7 @@ def draw(labels: np.ndarray, seed: int) -> np.ndarray:
 
     Args:
         labels: Classes 0 to 9, in the order of Fashion-MNIST, [n].
-        seed: Of all that varies within a class; not negative.
+        seed: Seed of all that varies within a class; not negative.
 
     Returns:
         Grey pictures, bright on black, uint8 [n, 28, 28].

@@ -164,9 +164,9 @@ def write_pairs(path: Path, *, num_pairs: int = 4000, seed: int = 0) -> None:
     """Writes the stand-in of fra-eng, whole or not at all: a pair a line, short ones first.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         num_pairs: Lines, or one more.
-        seed: Of the sentences.
+        seed: Seed of the sentences.
     """
     rng = default_rng(seed)
     known = dict(SET)

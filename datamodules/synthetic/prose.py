@@ -189,10 +189,10 @@ def write_sentences(
     """Writes the stand-in of the Penn Treebank, whole or not at all: a sentence a line.
 
     Args:
-        folder: Of the files.
-        names: Of the files; the first one has all the paragraphs, the others an eighth each.
-        num_paragraphs: Of the first file.
-        seed: Of the sentences.
+        folder: Folder of the files.
+        names: Names of the files; the first one has all the paragraphs, the others an eighth each.
+        num_paragraphs: Number of paragraphs of the first file.
+        seed: Seed of the sentences.
     """
     rng = default_rng(seed)
     counts = [num_paragraphs // (1 if name == names[0] else 8) for name in names]

@@ -26,7 +26,7 @@ class TableCorpus(HeldOut):
     A corpus says which file, which columns, and may transform the target.
 
     Args:
-        logarithms: Take logarithms of skewed columns; see `Encoder.fit`.
+        logarithms: Whether to take logarithms of skewed columns; see `Encoder.fit`.
         corpus: Arguments of every corpus.
     """
 

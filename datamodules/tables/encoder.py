@@ -34,8 +34,8 @@ class Encoder:
     of its own, and a word that the training rows do not have is none of theirs: all zeros.
 
     Attributes:
-        scales: Of the columns of numbers.
-        words: Of the other columns, in order.
+        scales: Scales of the columns of numbers.
+        words: Words of the other columns, in order.
     """
 
     scales: dict[str, Scale]

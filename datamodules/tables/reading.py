@@ -34,7 +34,7 @@ class Layout(NamedTuple):
     """How a file is written.
 
     Attributes:
-        delimiter: Between the cells of a row.
+        delimiter: Character between the cells of a row.
         header: Names of the columns where the file does not begin with them; those at the end that
             nobody wants may be missing.
     """
@@ -48,7 +48,7 @@ def read_table(path: Path, layout: Layout, wanted: Sequence[str]) -> Table:
 
     Args:
         path: The file, or one within a zip: `tables.zip!table.csv`.
-        layout: How it is written.
+        layout: Layout of the file.
         wanted: Columns that must be there; others may.
 
     Raises:

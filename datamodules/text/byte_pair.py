@@ -24,7 +24,7 @@ class BytePairs:
     Args:
         alphabet: The characters that words may have, and the mark of their end.
         merges: Pairs of pieces in the order in which they were learned.
-        end: What is put at the end of each word, so that pieces tell where one ends.
+        end: Mark at the end of each word, so that pieces tell where one ends.
 
     Raises:
         CorpusError: A merge is of a piece that is not there yet.
@@ -49,9 +49,9 @@ class BytePairs:
         stops early where each word is one piece.
 
         Args:
-            counts: How often each word is there, once at least.
+            counts: Number of occurrences of each word, at least 1.
             num_merges: Pieces to add to the characters.
-            end: What is put at the end of each word, "" for nothing.
+            end: Mark at the end of each word, "" for none.
         """
         words = [_marked(word, end) for word in counts]
         numbers = list(counts.values())

@@ -17,7 +17,7 @@ class LabelledText(NamedTuple):
     """A text of a class.
 
     Attributes:
-        place: Where it is, in words.
+        place: Path of the text, as errors name it.
         label: The index of its folder.
         text: All of it.
     """
@@ -35,7 +35,7 @@ def texts_in(
     Args:
         place: A folder, or a tar in which those folders are, at any depth.
         part: train or test.
-        folders: Of the classes, in the order of their labels.
+        folders: Folders of the classes, in the order of their labels.
         unlabelled: Folders that are left out.
 
     Raises:

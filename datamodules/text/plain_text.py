@@ -17,9 +17,9 @@ class PlainText(TextCorpus):
     """A text in one file; a corpus says which (`place`).
 
     Args:
-        tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
             wordpunct; see `datamodules.text.tokenizers`.
-        clean: Keep nothing but letters from a to z, in lower case, and single blanks.
+        clean: Whether to keep only letters from a to z, in lower case, and single blanks.
         validation_fraction: Part of the text held out, from its end.
         text: Arguments of every corpus of running text.
 

@@ -34,7 +34,7 @@ class ReviewBatch(NamedTuple):
     """Reviews and their classes, padded to the longest of the batch.
 
     Attributes:
-        tokens: Of a review, then <pad>; int64 (batch, steps).
+        tokens: Tokens of a review, then <pad>; int64 (batch, steps).
         lengths: Tokens that are not <pad>; int64 (batch).
         labels: Indices of the classes; int64 (batch).
     """
@@ -49,8 +49,8 @@ class ReviewRows(WholeBatches):
 
     Args:
         texts: The tokens of reviews.
-        labels: Their classes, int64 (reviews).
-        chosen: Which of them these are, int64 (rows).
+        labels: Classes of the reviews, int64 (reviews).
+        chosen: Indices of the reviews that are rows, int64 (rows).
     """
 
     def __init__(self, texts: Ragged, labels: Tensor, chosen: Tensor) -> None:

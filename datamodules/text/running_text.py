@@ -42,12 +42,12 @@ class TextCorpus(Corpus):
         num_steps: Tokens a row.
         tail: Drop the tokens that fill no row (and, at random, the windows that fill no batch), or
             pad the rows (and end with a smaller batch).
-        jitter: Let each epoch begin at another of the first `num_steps` tokens.
+        jitter: Whether each epoch begins at another of the first `num_steps` tokens.
         stride: Tokens between the beginnings of neighbouring windows at random; by default
             num_steps, so that they do not overlap. d2l's protocol takes 1.
-        max_tokens: Read only so many tokens, from the beginning.
-        min_freq: How often a token must be in the training text to be in the vocabulary.
-        order: Of the vocabulary: the most frequent token first, or as they first appear.
+        max_tokens: Number of tokens to read, from the beginning; by default all.
+        min_freq: Least occurrences in the training text of a token of the vocabulary.
+        order: Order of the vocabulary: the most frequent token first, or as they first appear.
         batch_size: Rows a batch and process.
         corpus: Arguments of every corpus.
 

@@ -36,18 +36,18 @@ class SentencePairs(BucketedCorpus):
     last is left out, parted by tabs.
 
     Args:
-        num_pairs: Read only so many pairs, from the beginning.
+        num_pairs: Number of pairs to read, from the beginning; by default all.
         max_length: Tokens of a sentence in training, <eos> at its end among them; a longer one is
             cut. What is held out is never cut.
-        min_freq: How often a token must be in the training pairs to be in a vocabulary.
-        tokenizer: What a token is: char, word, spacy, spacy:PIPELINE, treebank, tweet or
+        min_freq: Least occurrences in the training pairs of a token of a vocabulary.
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
             wordpunct; see `datamodules.text.tokenizers`.
-        clean: Lower case, with a blank before each stop; see
+        clean: Whether to put text in lower case, with a blank before each stop; see
             `datamodules.text.tokenizers.cleaned_sentence`.
         num_val: Sentences held out to choose by; of a stand-in at most a tenth.
         num_test: Sentences held out to test on; of a stand-in at most a tenth.
-        split_seed: Of the choice of what is held out.
-        shared_vocab: Have one vocabulary of both languages.
+        split_seed: Seed of the choice of what is held out.
+        shared_vocab: Whether both languages share one vocabulary.
         batch_size: Rows a batch and process.
         corpus: Arguments of every corpus.
 

@@ -36,7 +36,7 @@ class SentenceRows(WholeBatches):
 
     Args:
         source: The sentences.
-        target: Their translations.
+        target: Translations of the sentences.
         references: The translations as text, or nothing.
     """
 

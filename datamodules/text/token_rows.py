@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from datamodules.batches.ragged import Ragged, _places
+from datamodules.batches.ragged import Ragged, row_positions
 from datamodules.text.tokenizers import Tokenizer
 from datamodules.text.vocabulary import BOS, EOS, Vocab
 
@@ -15,7 +15,7 @@ class TokenRows(Ragged):
 
     Args:
         sentences: Texts.
-        cut: What cuts a text into tokens.
+        cut: Function that cuts a text into tokens.
     """
 
     def __init__(self, sentences: Iterable[str], cut: Tokenizer) -> None:
@@ -31,22 +31,22 @@ class TokenRows(Ragged):
 
     def tokens(self, rows: Tensor) -> Iterator[str]:
         """The tokens of these rows, row after row."""
-        row, within = _places(self.lengths[rows])
+        row, within = row_positions(self.lengths[rows])
         return (self.kinds[token] for token in self.flat[self._starts[rows][row] + within].tolist())
 
     def indices(self, rows: Tensor, vocab: Vocab, *, bos: bool, most: int | None = None) -> Ragged:
         """The indices of these rows' tokens, and <eos> after each row.
 
         Args:
-            rows: Which.
-            vocab: Of the tokens and of <eos>.
+            rows: Indices of the rows.
+            vocab: Vocabulary of the tokens and of <eos>.
             bos: Whether <bos> comes before each.
             most: Tokens that are kept of a row, <eos> among them and <bos> not.
         """
         kept = self.lengths[rows]
         if most is not None:
             kept = kept.clamp(max=most - 1)
-        row, within = _places(kept)
+        row, within = row_positions(kept)
         lengths = kept + bos + 1
         starts = lengths.cumsum(0) - lengths
         flat = torch.full((int(lengths.sum()),), vocab[EOS])

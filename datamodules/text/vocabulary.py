@@ -35,7 +35,7 @@ class Vocab:
     """The tokens that a model knows, each with its index.
 
     Args:
-        entries: In the order of their indices, special ones first.
+        entries: Tokens in the order of their indices, special ones first.
 
     Raises:
         CorpusError: An entry is there twice.
@@ -60,10 +60,10 @@ class Vocab:
         """The vocabulary of a text.
 
         Args:
-            tokens: Of the text. One that is spelt as a special entry is that entry.
-            specials: Those of <pad>, <bos>, <eos> and <unk> that are wanted; they come first, in
-                this order.
-            min_freq: How often a token must be there to be an entry.
+            tokens: Tokens of the text. One that is spelt as a special entry is that entry.
+            specials: Entries among <pad>, <bos>, <eos> and <unk> that are wanted; they come first,
+                in this order.
+            min_freq: Least occurrences of a token that is an entry.
             order: The most frequent first, and equally frequent ones by their characters' codes;
                 or as they first appear.
         """
@@ -114,8 +114,8 @@ class Vocab:
         """Checks that the checkpoint of a corpus has this vocabulary.
 
         Args:
-            state: What the checkpoint keeps of its corpus.
-            title: Of the corpus that is read now.
+            state: State of its corpus that the checkpoint keeps.
+            title: Title of the corpus that is read now.
 
         Raises:
             CorpusError: It has another one; says where they differ, and how it was trained.

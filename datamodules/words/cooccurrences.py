@@ -34,7 +34,7 @@ class Pairs:
         Args:
             words: int64 (pairs).
             contexts: int64 (pairs).
-            count: Of each.
+            count: Count of each pair.
         """
         new, times = (words * self.vocab_size + contexts).unique(return_counts=True)
         codes, place = torch.cat([self.codes, new]).unique(return_inverse=True)
@@ -47,7 +47,7 @@ def count_pairs(words: Words, vocab_size: int, window: int, chunk: int = CHUNK) 
     """How often each word is near each other, in the same sentence: 1 / distance each time.
 
     Args:
-        words: Of the text.
+        words: Words of the text.
         vocab_size: Number of words.
         window: Largest distance.
         chunk: Words that are counted at a time: the memory it takes is of these and of the pairs.

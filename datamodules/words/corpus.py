@@ -22,7 +22,7 @@ class Words(NamedTuple):
     """The words of sentences in order.
 
     Attributes:
-        indices: Into the vocabulary, int64 (words).
+        indices: Indices into the vocabulary, int64 (words).
         sentences: The number of the sentence that each is in, int64 (words).
     """
 
@@ -34,7 +34,7 @@ class WordCorpus(HeldOut):
     """Sentences without their rare words; a corpus says how they are read (`sentences`).
 
     Args:
-        min_freq: How often a word must be in the training text; rarer ones are left out of it.
+        min_freq: Least occurrences of a word in the training text; rarer ones are left out of it.
         root: Folder of the corpora; by default $ZOO_DATA, else `data`. Where it has the folder
             `word-similarity`, validation asks what is in there.
         batch_size: Rows a batch and process.

@@ -35,7 +35,7 @@ class WordVectors(NamedTuple):
     """Words, none twice, and their vectors.
 
     Attributes:
-        words: In the order of the file.
+        words: Words in the order of the file.
         vectors: float32 (words, values).
     """
 
@@ -76,8 +76,8 @@ def write_word2vec(path: str | Path, words: Sequence[str], vectors: Tensor) -> N
     """Writes vectors as word2vec's text, which gensim reads; whole or not at all.
 
     Args:
-        path: Of the file.
-        words: None twice, and none with a blank in it, which the format cannot hold.
+        path: Path of the file.
+        words: Words, none twice, and none with a blank in it, which the format cannot hold.
         vectors: (words, values).
 
     Raises:

@@ -17,10 +17,10 @@ class SentenceFile(OwnFile, WordCorpus):
     """A text by words or other tokens; comes before the base that says what is learned from.
 
     Args:
-        path: Of the file, from the current folder or else from the root. A checkpoint does not
+        path: Path of the file, from the current folder or else from the root. A checkpoint does not
             keep it.
-        tokenizer: What a token is; see `datamodules.text.tokenizers`.
-        clean: Keep nothing but letters from a to z, in lower case, and single blanks.
+        tokenizer: Name of the tokenizer; see `datamodules.text.tokenizers`.
+        clean: Whether to keep only letters from a to z, in lower case, and single blanks.
         words: Arguments of every corpus of words.
     """
 

@@ -44,10 +44,10 @@ def draw_windows(
     `window`, equally likely.
 
     Args:
-        words: Of the text.
+        words: Words of the text.
         keep: The probability with which each word of the vocabulary stays.
         window: Largest radius.
-        generator: Of what is drawn.
+        generator: Generator of the draws.
 
     Returns:
         The centers that have a context, int64 (centers), and their contexts, int64 (centers,
@@ -73,9 +73,9 @@ def draw_negatives(contexts: Tensor, chances: Tensor, number: int, generator: Ge
 
     Args:
         contexts: int64 (centers, 2 window), -100 where there is none.
-        chances: Of each word, in proportion; there must be more words than a center has contexts.
+        chances: Weight of each word; there must be more words than a center has contexts.
         number: For each context.
-        generator: Of what is drawn.
+        generator: Generator of the draws.
 
     Returns:
         int64 (centers, 2 window, number), -100 where there is no context.
@@ -110,13 +110,13 @@ class WindowRows(WholeBatches):
     """The windows of an epoch, a function of seed and epoch, made when the first is asked for.
 
     Args:
-        words: Of the text.
+        words: Words of the text.
         keep: The probability with which each word of the vocabulary stays.
         window: Largest radius.
-        seed: Of the windows.
+        seed: Seed of the windows.
         redraw: Whether each epoch has its own.
         negatives: Drawn for each context, by `chances`.
-        chances: Of each word, in proportion.
+        chances: Weight of each word.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class WordWindows(WordCorpus):
     Args:
         window: Largest distance of a context.
         subsampling: The share of the text from which on words are dropped at random; 0 drops none.
-        keep: By whose formula: that of the paper, or of its authors' program (and gensim).
+        keep: Formula of the probability: the paper's, or its authors' program's (and gensim's).
         redraw: Whether each epoch has windows of its own; the course draws them once.
         negatives: Negative samples for each context in training, none of them a context of the same
             center, drawn with the windows as the course does; 0 leaves them to the model,
