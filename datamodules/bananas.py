@@ -6,7 +6,6 @@ Batch: (images, boxes, labels)
 """
 
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from datamodules.boxes.annotations import Annotation, Box, Faults, corners, numb
 from datamodules.boxes.corpus import DetectionCorpus
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
-from datamodules.files.file_paths import folder_or_zip, unwrapped
+from datamodules.pictures.folders import InFolderOrZip
 from datamodules.pictures.rows import named_pictures, picture_size
 from datamodules.synthetic import sprites
 from datamodules.tables.reading import Layout, read_table
@@ -24,7 +23,7 @@ FOLDERS = {"train": "bananas_train", "test": "bananas_val"}
 COLUMNS = ("img_name", "label", "xmin", "ymin", "xmax", "ymax")
 
 
-class Bananas(DetectionCorpus):
+class Bananas(InFolderOrZip, DetectionCorpus):
     """1,000 training pictures, of which a tenth is held out, and 100 test pictures.
 
     Read from `banana-detection/{bananas_train,bananas_val}/label.csv`, whose boxes are in pixels,
@@ -36,6 +35,7 @@ class Bananas(DetectionCorpus):
     """
 
     title = "Bananas"
+    name, parts = NAME, tuple(FOLDERS.values())
     labels = ("banana",)
     full_size = {"train": 1000, "test": 100}
     files = (
@@ -53,21 +53,6 @@ class Bananas(DetectionCorpus):
 
     def write_synthetic(self, folder: Path) -> None:
         sprites.write_table(folder / NAME)
-
-    @property
-    def files_exist(self) -> bool:
-        return self._find() is not None
-
-    def _find(self) -> Path | None:
-        return folder_or_zip(self.folder, NAME, list(FOLDERS.values()))
-
-    @cached_property
-    def _place(self) -> Path:
-        """The folder, or the place within the zip, that holds both parts."""
-        place = self._find()
-        if place is None:
-            raise CorpusError(f"{self.title} is not under {self.folder}")
-        return unwrapped(place, NAME)
 
     def annotated(self, part: str, faults: Faults) -> Iterator[Annotation]:
         """The pictures of train or of test, and the box in each."""

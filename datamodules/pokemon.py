@@ -60,7 +60,7 @@ class Pokemon(PictureFolderCorpus):
     def write_synthetic(self, folder: Path) -> None:
         creatures.write(folder / self.name)
 
-    def _find(self) -> Path | None:
+    def find(self) -> Path | None:
         folder = self.folder / self.name
         if folder.is_dir() and any(place.is_dir() for place in folder.iterdir()):
             return folder

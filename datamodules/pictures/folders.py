@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datamodules.batches.in_memory import InMemory, WholeBatches
-from datamodules.corpus import Loader
+from datamodules.corpus import Corpus, Loader
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath, folder_or_zip, unwrapped
 from datamodules.pictures.corpus import PictureCorpus
@@ -19,7 +19,33 @@ from datamodules.pictures.feature_cache import FeatureCache, refuse_unfrozen
 from datamodules.pictures.rows import PictureRows
 
 
-class PictureFolderCorpus(PictureCorpus):
+class InFolderOrZip(Corpus):
+    """A corpus in a folder, or within a zip of the same name that is read in place.
+
+    A corpus sets that name (`name`), and files or folders of which the folder has one (`parts`).
+    """
+
+    name: str
+    parts: tuple[str, ...] = ("train", "test", "labels.csv")
+
+    def find(self) -> Path | None:
+        """Returns the folder or the zip, if there is one."""
+        return folder_or_zip(self.folder, self.name, self.parts)
+
+    @property
+    def files_exist(self) -> bool:
+        return self.find() is not None
+
+    @cached_property
+    def _place(self) -> Path:
+        """The folder, or the place within the zip, that holds the parts."""
+        place = self.find()
+        if place is None:
+            raise CorpusError(f"{self.title} is not under {self.folder}")
+        return unwrapped(place, self.name)
+
+
+class PictureFolderCorpus(InFolderOrZip, PictureCorpus):
     """A corpus of picture files in a folder, or within a zip that is read where it lies.
 
     The middle square of each picture is decoded. A corpus says what its folder and its zip are
@@ -36,7 +62,6 @@ class PictureFolderCorpus(PictureCorpus):
         CorpusError: A size does not fit, or pictures change whose features are to be kept.
     """
 
-    name: str
     on_white = False  # see `read_picture`
 
     def __init__(
@@ -61,23 +86,6 @@ class PictureFolderCorpus(PictureCorpus):
     def pictures(self, part: str) -> tuple[list[FilePath], Tensor]:
         """The pictures of train or of test, and their classes, int64."""
         raise TypeError(f"{type(self).__name__} does not say which pictures it has")
-
-    # Where the pictures are
-
-    @property
-    def files_exist(self) -> bool:
-        return self._find() is not None
-
-    def _find(self) -> Path | None:
-        return folder_or_zip(self.folder, self.name, ("train", "test", "labels.csv"))
-
-    @cached_property
-    def _place(self) -> Path:
-        """The folder, or the place within the zip, that holds train and test."""
-        place = self._find()
-        if place is None:
-            raise CorpusError(f"{self.title} is not under {self.folder}")
-        return unwrapped(place, self.name)
 
     # Who gets which rows
 
