@@ -1,14 +1,18 @@
-"""Files that are written whole or not at all."""
+"""Files: written whole or not at all, read with an error of one line, numbered."""
 
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import yaml
 
 from zoo.errors import InputError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -85,3 +89,37 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
         InputError: It cannot be written; an older file is as it was.
     """
     write_text(path, json.dumps(record, indent=2) + "\n")
+
+
+def parsed(path: Path, parse: Callable[[str], T]) -> T:
+    """Returns what `parse` makes of a text file.
+
+    Raises:
+        InputError: The file cannot be read, or `parse` refuses its text; says why.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError, csv.Error, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = str(getattr(error, "strerror", error))
+        reason = f"not YAML in line {mark.line + 1}" if mark else " ".join(reason.split())
+        raise InputError(f"{path}: cannot be read ({reason})") from None
+
+
+def numbered(form: Path, make: Callable[[Path], object], first: int = 1) -> Path:
+    """Makes the first path that does not exist; two processes at once make two.
+
+    Args:
+        form: Path, with {} for its number.
+        make: Function that makes a path, and raises FileExistsError if it exists.
+        first: Number to begin with.
+    """
+    number = first
+    while True:
+        path = form.with_name(form.name.format(number))
+        try:
+            make(path)
+        except FileExistsError:
+            number += 1
+        else:
+            return path

@@ -1,13 +1,15 @@
 """Files are whole or absent: kills, full disks, and who says so."""
 
+import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from zoo.errors import InputError
-from zoo.files import write_csv, write_json, write_text, written_whole
+from zoo.files import numbered, parsed, write_csv, write_json, write_text, written_whole
 
 
 def raises(error):
@@ -106,3 +108,28 @@ def test_a_folder_that_cannot_be_synced_is_no_error(monkeypatch):
     monkeypatch.setattr(os, "fsync", synced)
     write_text(Path("a.txt"), "new")
     assert [path.name for path in Path().iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "parse", "reason"),
+    [
+        (b"a: 1\nb: [", yaml.safe_load, "not YAML in line 2"),
+        (b"{", json.loads, "Expecting property name .*"),
+        (b"\xff", str, "'utf-8' codec .*"),
+        (b"{}", lambda text: json.loads(text)["metrics"], "'metrics'"),
+        (None, str, "No such file or directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(content, parse, reason):
+    if content is not None:
+        Path("a.txt").write_bytes(content)
+    with pytest.raises(InputError, match=rf"^a.txt: cannot be read \({reason}\)$"):
+        parsed(Path("a.txt"), parse)
+
+
+def test_the_first_free_number_is_made():
+    Path("tune-1").mkdir()
+    Path("tune-2").touch()
+    assert numbered(Path("tune-{}"), Path.mkdir) == Path("tune-3")
+    assert Path("tune-3").is_dir()
+    assert numbered(Path("tune-{}"), Path.mkdir, first=7) == Path("tune-7")

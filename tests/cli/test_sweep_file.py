@@ -9,10 +9,11 @@ from tests.cli.conftest import write_sweep
 from tests.conftest import ROOT, fails
 from zoo.cli.main import main
 from zoo.cli.sweep.file import Metric, read_sweep
-from zoo.cli.sweep.parameters import read_parameters, short_names
+from zoo.cli.sweep.parameters import read_parameters
 from zoo.cli.sweep.picture import draw
 from zoo.cli.sweep.report import ranked
 from zoo.cli.sweep.study import Study, Trial
+from zoo.runs.rounding import short_names
 
 pytestmark = pytest.mark.usefixtures("stand_in")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from zoo.cli.experiment import Experiment
 from zoo.cli.run import experiment_of
 from zoo.errors import InputError
+from zoo.files import numbered
 from zoo.runs.redaction import is_secret
 
 WORD = r"[\w.,+:@/=\[\]-]+"
@@ -193,17 +194,11 @@ def _train(options: argparse.Namespace, overrides: list[str]) -> Iterator[str]:
 def _write(folder: Path, text: str) -> tuple[Path, list[Path]]:
     """The next numbered file, and the folders that were made for it, the innermost first."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    number = 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        while True:
-            path = folder / f"submit-{number}.sbatch"
-            try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(text)
-                return path, missing
-            except FileExistsError:
-                number += 1
+        path = numbered(folder / "submit-{}.sbatch", lambda path: path.touch(exist_ok=False))
+        path.write_text(text, encoding="utf-8")
+        return path, missing
     except OSError as error:
         raise InputError(
             f"{folder}: the file cannot be written ({error.strerror}); choose another: --runs DIR"

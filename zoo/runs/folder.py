@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.files import numbered
 
 VARIABLE = "ZOO_RUN"
 CHOSEN = "ZOO_CHOSEN_RUN"  # the folder that a sweep gives to a trial, whose run this process begins
@@ -75,13 +76,7 @@ def _job() -> str | None:
 
 def _next_number(parent: Path) -> Path:
     number = max((int(p.name) for p in parent.iterdir() if p.name.isdecimal()), default=0)
-    while True:
-        number += 1
-        try:
-            (parent / str(number)).mkdir()
-        except FileExistsError:
-            continue
-        return parent / str(number)
+    return numbered(parent / "{}", Path.mkdir, number + 1)
 
 
 def _keep_metrics(folder: Path) -> None:

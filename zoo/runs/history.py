@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from zoo.errors import InputError
+from zoo.files import parsed
 
 PER_RUN = {"default_root_dir", "logger", "callbacks", "root", "ckpt_path", "config"}
 STAGES = ("train", "val", "test")
@@ -111,17 +112,18 @@ def read(folder: Path, label: str) -> Run:
         raise InputError(f"{folder}: metrics.csv is missing: nothing was logged yet")
     lines: list[Line] = []
     for path in tries:
-        again = _load(path, _parse_csv)
+        again = parsed(path, _parse_csv)
         start = min((line["step"] for line in again), default=float("inf"))
         # A try goes on from a checkpoint: steps after that were lost and are done again.
         lines = [line for line in lines if line["step"] < start] + again
     if not {n for line in lines for n in line if not n.startswith("test/")} - {"epoch", "step"}:
         raise InputError(f"{tries[-1]}: empty: nothing was logged in training")
-    settings = _load(folder / "config.yaml", _parse_settings)
+    settings = parsed(folder / "config.yaml", _parse_settings)
     if (folder / "test.json").is_file():
-        lines.append({"step": lines[-1]["step"], **_load(folder / "test.json", _parse_test)})
+        tested = parsed(folder / "test.json", parse_test)["metrics"]
+        lines.append({"step": lines[-1]["step"], **tested})
     kept = folder / "run.json"
-    record = _load(kept, _parse_record) if kept.is_file() else {}
+    record = parsed(kept, _parse_record) if kept.is_file() else {}
     shown = folder / "pictures"
     marks = marks_of(settings)
     return Run(label, settings, lines, record, pictures_in(shown), shown, marks)
@@ -141,16 +143,6 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     """The pictures that lie in a folder itself: a film's single ones lie below it."""
     files = sorted(p for p in folder.glob("*") if p.suffix.lower() in PICTURES and p.is_file())
     return {path.stem: path for path in files}
-
-
-def _load(path: Path, parse: Callable[[str], Any]) -> Any:
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, csv.Error, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = str(getattr(error, "strerror", error))
-        reason = f"not YAML in line {mark.line + 1}" if mark else " ".join(reason.split())
-        raise InputError(f"{path}: cannot be read ({reason})") from None
 
 
 def _parse_csv(text: str) -> list[Line]:
@@ -176,11 +168,16 @@ def _parse_settings(text: str) -> dict[str, str]:
     return flat_settings(config)
 
 
-def _parse_test(text: str) -> Line:
-    record = json.loads(text)
-    if not isinstance(record, dict) or not isinstance(record.get("metrics"), dict):
+def parse_test(text: str) -> dict[str, Any]:
+    """Returns the record of a test, from the text of test.json.
+
+    Raises:
+        ValueError: The text holds no metrics.
+    """
+    record = _parse_record(text)
+    if not isinstance(record.get("metrics"), dict):
         raise ValueError("no metrics are in it")
-    return _numbers(record["metrics"])
+    return record | {"metrics": _numbers(record["metrics"])}
 
 
 def _parse_record(text: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Source: Mitchell et al. 2019, https://arxiv.org/abs/1810.03993
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -13,9 +12,8 @@ import yaml
 from zoo.catalogue import definitions, recipes
 from zoo.checkpoints.checkpoint import corpus_state
 from zoo.cli.markdown import cell, code, licence, table
-from zoo.errors import InputError
-from zoo.files import write_text
-from zoo.runs.history import PER_RUN, read
+from zoo.files import parsed, write_text
+from zoo.runs.history import PER_RUN, parse_test, read
 from zoo.runs.rounding import rounded
 from zoo.version import zoo_version
 
@@ -128,7 +126,7 @@ def _results(card: Card) -> Iterator[str]:
     rows = dict(_validated(card))
     note = "Not tested: `zoo test --ckpt_path ...` measures it once."
     if card.run and (card.run / "test.json").is_file():
-        record = _record(card.run / "test.json")
+        record = parsed(card.run / "test.json", parse_test)
         if record.get("checkpoint") == card.source.name:
             rows |= record["metrics"]
             note = f"Tested {record.get('date')} on {record.get('corpus')}."
@@ -150,25 +148,11 @@ def _validated(card: Card) -> Iterator[tuple[str, float]]:
             yield from ((name, value) for name, value in line.items() if name.startswith("val/"))
 
 
-def _record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record["metrics"], dict):
-            raise TypeError("no metrics are in it")
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    return record
-
-
 def _settings(card: Card) -> dict[str, Any]:
     """The run's settings, or what the checkpoint knows of them, without places on this machine."""
     config: Any = None
     if card.run:
-        path = card.run / "config.yaml"
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
-            raise InputError(f"{path}: cannot be read as YAML") from None
+        config = parsed(card.run / "config.yaml", yaml.safe_load)
     if not isinstance(config, dict):
         given = card.checkpoint.get("hyper_parameters", {})
         model = {"class_path": card.checkpoint["zoo"]["class_path"], "init_args": given}

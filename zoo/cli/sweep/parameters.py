@@ -9,7 +9,7 @@ Source: https://docs.wandb.ai/models/sweeps/sweep-config-keys
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from statistics import NormalDist
@@ -260,19 +260,6 @@ def _refuse_no_data(name: str, key: str, value: Any) -> None:
 def _tidy(value: float | int) -> float | int:
     """Without the last digits, where multiples of 0.1 become 0.30000000000000004."""
     return value if isinstance(value, int) else float(f"{value:.12g}")
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The shortest ends of dotted names that tell them apart."""
-    parts = {name: [part for part in name.split(".") if part != "init_args"] for name in names}
-    short = {}
-    for name in names:
-        for length in range(1, len(parts[name]) + 1):
-            end = parts[name][-length:]
-            if sum(other[-length:] == end for other in parts.values()) == 1:
-                break
-        short[name] = ".".join(end)
-    return short
 
 
 def shown(value: Any) -> str:

@@ -12,9 +12,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.visualization.matplotlib import plot_parallel_coordinate
 
 from zoo.cli.sweep.file import Metric
-from zoo.cli.sweep.parameters import Parameter, short_names, shown
+from zoo.cli.sweep.parameters import Parameter, shown
 from zoo.cli.sweep.study import Trial
-from zoo.runs.rounding import rounded
+from zoo.runs.rounding import rounded, short_names
 
 SPREAD = 100.0  # ratio of the largest to the least number, from which on an axis is logarithmic
 LISTED_SPREAD = 8.0  # likewise, of numbers that the file lists

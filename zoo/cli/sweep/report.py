@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.cli.sweep.file import Metric
-from zoo.cli.sweep.parameters import Parameter, short_names, shown
+from zoo.cli.sweep.parameters import Parameter, shown
 from zoo.cli.sweep.study import Trial
 from zoo.files import write_csv
-from zoo.runs.rounding import rounded
+from zoo.runs.rounding import rounded, short_names
 
 RESULTS = "results.csv"
 PICTURE = "parallel_coordinates.png"

@@ -19,7 +19,7 @@ from zoo.catalogue import imported
 from zoo.cli.sweep.file import ANOTHER, Metric, Sweep, read_sweep
 from zoo.errors import InputError
 from zoo.files import write_json
-from zoo.runs.rounding import rounded
+from zoo.runs.rounding import rounded, short_names
 
 RECORD = "sweep.json"  # what the sweep was begun with
 COPY = "sweep.yaml"
@@ -197,7 +197,6 @@ def _run(
     options: argparse.Namespace,
     console: Console,
 ) -> int:
-    from zoo.cli.sweep.parameters import short_names
     from zoo.cli.sweep.report import described, report, write_results
     from zoo.cli.sweep.runner import Runner
     from zoo.cli.sweep.study import Study, Trial

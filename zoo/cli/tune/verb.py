@@ -19,6 +19,7 @@ from zoo.cli.experiment import Experiment
 from zoo.cli.foreign_errors import in_one_line
 from zoo.cli.run import experiment_of
 from zoo.errors import InputError
+from zoo.files import numbered
 
 OURS = {  # an epoch may be shorter than a trial; nothing is measured in between
     "max_epochs": -1,
@@ -161,16 +162,10 @@ def _new_folder(parent: Path) -> Path:
     Raises:
         InputError: It cannot be made.
     """
-    number = 1
-    while True:
-        folder = parent / f"tune-{number}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise InputError(
-                f"{folder}: cannot be written ({error.strerror}); choose another: --runs DIR"
-            ) from None
-        else:
-            return folder
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return numbered(parent / "tune-{}", Path.mkdir)
+    except OSError as error:
+        raise InputError(
+            f"{parent}: cannot be written ({error.strerror}); choose another: --runs DIR"
+        ) from None

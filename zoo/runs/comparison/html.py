@@ -22,6 +22,7 @@ from zoo.runs.comparison.table import (
     shared_settings,
 )
 from zoo.runs.history import Run
+from zoo.runs.rounding import short_names
 from zoo.version import zoo_version
 
 HERE = Path(__file__).parent
@@ -104,7 +105,7 @@ def _table(
     identity: str, names: Sequence[str], subjects: Sequence[int], rows: Sequence[Quantity]
 ) -> str:
     """A line a run or group; the columns that belong together have a common header."""
-    short = _short([row.name for row in rows if row.kind == "setting"])
+    short = short_names([row.name for row in rows if row.kind == "setting"])
     kinds, heads = ["<th></th>"], [_head("run", "", "")]
     firsts = set()
     for kind, members in groupby(rows, _kind):
@@ -143,16 +144,6 @@ def _kind(row: Quantity) -> str:
     if row.kind != "metric":
         return {"setting": "settings", "cost": "cost"}[row.kind]
     return STAGES.get(row.name.partition("/")[0], "")
-
-
-def _short(names: Sequence[str]) -> dict[str, str]:
-    """The last parts of names by which each is known among them."""
-    short = {}
-    for name in names:
-        parts = name.split(".")
-        ends = [".".join(parts[-n:]) for n in range(1, len(parts) + 1)]
-        short[name] = next(e for e in ends if sum(f".{x}".endswith(f".{e}") for x in names) == 1)
-    return short
 
 
 def _label(row: Quantity, short: dict[str, str]) -> str:
