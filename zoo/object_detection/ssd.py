@@ -51,7 +51,7 @@ class SSD(Detector):
         in_channels: int,
         num_classes: int,
         image_size: int = 256,
-        backbone: str = backbones.RESNET,
+        backbone: str = "zoo.image_classification.resnet.ResNet",
         backbone_args: dict[str, Any] | None = None,
         weights: str | None = None,
         first_stride: int = 8,

@@ -28,8 +28,7 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
 
     if hasattr(imported(prediction.checkpoint["zoo"]["class_path"]), "painting"):
         if inputs:
-            is_one = f"{prediction.ckpt_path} is one painting"
-            raise InputError(f"{is_one}: leave out {inputs[0]}, or train a FastStyle")
+            raise InputError(f"{prediction.ckpt_path} is one painting: leave out {inputs[0]}")
         path = prediction.place(".png")
         write_picture(path, as_bytes(prediction.model().painting)[0])
         return path

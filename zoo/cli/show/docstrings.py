@@ -11,10 +11,7 @@ from docstring_parser import DocstringStyle, parse
 
 from zoo.catalogue import Definition, arguments, corpora, definitions, facts, lineage
 
-AS_YAML = {  # defaults of another module or made by a function, as the command spells them
-    "adam": "Adam",
-    "backbones.RESNET": "zoo.image_classification.resnet.ResNet",
-}
+AS_YAML = {"adam": "Adam"}  # a default made by a function, as the command spells it
 
 
 class Docstring(NamedTuple):
