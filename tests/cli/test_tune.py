@@ -15,6 +15,7 @@ from datamodules import FashionMNIST
 from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main
 from zoo.cli.tune import batch as tune_batch
+from zoo.cli.tune import verb
 from zoo.cli.tune.batch import speeds, suggested
 from zoo.cli.tune.rate import range_test
 from zoo.image_classification.mlp import MLP
@@ -252,3 +253,12 @@ def test_both_are_found_one_after_the_other(capsys):
     assert main(["tune", RECIPE, "--lr", "--batch-size", "--max", "64", *QUICK]) == 0
     (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("next:")]
     assert line.count("--data.batch_size") == line.count("--model.optimizer.lr") == 1
+
+
+def test_the_next_command_trusts_the_same_packages(monkeypatch, capsys):
+    monkeypatch.setattr(verb, "_find_rate", lambda *given: ["--model.optimizer.lr 0.1"])
+    assert main(["tune", RECIPE, "--allow", "json", "--data.synthetic", "true"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next:")]
+    assert line.endswith(
+        f"zoo fit {RECIPE} --allow json --data.synthetic=true --model.optimizer.lr 0.1"
+    )

@@ -60,6 +60,8 @@ def tune(options: argparse.Namespace, overrides: list[str]) -> int:
     for name in ("config", "model", "data", "seed_everything"):
         if getattr(options, name) is not None:
             words += [f"--{name}", str(getattr(options, name))]
+    for package in options.allow:
+        words += ["--allow", package]
     command = shlex.join(["zoo", "fit", *words, *overrides])
     console.print(f"next:     {' '.join([command, *found])}", soft_wrap=True, markup=False)
     return 0
