@@ -25,12 +25,15 @@ LAST = "last"  # value of --ckpt_path: the last checkpoint of this job, which ma
 def fit(options: argparse.Namespace, overrides: list[str]) -> int:
     """Trains a recipe, a configuration file, or a model on a corpus."""
     experiment = experiment_of(options, overrides)
+    from zoo.checkpoints.checkpoint import read  # torch, which an error on a name does without
+    from zoo.cli.lightning import ZooCLI
+    from zoo.training.profiling import TrainingProfiler
+
     if options.print_config:
         experiment.overrides.append("--print_config")
         with suppress(SystemExit):
-            _build(experiment, None)
+            ZooCLI(experiment, None)
         return 0
-    from zoo.checkpoints.checkpoint import read
 
     path = None if options.ckpt_path == LAST else options.ckpt_path
     begun = read(path) if path else None
@@ -47,9 +50,8 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         if again:  # rather than from the file that the job first began from
             path, begun = str(own), read(own)
             console.print(f"this job has run before: it goes on from {own}", soft_wrap=True)
-        profiler = _profiler(run) if options.profile and first else None
-        given = (path, begun, profiler)
-        cli = train(experiment, run, options.wandb, console, *given)
+        profiler = TrainingProfiler(run / "profile") if options.profile and first else None
+        cli = train(experiment, run, options.wandb, console, path, begun, profiler)
         if begun and not again and cli.trainer.global_step == begun["global_step"]:
             epochs = cli.trainer.max_epochs
             raise InputError(
@@ -105,9 +107,10 @@ def train(
     The process whose console speaks also writes the settings.
     """
     from zoo.checkpoints.checkpoint import load_weights
+    from zoo.cli.lightning import ZooCLI
     from zoo.training.process_group import destroy_group, report_rank_failures
 
-    cli = _build(experiment, run, wandb, profiler=profiler)
+    cli = ZooCLI(experiment, run, wandb, profiler=profiler)
     if begun and ckpt_path:
         load_weights(cli.model, begun, ckpt_path)
     if not console.quiet:
@@ -123,6 +126,7 @@ def train(
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     """Validates or tests a checkpoint; it names the model and the corpus itself."""
     from zoo.checkpoints.checkpoint import load_weights, read, refuse_foreign
+    from zoo.cli.lightning import ZooCLI
     from zoo.training.process_group import destroy_group
 
     path = Path(options.ckpt_path)
@@ -134,7 +138,7 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
         wanted = class_path("model", options.model, architectures())
         _refuse_other_class(checkpoint, path, wanted)
     run = path.parent.parent if path.parent.name == "checkpoints" else None
-    cli = _build(experiment, run, logs=False)
+    cli = ZooCLI(experiment, run, logs=False)
     load_weights(cli.model, checkpoint, path)
     measure = getattr(cli.trainer, options.verb)
     with in_one_line():
@@ -152,25 +156,6 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
 def _with_seed(options: argparse.Namespace, overrides: list[str]) -> list[str]:
     seed = options.seed_everything
     return overrides if seed is None else [*overrides, f"--seed_everything={seed}"]
-
-
-def _build(
-    experiment: Experiment,
-    run: Path | None,
-    wandb: str | None = None,
-    *,
-    logs: bool = True,
-    profiler: Any = None,
-) -> Any:
-    from zoo.cli.lightning import ZooCLI
-
-    return ZooCLI(experiment, run, wandb, logs=logs, profiler=profiler)
-
-
-def _profiler(run: Path) -> Any:
-    from zoo.training.profiling import TrainingProfiler
-
-    return TrainingProfiler(run / "profile")
 
 
 def _refuse_other_class(checkpoint: dict[str, Any], path: str | Path, wanted: str) -> None:
