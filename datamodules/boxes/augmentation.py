@@ -9,8 +9,7 @@ from torch import Tensor
 
 from datamodules.boxes import changes
 from datamodules.boxes.rows import DetectionBatch
-from datamodules.files.errors import CorpusError
-from datamodules.pictures.augmentation import named_change
+from datamodules.pictures.augmentation import named_change, tried
 
 CHANGES: dict[str, Callable[..., DetectionBatch]] = {
     change.__name__: change
@@ -44,12 +43,8 @@ class BoxAugmentation:
             name, options = named_change(entry, CHANGES, GIVEN)
             if name == "zoom_out":
                 options["fill"] = 255 * torch.tensor(mean)
-            try:
-                self.changes.append(partial(CHANGES[name], **options))
-                self.changes[-1](trial, torch.arange(2))
-            except (TypeError, ValueError, RuntimeError) as error:
-                reason = str(error).partition("\n")[0]
-                raise CorpusError(f"augment, {name}: {reason}") from None
+            change = partial(CHANGES[name], **options)
+            self.changes.append(tried(name, change, trial, torch.arange(2)))
 
     def change(self, batch: DetectionBatch, keys: Tensor) -> DetectionBatch:
         """Pictures as bytes and their boxes -> the same, each changed by its key."""

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from datamodules.files.errors import CorpusError
 from datamodules.pictures import changes
 
+T = TypeVar("T")
 Change = Callable[[Tensor, Tensor], Tensor]
 Mix = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 CHANGES: dict[str, Callable[..., Tensor]] = {
@@ -52,26 +53,35 @@ class Augmentation:
         keys = torch.arange(2)
         for entry in named:
             name, options = named_change(entry, {**CHANGES, **MIXES}, GIVEN)
-            try:
-                if name in MIXES:
-                    if self.mix:
-                        raise ValueError("one mix of two pictures is enough")
-                    self.mix = partial(MIXES[name], num_classes=num_classes, **options)
-                    self.mix(trial.float(), torch.zeros(2, dtype=torch.long), keys)
-                else:
-                    if name == "resized_crop":
-                        options.setdefault("size", size)
-                    self.changes.append(partial(CHANGES[name], **options))
-                    self.changes[-1](trial, keys)
-            except (TypeError, ValueError, RuntimeError) as error:
-                reason = str(error).partition("\n")[0]
-                raise CorpusError(f"augment, {name}: {reason}") from None
+            if name in MIXES:
+                if self.mix:
+                    raise CorpusError(f"augment, {name}: one mix of two pictures is enough")
+                labels, options["num_classes"] = torch.zeros(2, dtype=torch.long), num_classes
+                self.mix = tried(name, partial(MIXES[name], **options), trial.float(), labels, keys)
+            else:
+                if name == "resized_crop":
+                    options.setdefault("size", size)
+                self.changes.append(tried(name, partial(CHANGES[name], **options), trial, keys))
 
     def change(self, images: Tensor, keys: Tensor) -> Tensor:
         """Pictures as bytes -> pictures as bytes, each changed by its key."""
         for change in self.changes:
             images = change(images, keys)
         return images
+
+
+def tried(name: str, change: partial[T], *trial: Any) -> partial[T]:
+    """Returns a change after calling it once.
+
+    Raises:
+        CorpusError: An option has a value that it does not take.
+    """
+    try:
+        change(*trial)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CorpusError(f"augment, {name}: {reason}") from None
+    return change
 
 
 def named_change(

@@ -110,25 +110,27 @@ class Vocab:
                 raise CorpusError(f"the vocabulary has {len(self):,} entries, and none is {index}")
         return [self.entries[index] for index in found]
 
-    def refuse_other(self, state: Mapping[str, Any], title: str) -> None:
+    def refuse_other(self, state: Mapping[str, Any], title: str, side: str = "") -> None:
         """Checks that the checkpoint of a corpus has this vocabulary.
 
         Args:
             state: State of its corpus that the checkpoint keeps.
             title: Title of the corpus that is read now.
+            side: Language of the vocabulary, source or target, if the corpus is of pairs.
 
         Raises:
             CorpusError: It has another one; says where they differ, and how it was trained.
         """
-        saved = state["vocabulary"]
+        saved = state[f"{side}_vocabulary" if side else "vocabulary"]
         if saved == list(self.entries):
             return
         pairs = enumerate(zip(saved, self.entries, strict=False))
         shorter = min(len(saved), len(self))
         place = next((i for i, (theirs, ours) in pairs if theirs != ours), shorter)
         given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
+        read, whose = ("other pairs", f"{side} ") if side else ("another text", "")
         raise CorpusError(
-            f"the checkpoint was trained on another text than {title}: its vocabulary of "
+            f"the checkpoint was trained on {read} than {title}: its {whose}vocabulary of "
             f"{len(saved):,} differs from that of {len(self):,} from entry {place} on; it was "
             f"trained with: {given or 'the defaults'}"
         )
