@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
-from datamodules.files.file_paths import FilePath, folder_or_zip
+from datamodules.files.file_paths import FilePath
 from datamodules.pictures.folders import PictureFolderCorpus
 from datamodules.pictures.rows import pictures_in
 from datamodules.synthetic import creatures
@@ -33,7 +33,7 @@ class Pokemon(PictureFolderCorpus):
     """
 
     title = "Pokemon"
-    name = "pokemon"
+    name, parts = "pokemon", ()
     labels = ("pokemon",)
     on_white = True
     splits = ("train", "val")
@@ -64,7 +64,7 @@ class Pokemon(PictureFolderCorpus):
         folder = self.folder / self.name
         if folder.is_dir() and any(place.is_dir() for place in folder.iterdir()):
             return folder
-        return folder_or_zip(self.folder, self.name, ())
+        return super().find()
 
     def pictures(self, part: str) -> tuple[list[FilePath], Tensor]:
         """All pictures, and their one class.
