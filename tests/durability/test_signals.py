@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,12 @@ def signalled(number, draw, longest, whole, outcome):
     folder = Path("runs") / str(number)
     command = Command(Path(), *FIT, "--runs", str(folder))
     time.sleep(draw.uniform(0.2, 0.9) * longest)
-    try:
+    with suppress(ProcessLookupError):  # too late
         if saves_first:
             command.send_signal(signal.SIGUSR1)
             time.sleep(draw.uniform(0, 0.2))
         command.send_signal(signal.SIGTERM)
+    try:
         said = command.communicate(PATIENCE)
     except subprocess.TimeoutExpired:
         return f"{what}: hangs"
