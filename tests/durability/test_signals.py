@@ -36,6 +36,7 @@ def finish(folder, *options):
 @pytest.mark.tries(5, 200)
 def test_signals(outcome, tries, tmp_path):
     """Signals a run, now and then twice; then resumes what it saved, to the same weights."""
+    Command(Path(), "--version").communicate(600)  # starts the server that forks
     draw, begun, number = random.Random(0), time.monotonic(), 0
     whole = finish(tmp_path / "whole")
     longest = time.monotonic() - begun
