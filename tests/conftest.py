@@ -52,7 +52,7 @@ STAND_INS = ROOT / ".pytest_cache" / "stand-ins"
 LONGEST = 5.0  # seconds of the processor that a test of the first tier may take
 LIMIT = pytest.StashKey[float]()  # seconds of the processor that a test may take
 LIMITS = {"first": 60, "rest": 300, "slow": 3600}  # seconds after which a test hangs
-SMALL = [
+SMALL = [  # options with which a recipe takes seconds; see `shrunk`
     *("--data.synthetic", "true", "--data.batch_size", "32"),
     *("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"),
     *("--trainer.limit_val_batches", "2", "--trainer.log_every_n_steps", "1"),

@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Small models, texts and weights that the tests of several architectures begin with."""
 
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,6 @@ from zoo.image_classification.resnet import ResNet
 from zoo.language_modeling.ngram import NGram
 
 VOCAB = 7
-
-
 SIZES = {"vocab_size": VOCAB, "hidden_size": 8}
 
 
@@ -75,8 +73,6 @@ class SaveEachStep(Callback):
 
 
 LINE = "the cat sat on the mat and the rat sat on the cat and the mat sat on the rat ."
-
-
 WORDS = LINE.split() + LINE.split()[:4]
 
 
@@ -104,11 +100,7 @@ def small_classifier(folder: Path) -> Path:
 
 
 TINY: dict[str, Any] = {"in_channels": 3, "num_classes": 4, "width_ratio": 1 / 16}
-
-
 PLAIN = {"in_channels": 3, "num_classes": 4}
-
-
 BATCHES, EPOCHS = 3, 4
 
 

@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Runs, sweeps and checkpoints that the tests of several verbs begin with."""
 
 import csv
 import json
@@ -47,8 +47,6 @@ else:
     trial.zoo = fit
     raise SystemExit(trial.main(sys.argv[1:]))
 """
-
-
 GRID = {
     "name": "s",
     "method": "grid",
@@ -99,11 +97,7 @@ JUDGE = {
     "features": "zoo.image_classification.resnet.ResNet",
     "features_args": {"depth": 18, "width_ratio": 1 / 16},
 }
-
-
 PAIRS = {"num_pairs": 200, "max_length": 6, "num_val": 0, "num_test": 0}
-
-
 CASES = {  # of each family: corpus, its arguments, and the model's
     "LeNet": ("FashionMNIST", {}, {}),
     "NiN": ("FashionMNIST", {}, {"width_ratio": 1 / 16, "stem": "small"}),
@@ -181,8 +175,6 @@ def assert_same(one, other, place=""):
 
 
 RECIPE = "softmax_regression-fashion_mnist"
-
-
 QUICK = [
     *("--data.synthetic", "true", "--trainer.max_epochs", "1"),
     *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),

@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Corpora set up, files and servers for them, and the least model that reads them."""
 
 import hashlib
 import io
@@ -176,8 +176,6 @@ def leftovers(folder: Path) -> set[str]:
 
 
 TREE = {"data/train/0.txt": b"zero" * 5000, "data/test/1.txt": b"", "facts.csv": b"a,b\n"}
-
-
 LIMITS = {"max_bytes": 50_000, "max_files": 20}
 
 
