@@ -41,7 +41,7 @@ class Step(NamedTuple):
         loss: Mean over the rows, a scalar; what is minimised.
         size: Number of rows behind the mean; a tensor where it is another on each process.
         sums: Further quantities, each summed over the rows (accuracy: the number correct).
-        predictions: What pictures and tables show; never used in training.
+        predictions: Predictions for pictures and tables; never used in training.
         counted: Of what the loss is a mean over, where that is not the rows; the loss is its sum
             where there are none.
     """

@@ -64,7 +64,7 @@ class DCGAN(PictureGenerator):
             value (Miyato et al. 2018, https://arxiv.org/abs/1802.05957).
         normalise_first: Whether the discriminator's first layer has batch normalisation, as in the
             course and against the paper.
-        eps: Of batch normalisation, added to each variance; the course has 0.8.
+        eps: Value added to each variance in batch normalisation; the course has 0.8.
         pictures: Arguments of every generator of pictures.
 
     Raises:
@@ -157,11 +157,11 @@ def discriminator_of(
     """(batch, channels, height, width) -> (batch, 1, 1, 1).
 
     Args:
-        channels: Of what it sees.
-        side: Of the smallest map.
+        channels: Channels of its input.
+        side: Side of the smallest map.
         widths: Channels of the maps, from the largest on.
         normalised: Numbers of the layers with batch normalisation.
-        eps: Of it.
+        eps: Value added to each variance in batch normalisation.
     """
     layers: list[nn.Module] = []
     for index, width in enumerate(widths):

@@ -39,9 +39,9 @@ class GAN(AdversarialGenerator):
     Args:
         in_features: Values of a row of data.
         latent_dim: Values of the noise of a sample; as many as of a row by default.
-        hidden_sizes: Of the discriminator.
-        mean: Of the corpus.
-        covariance: Of the corpus.
+        hidden_sizes: Sizes of the discriminator's hidden layers.
+        mean: Mean of the corpus.
+        covariance: Covariance of the corpus.
         adversarial: Arguments of every adversarial network.
 
     Raises:

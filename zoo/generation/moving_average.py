@@ -20,7 +20,7 @@ class MovingAverage(nn.Module):
     is averaged, too.
 
     Args:
-        network: What is followed.
+        network: Network that is averaged.
         decay: d, in (0, 1).
     """
 

@@ -59,7 +59,7 @@ def arranged(
 
     Args:
         model: An AdversarialGenerator.
-        number: Of samples.
+        number: Number of samples.
         generator: Draws the noise.
     """
     noise = model.noise(number, generator)
@@ -75,8 +75,8 @@ def drawn(model: Any, noise: Tensor, labels: Tensor | None = None, rows: int = 2
 
     Args:
         model: An AdversarialGenerator.
-        noise: Of as many samples as are wanted.
-        labels: Of the samples (batch), where the network is told them.
+        noise: Noise of the samples.
+        labels: Labels of the samples (batch), where the network is given them.
         rows: At a time.
     """
     training = model.training

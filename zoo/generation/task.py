@@ -37,9 +37,9 @@ class Part(NamedTuple):
 
     Attributes:
         samples: Data, (rows, ...).
-        labels: Of the data, (rows), where the networks are told them.
-        noise: For as many samples, (rows, latent).
-        share: Of the rows of the batch.
+        labels: Labels of the samples, (rows), where the networks are given them.
+        noise: Noise for as many samples, (rows, latent).
+        share: Share of the rows of the batch.
     """
 
     samples: Tensor

@@ -52,7 +52,7 @@ class FineTunedResNet(ImageClassifier):
         head_sizes: Width of each hidden layer between the body and the classifier.
         body_lr_ratio: The body learns at this multiple of the head's learning rate, which is the
             optimizer's.
-        frozen: How many parts do not learn, counted from the pictures on; 5 is the whole body.
+        frozen: Number of parts that do not learn, from the pictures on; 5 is the whole body.
         unfreeze_at: Epochs, counted from 0, each of which sets the frozen part nearest to the head
             free; the last frees all that are left.
 

@@ -78,8 +78,8 @@ def match(anchors: Anchors, boxes: Boxes, labels: BoxLabels, threshold: float = 
     overlaps most, if by the threshold at least.
 
     Args:
-        anchors: Of the picture.
-        boxes: Of each picture.
+        anchors: Anchors on the picture.
+        boxes: Boxes of each picture.
         labels: Below 0 where a row is no box.
         threshold: Least IoU.
     """
@@ -123,10 +123,10 @@ class Targets(NamedTuple):
     """What the anchors of a batch should say.
 
     Attributes:
-        classes: Of each anchor: 0 for nothing, else 1 more than the label.
-        picture: Of each matched anchor, int64 (matched).
-        anchor: Of each matched anchor, int64 (matched).
-        boxes: That it is to find, (matched, 4).
+        classes: Class of each anchor: 0 for nothing, else 1 more than the label.
+        picture: Picture of each matched anchor, int64 (matched).
+        anchor: Index of each matched anchor, int64 (matched).
+        boxes: Box that each is matched to, (matched, 4).
     """
 
     classes: AnchorClasses

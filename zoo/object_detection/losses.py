@@ -27,7 +27,7 @@ def hardest(losses: Tensor, classes: AnchorClasses, ratio: float) -> Tensor:
     """The anchors that count: all with an object, and of the others those that cost most.
 
     Args:
-        losses: Of each anchor, (batch, anchors).
+        losses: Loss of each anchor, (batch, anchors).
         classes: 0 where there is nothing.
         ratio: How many others for each with an object; as many where a picture has none.
 
@@ -48,7 +48,7 @@ def box_losses(kind: BoxLoss, anchors: Tensor, offsets: Tensor, boxes: Tensor) -
         kind: l1 and smooth_l1 sum over the four offsets; giou and ciou compare the boxes.
         anchors: (boxes, 4).
         offsets: From them, as predicted, (boxes, 4).
-        boxes: That were to be found, (boxes, 4).
+        boxes: Boxes to be found, (boxes, 4).
     """
     if kind in ("l1", "smooth_l1"):
         function = l1_loss if kind == "l1" else smooth_l1_loss

@@ -15,7 +15,7 @@ class MultiBoxHead(nn.Module):
     """For each anchor of all maps a logit for nothing and one a class, and four offsets.
 
     Args:
-        channels: Of each map.
+        channels: Channels of each map.
         kinds: Anchors of a pixel, of each map.
         num_classes: Classes of objects.
     """

@@ -33,9 +33,9 @@ class SSD(Detector):
         image_size: Side of a picture, by which the maps are chosen; others work, too.
         backbone: Class path of an image classifier of the zoo, or the path of its checkpoint
             (.ckpt), which may be trained.
-        backbone_args: Of that class: {depth: 18, width_ratio: 0.5}.
-        weights: Of a ResNet: torchvision (ImageNet), or a file of weights.
-        first_stride: By which the side of the picture is divided on the first map, at least.
+        backbone_args: Arguments of that class: {depth: 18, width_ratio: 0.5}.
+        weights: Weights of a ResNet: torchvision (ImageNet), or a file of them.
+        first_stride: Least stride of the first map: the side of the picture by that of the map.
         width: Channels of the maps of further stages.
         body_lr_ratio: The body learns at this multiple of the learning rate.
         detector: Arguments of every detector.

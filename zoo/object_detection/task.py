@@ -47,18 +47,19 @@ class Detector(Task):
 
     Args:
         num_classes: Classes of objects.
-        sizes: Of the anchors on each map, fractions of the picture's height.
-        ratios: Of the anchors, widths by heights; of the first there is one of each size.
+        sizes: Sizes of the anchors on each map, as fractions of the picture's height.
+        ratios: Aspect ratios of the anchors, width by height; every size has the first of them,
+            and the first size has every one.
         placement: Whether anchors are around the centre of a pixel or, as in the course, its
             upper left corner.
         iou_thresh: Least overlap (IoU) of an anchor with the box that it is matched to.
         gamma: Focusing parameter of the focal loss; 0 is cross-entropy.
-        negative_ratio: How many anchors without an object count for each with one, the worst told.
-            With it, or with a gamma, losses are divided by the number of anchors with an object,
-            of the whole batch or of all pictures that were measured; without either all anchors
-            count and losses are means over them, as in the course.
-        box_loss: Of offsets (l1, smooth_l1) or of boxes (giou, ciou).
-        box_weight: Of the boxes' loss against the classes'.
+        negative_ratio: Number of anchors without an object that count for each with one, those of
+            the largest loss (hard negative mining). With it, or with a gamma, losses are divided by
+            the number of anchors with an object, of the whole batch or of all pictures evaluated;
+            without either all anchors count and losses are means over them, as in the course.
+        box_loss: Loss of offsets (l1, smooth_l1) or of boxes (giou, ciou).
+        box_weight: Weight of the boxes' loss relative to the classes'.
         score_thresh: Least score of a detection.
         nms_thresh: Overlap (IoU) with a better detection of its class above which non-maximum
             suppression drops one.

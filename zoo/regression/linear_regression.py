@@ -74,7 +74,7 @@ def least_squares(
     Args:
         features: (batch, features), in any precision, which is the result's.
         targets: (batch).
-        weight_decay: Of the weights.
+        weight_decay: Weight decay.
 
     Returns:
         (features) weights and a bias without dimensions; the shortest of the solutions where

@@ -24,8 +24,8 @@ class Regressor(Task):
     metrics `mse` and `rmse` and the predictions are in the units of the target.
 
     Args:
-        target_mean: Of the targets; corpora with targets of their own scale fill it.
-        target_std: Of the targets.
+        target_mean: Mean of the targets, filled by corpora whose targets have a scale of their own.
+        target_std: Standard deviation of the targets.
         task: Arguments of every task.
     """
 

@@ -87,7 +87,7 @@ class Block(nn.Module):
     """x + F(x), and no ReLU after it: Gross and Wilber 2016, as in the paper.
 
     Args:
-        channels: Of x.
+        channels: Channels of x.
     """
 
     def __init__(self, channels: int) -> None:

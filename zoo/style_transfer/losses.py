@@ -36,7 +36,7 @@ def style_loss(maps: FeatureMaps, targets: list[Tensor]) -> Tensor:
     """Sum over the layers of the mean squared difference of Gram matrices, a scalar.
 
     Args:
-        maps: Of the painted pictures, one a layer.
+        maps: Feature maps of the painted pictures, one a layer.
         targets: Gram matrices of the style, (1, c, c), one a layer.
     """
     pairs = zip(maps, targets, strict=True)

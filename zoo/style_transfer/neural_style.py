@@ -35,8 +35,8 @@ class Painting(nn.Module):
     """Pixels that learn, the same for every row of a batch.
 
     Args:
-        height: Of the picture.
-        width: Of the picture.
+        height: Height of the picture.
+        width: Width of the picture.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -57,7 +57,7 @@ class NeuralStyle(StyleTransfer):
 
     Args:
         image_sizes: Height and width of each painting, the smallest first.
-        start: What the first painting is before the first step.
+        start: Initial value of the first painting.
         style: Arguments of all that paints.
 
     Raises:

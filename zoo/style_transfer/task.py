@@ -21,7 +21,7 @@ from zoo.task import Step, Task
 class StyleTransfer(Task):
     """Base of what paints: `forward` maps contents to pictures; both are normalised as ImageNet is.
 
-    A trained network, which does not learn, judges them by its maps. What is logged as
+    The feature maps of a frozen, trained network give the losses. What is logged as
     `content_loss`, `style_loss` and `tv_loss` is weighted: they add up to the loss. The network is
     read when it is needed, and is no part of a checkpoint: to look at a painting, or to paint by a
     trained model, there is no need for it; to train on, it has to be the same.
@@ -30,14 +30,14 @@ class StyleTransfer(Task):
         features: The network: torchvision, for its VGG-19 of ImageNet; a file of weights of a VGG;
             a checkpoint (.ckpt) of an image classifier of the zoo, or its class path, whose weights
             are drawn at random. See `zoo.pretrained.tapped_network`.
-        features_args: Of that class: {depth: 18, width_ratio: 0.5}.
+        features_args: Arguments of that class: {depth: 18, width_ratio: 0.5}.
         style_layers: Numbers of its parts whose maps show the style; by default for VGG-19 the
             course's, 0, 5, 10, 19 and 28, else the last map of each size.
         content_layers: Numbers of its parts whose maps show the content; by default for VGG-19 the
             course's, 25, else the last of the second smallest maps.
-        content_weight: Of the content's loss.
-        style_weight: Of the style's loss.
-        tv_weight: Of the total variation: how smooth the picture is to be.
+        content_weight: Weight of the content loss.
+        style_weight: Weight of the style loss.
+        tv_weight: Weight of the total variation loss, which makes pictures smooth.
         task: Arguments of every task.
 
     Raises:
@@ -88,10 +88,10 @@ class StyleTransfer(Task):
         sums = {name: loss.detach() * len(contents) for name, loss in weighted.items()}
         return Step(torch.stack([*weighted.values()]).sum(), len(contents), sums, painted.detach())
 
-    # What judges
+    # The feature network
 
     def network(self, like: Tensor) -> TappedNetwork:
-        """The network that judges, on the device and in the precision of a tensor.
+        """Returns the feature network, on the device and in the precision of a tensor.
 
         Raises:
             InputError: It cannot be had, or lacks a layer.
@@ -136,7 +136,7 @@ class StyleTransfer(Task):
     # What a checkpoint keeps
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Of a file that judges, name and digest, and a place that is not of this machine alone."""
+        """Saves the feature network's file name and digest, and a path without this machine's."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["zoo"]["features"] = self._origin
         if Path(self.features).is_absolute():

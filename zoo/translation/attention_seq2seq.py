@@ -28,7 +28,7 @@ class AttentionSeq2Seq(RecurrentTranslator):
     Args:
         source_vocab_size: Number of tokens of the source.
         target_vocab_size: Number of tokens of the target.
-        score: How a state and an encoder's state are compared: dot_product, scaled, or additive.
+        score: Score of a state and an encoder's state: dot_product, scaled, or additive.
         recurrent: Arguments of every recurrent translator.
     """
 

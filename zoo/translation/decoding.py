@@ -72,9 +72,9 @@ def decode(
     Args:
         model: Writes the translations.
         source: (batch, source_steps).
-        lengths: Of the sources, (batch).
+        lengths: Lengths of the sources, (batch).
         beam_size: Beginnings followed.
-        n_best: How many translations to give, `beam_size` at most.
+        n_best: Number of translations to return, `beam_size` at most.
         length_penalty: Power of the length, <eos> included, by which a log-probability is divided.
         max_steps: Most tokens of a translation; by default twice the longest source and ten more.
         barred: Tokens that are never written, say that of unknown words.

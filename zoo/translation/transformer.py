@@ -46,7 +46,7 @@ class Transformer(Translator):
         tied: Whether the head's weights are the target's embeddings (target), and the source's too
             (all), for which the vocabularies have to be one; or neither (none).
         max_length: Positions that are computed ahead; more are when they are needed.
-        kernel: Of attention: torch's, or the equation.
+        kernel: Attention by torch's kernel, or by the equation.
         translator: Arguments of every translator.
 
     Raises:

@@ -51,9 +51,10 @@ class PredictiveEmbedding(WordEmbedding):
         vocab_size: Number of words.
         embed_dim: Values of a vector.
         objective: negative_sampling or hierarchical_softmax.
-        num_negatives: For each pair, unless the corpus draws them.
-        shared_negatives: For all pairs of a mini-batch together, in training; 0 for each its own.
-        mini_batch_size: Examples of a step of RowSGD; by default the batch.
+        num_negatives: Number of negatives for each pair, unless the corpus draws them.
+        shared_negatives: Number of negatives that all pairs of a mini-batch share in training; 0
+            gives each pair its own.
+        mini_batch_size: Number of examples in a step of RowSGD; by default the batch.
         embedding: Arguments of every word embedding.
 
     Raises:
