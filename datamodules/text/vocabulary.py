@@ -128,9 +128,9 @@ class Vocab:
         shorter = min(len(saved), len(self))
         place = next((i for i, (theirs, ours) in pairs if theirs != ours), shorter)
         given = ", ".join(f"{k} {v}" for k, v in state["arguments"].items())
-        read, whose = ("other pairs", f"{side} ") if side else ("another text", "")
+        name = f"{side} vocabulary".lstrip()
         raise CorpusError(
-            f"the checkpoint was trained on {read} than {title}: its {whose}vocabulary of "
+            f"the checkpoint was trained on another text than {title}: its {name} of "
             f"{len(saved):,} differs from that of {len(self):,} from entry {place} on; it was "
             f"trained with: {given or 'the defaults'}"
         )

@@ -293,7 +293,7 @@ def test_other_vocabularies_are_refused():
         if side == "target":
             state["target_vocabulary"] = state["target_vocabulary"][:-1]
         line = refused(FraEng(synthetic=True, **options).load_state_dict, state)
-        assert f"trained on other pairs than fra-eng: its {side} vocabulary of " in line
+        assert f"trained on another text than fra-eng: its {side} vocabulary of " in line
         assert "num_pairs 500" in line
 
 
