@@ -62,7 +62,7 @@ def test_what_is_asked_has_its_type(name):
 def test_another_type_does_not_fit():
     class Corpus:
         described = 3
-        labels = ("a", 1)
+        labels = (0, 1)  # beartype looks at one of them
 
         def denormalise(self, pictures):
             return pictures
