@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from datamodules.batches.held_out import HeldOut
 from datamodules.batches.length_buckets import BucketedCorpus
 from datamodules.batches.ragged import Ragged
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
-from datamodules.held_out import HeldOut
 from datamodules.synthetic import reviews
 from datamodules.text.folders import texts_in
 from datamodules.text.review_rows import ReviewRows, cleaned_review

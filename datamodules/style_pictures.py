@@ -12,10 +12,10 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
 import datamodules
+from datamodules.batches.held_out import HeldOut
 from datamodules.batches.in_memory import WholeBatches
 from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
-from datamodules.held_out import HeldOut
 from datamodules.pictures.corpus import PictureCorpus
 from datamodules.pictures.folders import PictureFolderCorpus
 from datamodules.pictures.rows import PictureRows, pictures_in

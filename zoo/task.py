@@ -285,7 +285,7 @@ class Task(LightningModule):
             InputError: The optimizer cannot train as the trainer is set.
         """
         groups = parameter_groups(network, self.weight_decay, self.lr_ratio)
-        optimizer: Any = optimizer_of(self.trainer, make_optimizer, groups, self.weight_decay)
+        optimizer: Any = optimizer_of(self, make_optimizer, groups, self.weight_decay)
         if is_second_order(optimizer):
             optimizer.objective = self._objective = BatchObjective(self)
         interval, monitor = self.schedule_interval, self.monitor

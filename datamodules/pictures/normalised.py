@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datamodules.batches.held_out import HeldOut
 from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
-from datamodules.held_out import HeldOut
 
 SPREAD = 0x9E3779B97F4A7C15  # odd, near 2^64 over the golden ratio: neighbouring seeds lie apart
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.batches.held_out import HeldOut
 from datamodules.batches.in_memory import InMemory
 from datamodules.files.errors import CorpusError
-from datamodules.held_out import HeldOut
 from datamodules.tables.encoder import Encoder, Scale, fit_scale
 from datamodules.tables.reading import Layout, Table, numbers, read_table
 

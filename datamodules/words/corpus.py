@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from datamodules.batches.held_out import HeldOut
 from datamodules.files.errors import CorpusError
-from datamodules.held_out import HeldOut
 from datamodules.text.vocabulary import Vocab
 from datamodules.words.queries import WordQueries, word_queries
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules import FashionMNIST
+from datamodules.batches.held_out import HeldOut
 from datamodules.files.errors import CorpusError
-from datamodules.held_out import HeldOut
 from tests.conftest import one_line
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from tests.conftest import ROOT
 
 PACKAGES = ("zoo", "datamodules", "scripts")
-BASES = ("corpus", "generated", "held_out", "own_file")  # of the corpora, beside them
+BASES = ("corpus", "generated", "own_file")  # of the corpora, beside them
 FAMILIES = {path.name for path in (ROOT / "zoo" / "recipes").iterdir() if path.is_dir()}
 
 

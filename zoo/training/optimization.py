@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any, Literal
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -20,12 +20,15 @@ from zoo.training.corpus import datamodule_of
 
 
 def optimizer_of(
-    trainer: Trainer, make_optimizer: OptimizerCallable, parameters: Any, weight_decay: float
+    module: LightningModule,
+    make_optimizer: OptimizerCallable,
+    parameters: Any,
+    weight_decay: float,
 ) -> Optimizer:
     """Makes an optimizer and checks that it can train as the trainer is set.
 
     Args:
-        trainer: Trainer that steps it.
+        module: Module that it trains; asked for its trainer only by optimizers with a condition.
         make_optimizer: Makes the optimizer from the parameters.
         parameters: Parameters, or groups of them.
         weight_decay: Weight decay that the optimizer is to apply.
@@ -38,12 +41,12 @@ def optimizer_of(
     name = type(optimizer).__name__
     if weight_decay and "weight_decay" not in optimizer.defaults:
         raise InputError(f"{name} knows no weight decay: --model.weight_decay 0, or another")
-    if evaluates_repeatedly(optimizer) and trainer.accumulate_grad_batches > 1:
+    if evaluates_repeatedly(optimizer) and module.trainer.accumulate_grad_batches > 1:
         raise InputError(
             f"{name} looks at a whole batch several times in a step: leave out "
             "--trainer.accumulate_grad_batches"
         )
-    if getattr(optimizer, "one_process", False) and trainer.world_size > 1:
+    if getattr(optimizer, "one_process", False) and module.trainer.world_size > 1:
         raise InputError(f"{name} trains in one process: --trainer.devices 1")
     return optimizer
 
