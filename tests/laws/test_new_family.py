@@ -83,15 +83,15 @@ class Autoencoder(Reconstructor):
     "zoo/reconstruction/graph.py": '''
 """The graph of a reconstructor: pixels -> normalised pixels."""
 
-from zoo.export.inputs import Pictures, Subject, pictures_input
-from zoo.export.ports import Graph
+from zoo.export.inputs import Pictures, TrainedModel, pictures_input
+from zoo.export.signature import Graph
 
 
-def graph(subject: Subject) -> Graph:
+def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
-    before, pixels, sizes = pictures_input(subject)
+    before, pixels, sizes = pictures_input(trained)
     outputs = {"pictures": "what is made of the pictures, normalised"}
-    return Graph(Pictures(before, subject.model), (pixels,), outputs, sizes)
+    return Graph(Pictures(before, trained.model), (pixels,), outputs, sizes)
 ''',
     f"zoo/recipes/reconstruction/{NAME}.yaml": """
 # An autoencoder of garments
