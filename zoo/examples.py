@@ -10,8 +10,8 @@ from zoo.task import Task
 
 def build(architecture: type[Task], **options: Any) -> Any:
     """Returns an architecture of its example's sizes, and other arguments as given."""
-    taken = {name for cls in architecture.__mro__ for name in inspect.signature(cls).parameters}
-    sizes = {n: value for n, value in architecture.example_sizes.items() if n in taken}
+    names = {name for cls in architecture.__mro__ for name in inspect.signature(cls).parameters}
+    sizes = {n: value for n, value in architecture.example_sizes.items() if n in names}
     return architecture(**{**sizes, **options})
 
 

@@ -43,8 +43,8 @@ def labelled(
             raise CorpusError(f"{where}: {_shown(name)} is in line {first[name]} already")
         if label not in classes:
             near = get_close_matches(label, labels, n=1)
-            meant = f" (did you mean {near[0]}?)" if near else ""
-            raise CorpusError(f"{where}: no {column} is called {_shown(label)}{meant}")
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise CorpusError(f"{where}: no {column} is called {_shown(label)}{hint}")
         first[name] = line
         if name in found:
             yield found[name], classes[label]

@@ -53,9 +53,9 @@ def refuse_unknown(name: str) -> None:
     if name in NAMES or (kind == "spacy" and colon and pipeline):
         return
     near = get_close_matches(kind.lower(), NAMES, n=1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
+    hint = f" (did you mean {near[0]}?)" if near else ""
     raise CorpusError(
-        f"no tokenizer is called {name!r}{meant}; there are: {', '.join(NAMES)}, spacy:PIPELINE"
+        f"no tokenizer is called {name!r}{hint}; there are: {', '.join(NAMES)}, spacy:PIPELINE"
     )
 
 

@@ -233,8 +233,8 @@ class CourseNetwork(nn.Module):
             anchors.append(course_anchors(x.shape[2], x.shape[3], sizes, RATIOS))
             logits.append(kinds(x).permute(0, 2, 3, 1).flatten(1))
             offsets.append(boxes(x).permute(0, 2, 3, 1).flatten(1))
-        told = torch.cat(logits, dim=1).reshape(len(images), -1, CLASSES + 1)
-        return torch.cat(anchors), told, torch.cat(offsets, dim=1)
+        class_logits = torch.cat(logits, dim=1).reshape(len(images), -1, CLASSES + 1)
+        return torch.cat(anchors), class_logits, torch.cat(offsets, dim=1)
 
 
 def _parts(layer: Any, outputs: int) -> list[nn.Conv2d]:

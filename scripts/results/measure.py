@@ -145,19 +145,19 @@ class Measurer:
         log = run.parent / f"{run.name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        told = False
+        signalled = False
         try:
             while process.poll() is None:
                 sleep(LOOK)
-                if not told and monotonic() > until:
+                if not signalled and monotonic() > until:
                     process.send_signal(signal.SIGTERM)
-                    told = True
+                    signalled = True
         except BaseException:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
             process.wait()
             raise
-        if told and process.returncode in STOPPED:
+        if signalled and process.returncode in STOPPED:
             raise OutOfTimeError
         if process.returncode:
             said = log.read_text(encoding="utf-8", errors="replace").strip()

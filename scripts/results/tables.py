@@ -98,9 +98,9 @@ def _figures(row: Row, results: Results) -> tuple[str, str]:
         share(row, found[0]),
         f"{len(found)} seeds" if len(found) > 1 else "",
     ]
-    told = ", ".join(note for note in notes if note)
+    conditions = ", ".join(note for note in notes if note)
     values = ", ".join(value for _, value in pairs)
-    return f"{words} {after(row, found[0])}" + (f" ({told})" if told else ""), values
+    return f"{words} {after(row, found[0])}" + (f" ({conditions})" if conditions else ""), values
 
 
 def _all(results: Results) -> Iterator[str]:

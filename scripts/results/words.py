@@ -78,8 +78,8 @@ def header_line(row: Row, results: Sequence[Result]) -> str:
         f"seed {each.seed}: {', '.join(value for _, value in measured(row, [each]))}"
         for each in results[1:]
     ]
-    told = ", ".join(filter(None, conditions))
-    return "; ".join([f"{row.recipe}: {said} {after(row, first)} ({told})", *others])
+    condition = ", ".join(filter(None, conditions))
+    return "; ".join([f"{row.recipe}: {said} {after(row, first)} ({condition})", *others])
 
 
 def _commands(row: Row, result: Result) -> str:

@@ -107,16 +107,16 @@ class DCGAN(PictureGenerator):
 
     def latent(self, noise: Noise, labels: Labels | None) -> Tensor:
         """The noise, and a value for each label: 1 for that of the picture."""
-        return noise if labels is None else torch.cat([noise, self._told(labels, noise)], 1)
+        return noise if labels is None else torch.cat([noise, self._one_hot(labels, noise)], 1)
 
     def seen(self, samples: Images, labels: Labels | None) -> Tensor:
         """The picture, and a channel for each label: ones for that of the picture."""
         if labels is None:
             return samples
-        told = self._told(labels, samples)[:, :, None, None]
-        return torch.cat([samples, told.expand(-1, -1, *samples.shape[2:])], 1)
+        channels = self._one_hot(labels, samples)[:, :, None, None]
+        return torch.cat([samples, channels.expand(-1, -1, *samples.shape[2:])], 1)
 
-    def _told(self, labels: Tensor, like: Tensor) -> Tensor:
+    def _one_hot(self, labels: Tensor, like: Tensor) -> Tensor:
         return one_hot(labels, self.num_labels).to(like.dtype)
 
 

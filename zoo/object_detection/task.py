@@ -147,11 +147,11 @@ class Detector(Task):
         anchors, outputs = self.anchors(maps, images), single(self.head(maps))
         logits, offsets = outputs.split((self.num_classes + 1, 4), 2)
         targets = targets_of(anchors, boxes, labels, self.iou_thresh)
-        near, told = anchors[targets.anchor], offsets[targets.picture, targets.anchor]
+        near, predicted = anchors[targets.anchor], offsets[targets.picture, targets.anchor]
         losses = class_losses(logits, targets.classes, self.gamma)
         if self.negative_ratio:
             losses = losses * hardest(losses, targets.classes, self.negative_ratio)
-        found = box_losses(self.box_loss, near, told, targets.boxes).sum() * self.box_weight
+        found = box_losses(self.box_loss, near, predicted, targets.boxes).sum() * self.box_weight
         if self.negative_ratio or self.gamma:
             count = len(near)
             loss = (losses.sum() + found) / at_least_one(count)
@@ -160,7 +160,7 @@ class Detector(Task):
             loss = losses.mean() + found / offsets.numel()
         with torch.no_grad():
             wrong = (logits.argmax(2) != targets.classes).float().mean(1).sum()
-            off = (told - encode(near, targets.boxes)).abs().sum() / (4 * len(anchors))
+            off = (predicted - encode(near, targets.boxes)).abs().sum() / (4 * len(anchors))
         predictions = [] if self.training else self.detect(logits, offsets, anchors)
         sums = {"class_error": wrong, "box_mae": off}
         return Step(loss, len(images), sums, predictions, count)

@@ -20,8 +20,8 @@ def graph(trained: TrainedModel) -> Graph:
     scaled = "; the scaling of its columns is not in the graph" if "encoder" in state else ""
     meaning = f"features as the corpus encodes them{scaled}"
     target = state.get("target") or "the target"
-    told = "the natural logarithm of {}" if state.get("log_target") else "{} in its own units"
-    outputs = {"predictions": f"(batch), {told.format(target)}"}
+    unit = "the natural logarithm of {}" if state.get("log_target") else "{} in its own units"
+    outputs = {"predictions": f"(batch), {unit.format(target)}"}
     inputs = (Input("features", ("batch", number), meaning, draw),)
     return Graph(Regression(trained.model), inputs, outputs, {"batch": 2})
 

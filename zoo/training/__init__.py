@@ -1,1 +1,1 @@
-"""What every run needs: sums kept on the device, durable checkpoints, pictures, run folders."""
+"""The loop: means on the device, manual optimization, finite steps, signals, averaging, ranks."""

@@ -73,7 +73,7 @@ def draw_words(points: Tensor, words: list[str]) -> Figure:
     axis.set(xticks=[], yticks=[])
     axis.autoscale_view()  # matplotlib puts it off until it draws
     dots = axis.transData.transform(points.numpy())
-    taken = [Bbox.from_bounds(x - 2, y - 2, 4, 4) for x, y in dots]
+    occupied = [Bbox.from_bounds(x - 2, y - 2, 4, 4) for x, y in dots]
     frame, labelled = axis.get_window_extent(), 0
     for point, word in zip(points.tolist(), words, strict=True):
         for offset, (across, along) in SIDES.items():
@@ -89,8 +89,8 @@ def draw_words(points: Tensor, words: list[str]) -> Figure:
             )
             box = label.get_window_extent(canvas.get_renderer())
             inside = frame.contains(*box.min) and frame.contains(*box.max)
-            if inside and not box.count_overlaps(taken):
-                taken.append(box)
+            if inside and not box.count_overlaps(occupied):
+                occupied.append(box)
                 labelled += 1
                 break
             label.remove()

@@ -113,12 +113,12 @@ def _corpus(card: Card) -> Iterator[tuple[str, str]]:
         yield "corpus", "not said by the checkpoint"
         return
     definition = definitions().get(card.state["class_path"])
-    told = [f"`{card.state['class_path']}`"]
+    parts = [f"`{card.state['class_path']}`"]
     if card.state.get("arguments", {}).get("synthetic"):
-        told.append("**its generated stand-in, not the corpus itself**")
+        parts.append("**its generated stand-in, not the corpus itself**")
     if definition:
-        told += [definition.summary, definition.header.get("Source", "")]
-    yield "corpus", "; ".join(text.rstrip(".") for text in told if text)
+        parts += [definition.summary, definition.header.get("Source", "")]
+    yield "corpus", "; ".join(text.rstrip(".") for text in parts if text)
 
 
 def _results(card: Card) -> Iterator[str]:

@@ -139,10 +139,10 @@ def _lines(graph: Graph, found: Exported, options: argparse.Namespace) -> list[t
     lines += [("output", f"{name}: {meaning}") for name, meaning in graph.outputs.items()]
     lines += [("note", note) for note in graph.notes]
     free = [name + _limits(*limits) for name, limits in found.free.items()]
-    told = f"free {', '.join(free) or 'none'}"
+    sizes = f"free {', '.join(free) or 'none'}"
     if fixed:
-        told += f"; fixed {', '.join(f'{name} {size}' for name, size in fixed.items())}"
-    lines.append(("sizes", told))
+        sizes += f"; fixed {', '.join(f'{name} {size}' for name, size in fixed.items())}"
+    lines.append(("sizes", sizes))
     names = [each.name for each in graph.inputs]
     if options.format == "onnx":
         given = ", ".join(f'"{name}": {name}' for name in names)

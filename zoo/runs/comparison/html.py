@@ -201,10 +201,10 @@ def _pictures(runs: Sequence[Run]) -> Iterator[str]:
     for name, pictures in found.items():
         yield f'<h3>{escape(name)}</h3><div class="pictures">'
         for run, address in pictures:
-            told = escape(f"{name} of {run}")
+            title = escape(f"{name} of {run}")
             yield (
                 f'<figure class="picture"><button type="button" class="shown">'
-                f'<img src="{address}" alt="{told}" loading="lazy"></button>'
+                f'<img src="{address}" alt="{title}" loading="lazy"></button>'
                 f"<figcaption>{escape(run)}</figcaption></figure>"
             )
         yield "</div>"

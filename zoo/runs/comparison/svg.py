@@ -88,7 +88,7 @@ def figure(panel: Panel, names: Sequence[str]) -> str:
         for c in curves
         if not c.faint
     ]
-    told = json.dumps({"unit": panel.unit, "curves": points}).replace("<", "\\u003c")
+    data = json.dumps({"unit": panel.unit, "curves": points}).replace("<", "\\u003c")
     title = escape(panel.quantity)
     who = escape(", ".join(names))
     return (
@@ -97,7 +97,7 @@ def figure(panel: Panel, names: Sequence[str]) -> str:
         f'aria-label="{title} by {panel.unit} of {who}">'
         f"{_axes(x, y, panel.unit)}{drawn}"
         '<circle class="mark" r="5" visibility="hidden"/></svg>'
-        f'<script type="application/json">{told}</script></figure>'
+        f'<script type="application/json">{data}</script></figure>'
     )
 
 
