@@ -108,12 +108,14 @@ class TrainingProfiler(PyTorchProfiler):
         if not steps:
             return ""
         first = self.window.waits + self.window.warms_up + 1
-        whole = sum(step.time_range.elapsed_us() for step in steps)
+        begin = min(step.time_range.start for step in steps)
+        end = max(step.time_range.end for step in steps)
+        whole = end - begin  # what lies between two steps included, so that shares add up to 1
         lines = [
             f"{len(steps)} steps from step {first} on, of {whole / len(steps) / 1000:.2f} ms, with "
             "what the profiler costs",
             "",
-            *_table("part of a step, on the CPU", _shares(events, steps), len(steps), whole),
+            *_table("part of a step, on the CPU", _shares(events, begin, end), len(steps), whole),
             "",
             *_operators(events, len(steps)),
         ]
@@ -137,14 +139,12 @@ def _on_cpu(event: Any) -> bool:
     return event.device_type == DeviceType.CPU
 
 
-def _shares(events: Any, steps: list[Any]) -> list[tuple[str, float, int]]:
-    """Parts of the steps with their microseconds, each without those within it.
+def _shares(events: Any, begin: float, end: float) -> list[tuple[str, float, int]]:
+    """Returns the parts of the time from `begin` to `end`, in microseconds, without those within.
 
     At each moment what began last is what is done: torch's own tree has no place for steps, whose
     ends lie within what Lightning calls a batch.
     """
-    begin = min(step.time_range.start for step in steps)
-    end = max(step.time_range.end for step in steps)
     hooks = [event for event in events if event.name.startswith(HOOK) and _on_cpu(event)]
     spans = [(max(h.time_range.start, begin), min(h.time_range.end, end), h.name) for h in hooks]
     times = Counter({REST: end - begin})
