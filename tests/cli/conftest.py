@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 import datamodules
 from tests.conftest import imported, quiet_trainer
 from zoo.catalogue import architectures, arguments, corpora, definitions, facts
+from zoo.checkpoints import safetensors_file
 from zoo.cli.main import main
 from zoo.cli.sweep import runner, verb
 
@@ -277,3 +278,8 @@ def write_seeds():
         rows, record = lines([0.25, accuracy]), {**RECORD, "seconds": 10.0 * seed}
         write_run(f"runs/lenet/{seed + 1}", rows, settings(seed=seed), record=record)
     write_run("runs/lenet/4", lines([0.3]), settings(lr=0.5))
+
+
+def write_safetensors(checkpoint, path):
+    """Writes a checkpoint as `zoo export --format safetensors` does."""
+    path.write_bytes(b"".join(safetensors_file.encode(checkpoint, path)))

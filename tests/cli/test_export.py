@@ -13,7 +13,7 @@ import torch
 import datamodules
 import zoo
 from tests.architectures.conftest import narrow
-from tests.cli.conftest import CASES, assert_same, exported
+from tests.cli.conftest import CASES, assert_same, exported, write_safetensors
 from tests.conftest import all_architectures, fails, imported
 from zoo.catalogue import architectures
 from zoo.checkpoints import safetensors_file
@@ -315,7 +315,7 @@ def test_every_architecture_is_exported_or_refused(definition, kind, tmp_path):
         "state_dict": model.state_dict(),
     }
     if kind == "safetensors":
-        safetensors_file.write(held, tmp_path / "a.safetensors")
+        write_safetensors(held, tmp_path / "a.safetensors")
         found = safetensors_file.read(tmp_path / "a.safetensors")
         assert_same(dict(held["state_dict"]), found["state_dict"])
         return

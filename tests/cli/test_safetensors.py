@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import zoo
-from tests.cli.conftest import CASES, assert_same, exported
+from tests.cli.conftest import CASES, assert_same, exported, write_safetensors
 from tests.conftest import fails, one_line
 from zoo.checkpoints import safetensors_file
 from zoo.checkpoints.checkpoint import read
@@ -87,13 +87,13 @@ def test_other_values_than_plain_ones_survive(tmp_path):
         "state_dict": {"a": shared, "tied": shared, "part": shared[2:4], "b": shared.view(2, 3).T},
         "optimizer_states": ["left out"],
     }
-    safetensors_file.write(held, tmp_path / "a.safetensors")
+    write_safetensors(held, tmp_path / "a.safetensors")
     found = safetensors_file.read(tmp_path / "a.safetensors")
     del held["optimizer_states"]
     assert_same({key: held[key] for key in found}, found)
     assert set(held) == set(found)
     with pytest.raises(InputError, match=r"cannot hold it: Mine.what is a complex"):
-        safetensors_file.write({**held, "Mine": {"what": 1j}}, tmp_path / "b.safetensors")
+        write_safetensors({**held, "Mine": {"what": 1j}}, tmp_path / "b.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
@@ -138,7 +138,7 @@ def test_safetensors_of_foreign_code_are_not_imported(checkpoint, tmp_path, monk
     monkeypatch.syspath_prepend(tmp_path)
     held = read(checkpoint("GRU"))
     held["zoo"]["class_path"] = "foreign.Net"
-    safetensors_file.write(held, Path("foreign.safetensors"))
+    write_safetensors(held, Path("foreign.safetensors"))
     line = fails(capsys, "predict", "--prompt", "a", "--ckpt_path", "foreign.safetensors")
     assert "foreign.Net is not of the zoo" in line
     assert not Path("ran").exists()

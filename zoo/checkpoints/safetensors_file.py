@@ -18,7 +18,6 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from zoo.errors import InputError
-from zoo.files import written_whole
 
 SUFFIX = ".safetensors"
 KEPT = (
@@ -39,20 +38,6 @@ def is_safetensors(path: Path) -> bool:
     """
     with path.open("rb") as file:
         return path.suffix == SUFFIX or file.read(SIZE + 1)[SIZE:] == b"{"
-
-
-def write(checkpoint: dict[str, Any], path: Path) -> None:
-    """Writes a checkpoint whole or not at all.
-
-    Args:
-        checkpoint: Content, as `zoo.checkpoints.checkpoint.read` returns it.
-        path: Name of the file.
-
-    Raises:
-        InputError: The format cannot hold the content, or the file cannot be written.
-    """
-    with written_whole(path) as partial, partial.open("wb") as file:
-        file.writelines(encode(checkpoint, path))
 
 
 def encode(checkpoint: dict[str, Any], source: Path) -> tuple[bytes, bytes]:
