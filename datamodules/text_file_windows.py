@@ -7,11 +7,12 @@ Batch: (centers, contexts)
 from pathlib import Path
 from typing import Any
 
+from datamodules.batches.held_out import HeldOutFraction
 from datamodules.words.sentence_file import SentenceFile
 from datamodules.words.windows import WordWindows
 
 
-class TextFileWindows(SentenceFile, WordWindows):
+class TextFileWindows(SentenceFile, HeldOutFraction, WordWindows):
     """A text of which the last lines are held out.
 
     Args:

@@ -22,7 +22,10 @@ from zoo.errors import InputError
 OWN = ("zoo", "datamodules")  # packages whose models and corpora are imported unasked
 RECIPES = Path(__file__).parent / "recipes"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where there is one: 10 times faster
-RENAMED = {  # arguments of models, by family and the name in earlier versions
+WITHOUT_FOLDS = dict.fromkeys(("split_seed", "num_folds", "fold"))
+RENAMED: dict[str, dict[str, str | None]] = {  # arguments in earlier versions, by family or corpus
+    "penn_treebank_windows": {**WITHOUT_FOLDS, "validation_fraction": None},  # had no effect
+    "text_file_windows": WITHOUT_FOLDS,
     "object_detection": {
         "match_overlap": "iou_thresh",
         "least_score": "score_thresh",
@@ -135,10 +138,11 @@ def imported(class_path: str) -> Any:
 
 
 def renamed(class_path: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of a model, where a file may have names of earlier versions."""
-    _, _, rest = class_path.partition("zoo.")
-    names = RENAMED.get(rest.partition(".")[0], {})
-    return {names.get(name, name): value for name, value in arguments.items()}
+    """Returns arguments of a model or corpus that a file may give as earlier versions had them."""
+    root, _, rest = class_path.partition(".")
+    names = RENAMED.get(rest.partition(".")[0], {}) if root in OWN else {}
+    now = {names.get(name, name): value for name, value in arguments.items()}
+    return {name: value for name, value in now.items() if name is not None}
 
 
 def owner(class_path: str, packages: Iterable[str]) -> str | None:

@@ -14,7 +14,29 @@ from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
 
 
-class HeldOut(Corpus):
+class HeldOutFraction(Corpus):
+    """Holds out a fraction of what there is to train on.
+
+    Args:
+        validation_fraction: Part held out for validation.
+        corpus: Arguments of every corpus.
+
+    Raises:
+        CorpusError: The fraction is out of range.
+    """
+
+    def __init__(self, validation_fraction: float = 0.1, **corpus: Any) -> None:
+        super().__init__(**corpus)
+        if not 0 <= validation_fraction < 1:
+            raise CorpusError(f"validation_fraction must be in [0, 1), not {validation_fraction}")
+        self.validation_fraction = validation_fraction
+
+    @property
+    def holds_out(self) -> bool:
+        return self.validation_fraction > 0
+
+
+class HeldOut(HeldOutFraction):
     """Divides the rows that were found into those to train on and those to validate on.
 
     Args:
@@ -36,20 +58,17 @@ class HeldOut(Corpus):
         fold: int | None = None,
         **corpus: Any,
     ) -> None:
-        super().__init__(**corpus)
-        if not 0 <= validation_fraction < 1:
-            raise CorpusError(f"validation_fraction must be in [0, 1), not {validation_fraction}")
+        super().__init__(validation_fraction=validation_fraction, **corpus)
         if num_folds < 2:
             raise CorpusError(f"num_folds must be at least 2, not {num_folds}")
         if fold is not None and not 1 <= fold <= num_folds:
             raise CorpusError(f"fold must be from 1 to {num_folds}, not {fold}")
-        self.validation_fraction, self.split_seed = validation_fraction, split_seed
-        self.num_folds, self.fold = num_folds, fold
+        self.split_seed, self.num_folds, self.fold = split_seed, num_folds, fold
         self._num_divided = 0
 
     @property
     def holds_out(self) -> bool:
-        return self.fold is not None or self.validation_fraction > 0
+        return self.fold is not None or super().holds_out
 
     def divide(self, num_rows: int) -> tuple[Tensor, Tensor]:
         """Returns the rows to train on and the rows held out, disjoint, in ascending order.

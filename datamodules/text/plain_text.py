@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from datamodules.batches.held_out import HeldOutFraction
 from datamodules.files.errors import CorpusError
 from datamodules.files.text import read_text
 from datamodules.text.running_text import TextCorpus
 from datamodules.text.tokenizers import cleaned, refuse_unknown, tokenizer
 
 
-class PlainText(TextCorpus):
+class PlainText(HeldOutFraction, TextCorpus):
     """A text in one file; a corpus says which (`place`).
 
     Args:
@@ -34,16 +35,9 @@ class PlainText(TextCorpus):
         validation_fraction: float = 0.1,
         **text: Any,
     ) -> None:
-        super().__init__(**text)
+        super().__init__(validation_fraction=validation_fraction, **text)
         refuse_unknown(tokenizer)
-        if not 0 <= validation_fraction < 1:
-            raise CorpusError(f"validation_fraction must be in [0, 1), not {validation_fraction}")
         self.tokenizer, self.clean = tokenizer, clean
-        self.validation_fraction = validation_fraction
-
-    @property
-    def holds_out(self) -> bool:
-        return self.validation_fraction > 0
 
     @property
     def place(self) -> Path:

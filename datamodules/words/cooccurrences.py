@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datamodules.batches.held_out import HeldOut
 from datamodules.batches.in_memory import InMemory
 from datamodules.files.errors import CorpusError
 from datamodules.words.corpus import WordCorpus, Words
@@ -65,7 +66,7 @@ def count_pairs(words: Words, vocab_size: int, window: int, chunk: int = CHUNK) 
     return pairs
 
 
-class Cooccurrences(WordCorpus):
+class Cooccurrences(HeldOut, WordCorpus):
     """Batches of pairs of words that are near one another, and how often they are.
 
     int64 (batch) twice, and float32 (batch). A part of the pairs is held out, by `split_seed`.
@@ -73,7 +74,7 @@ class Cooccurrences(WordCorpus):
     Args:
         window: Largest distance of a pair.
         validation_fraction: Part of the pairs held out.
-        words: Arguments of every corpus of words.
+        words: Arguments of `HeldOut` and of every corpus of words.
 
     Raises:
         CorpusError: An argument is out of range, or no two words are near.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from datamodules.batches.held_out import HeldOut
+from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
 from datamodules.text.vocabulary import Vocab
 from datamodules.words.queries import WordQueries, word_queries
@@ -30,7 +30,7 @@ class Words(NamedTuple):
     sentences: Tensor
 
 
-class WordCorpus(HeldOut):
+class WordCorpus(Corpus):
     """Sentences without their rare words; a corpus says how they are read (`sentences`).
 
     Args:

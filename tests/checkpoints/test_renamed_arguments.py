@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 import yaml
 
@@ -9,6 +10,7 @@ import zoo
 from zoo.catalogue import RENAMED, architectures, arguments, definitions, renamed
 from zoo.checkpoints.checkpoint import read
 from zoo.cli.compose import compose, from_checkpoint
+from zoo.errors import InputError
 
 OLD = Path(__file__).parent / "0.1.0" / "tiny_ssd-pikachu.ckpt"
 CHANGED = {"match_overlap": 0.25, "least_score": 0.125, "nms_overlap": 0.375, "most": 7}
@@ -39,6 +41,23 @@ def test_a_configuration_of_an_earlier_version():
     Path("config.yaml").write_text(yaml.safe_dump({"model": model, "data": data}))
     found = compose(None, "config.yaml", None, None, []).config["model"]["init_args"]
     assert found == {NAMES[old]: value for old, value in CHANGED.items()}
+
+
+def test_folds_that_had_no_effect():
+    path = OLD.with_name("skip_gram-penn_treebank_windows.ckpt")
+    held = read(path)
+    assert "fold" in held["datamodule_hyper_parameters"]
+    given = from_checkpoint(held, str(path), None, []).config["data"]["init_args"]
+    assert given == {"batch_size": 8192, **given}
+    assert not {"fold", "num_folds", "split_seed", "validation_fraction"} & set(given)
+
+
+@pytest.mark.parametrize("old", CHANGED)
+def test_an_option_of_an_earlier_version(old):
+    with pytest.raises(
+        InputError, match=rf"no option model.{old} \(it is now called {NAMES[old]}\)"
+    ):
+        compose("tiny_ssd-pikachu", None, None, None, [f"--model.{old}=1"])
 
 
 def test_other_models_keep_their_arguments():

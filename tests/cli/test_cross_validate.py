@@ -85,6 +85,8 @@ def test_another_run_gets_the_next_number_and_one_line_a_fold(validated, monkeyp
         (["linear_regresion-house_prices"], "did you mean"),
         (["surface-gradient_noise"], "GradientNoise offers no folds"),
         (["linear_regression-synthetic_regression"], "SyntheticRegression offers no folds"),
+        (["skip_gram-penn_treebank_windows"], "PennTreebankWindows offers no folds"),
+        (["--model", "SkipGram", "--data", "TextFileWindows"], "TextFileWindows offers no folds"),
         ([RECIPE, *QUICK, "--folds", "5000"], "5,000 folds of 600 rows"),
         ([RECIPE, *QUICK, "--folds", "1"], "num_folds must be at least 2"),
         ([RECIPE, *QUICK, "--folds", "many"], "invalid int"),

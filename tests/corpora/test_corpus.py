@@ -7,11 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._pytree import tree_leaves
 
+import datamodules
 from datamodules import FashionMNIST
 from datamodules.batches.held_out import HeldOut
 from datamodules.files.errors import CorpusError
 from tests.conftest import one_line
+from zoo.catalogue import arguments, corpora, definitions
 
 
 class Rows(HeldOut):
@@ -22,6 +25,21 @@ class Rows(HeldOut):
 def folds(draw):
     count = draw(st.integers(2, 20))
     return draw(st.integers(count, 200)), count, draw(st.none() | st.integers(-5, 2**70))
+
+
+def held_out(corpus):
+    """The first of the batches to validate on."""
+    corpus.prepare_data()
+    corpus.setup("fit")
+    return tree_leaves(next(iter(corpus.val_dataloader())))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, each in corpora().items() if "fold" in arguments(each, definitions())]
+)
+def test_two_folds_hold_out_other_rows(name):
+    one, two = (held_out(getattr(datamodules, name)(synthetic=True, fold=fold)) for fold in (1, 2))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 @given(folds())

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from zoo.catalogue import arguments, corpora, definitions, facts, imported
+from zoo.catalogue import arguments, corpora, definitions, facts, imported, renamed
 from zoo.cli.names import listed, suggestion
 from zoo.errors import InputError
 
@@ -93,9 +93,10 @@ def refuse_unknown_options(group: str, settings: dict[str, Any], overrides: list
     for name in given_arguments(group, settings, overrides):
         if known and name not in known:
             title = settings["class_path"].rpartition(".")[2]
+            now = next(iter(renamed(settings["class_path"], {name: None})), name)
+            hint = suggestion(name, known) if now == name else f" (it is now called {now})"
             raise InputError(
-                f"{title} has no option {group}.{name}{suggestion(name, known)}; "
-                f"there are: {listed(known)}"
+                f"{title} has no option {group}.{name}{hint}; there are: {listed(known)}"
             )
 
 
