@@ -18,16 +18,18 @@ class RankError(RuntimeError):
     """Of several processes another one failed first; the command exits 1."""
 
 
-class StoppedError(Exception):
+class StoppedError(BaseException):
     """A signal ended the run, which was saved first where it could be.
 
+    Like KeyboardInterrupt it is no Exception, which a library may pass over.
+
     Attributes:
-        code: What the command exits with: 128 and the signal's number, 130 or 143.
+        code: What the command exits with: 128 and the signal's number, 143 for SIGUSR1.
     """
 
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
-        self.code = 128 + (Signals.SIGTERM if signal != Signals.SIGINT else signal)
+        self.code = 128 + (Signals.SIGTERM if signal == Signals.SIGUSR1 else signal)
 
 
 def in_bounds(least: float, most: float = math.inf, /, **numbers: Any) -> None:

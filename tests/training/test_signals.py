@@ -17,6 +17,7 @@ from tests.processes import Command
 from zoo.checkpoints import last_checkpoint
 from zoo.checkpoints.checkpoint import DurableCheckpointIO, read
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
+from zoo.cli.main import main
 from zoo.errors import StoppedError
 from zoo.image_classification.mlp import MLP
 
@@ -26,6 +27,14 @@ FIT = [
     *("--trainer.max_epochs", "1000", "--trainer.limit_val_batches", "1"),
 ]
 FOLDER = Path("runs/softmax_regression-fashion_mnist")
+
+
+@pytest.fixture(autouse=True)
+def _keyboard():
+    """Lightning leaves Ctrl-C ignored where one ended it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class SlowSGD(torch.optim.SGD):
@@ -164,9 +173,36 @@ def test_the_handlers_of_before_are_back():
     assert after == before
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_what_is_ignored_stays_so(number):
+    before = signal.signal(number, signal.SIG_IGN)  # by nohup, or in the background of a shell
+    try:
+        assert len(train(3, number)) == 12
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize(("number", "code"), [("TERM", 143), ("HUP", 129), ("INT", 130)])
+@pytest.mark.parametrize("where", ["prepare_data", "setup", "val_dataloader"])
+def test_nothing_is_left_of_a_run_without_a_step(number, code, where, monkeypatch, capsys):
+    prepared = getattr(FashionMNIST, where)
+
+    def signalled(self, **given):
+        os.kill(os.getpid(), getattr(signal, f"SIG{number}"))
+        return prepared(self, **given)
+
+    monkeypatch.setattr(FashionMNIST, where, signalled)
+    assert main([*FIT, "--trainer.enable_progress_bar", "false"]) == code
+    said = "interrupted" if (number, where != "val_dataloader") == ("INT", True) else "before its"
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert said in line
+    assert not list(Path().iterdir())
+
+
 def test_gathered_gradients_are_used_before_the_stop():
     class InBetween(Callback):
-        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
             if batch_idx == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
 
@@ -221,7 +257,9 @@ def trained(process, epoch=2):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "int"]
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
+    ids=["term", "int", "hup"],
 )
 def test_the_command_ends_with_the_right_code(start, number, code):
     process = start()

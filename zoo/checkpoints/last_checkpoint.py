@@ -11,18 +11,18 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from zoo.errors import NonFiniteError, StoppedError
 from zoo.training.finite import weights_are_finite
-from zoo.training.loop_progress import is_last_batch, undo_batch
+from zoo.training.loop_progress import batch_not_begun, is_last_batch
 from zoo.training.signals import SignalListener, requeue, slurm_job
 
 
 class LastCheckpoint(ModelCheckpoint):
     """Saves each epoch's end, where a signal stops the run, and before a step that is not finite.
 
-    A validation within an epoch is saved too, unless gradients are being gathered. SIGTERM and
-    Ctrl-C stop after the step that is being done, and save; SIGUSR1 saves and goes on, or, in a job
-    of SLURM, saves, requeues the job once and stops. Signals are acted on after a step, by all
-    processes after the same one; a validation that has begun is finished, and a run whose last step
-    is done ends as ever.
+    A validation within an epoch is saved too, unless gradients are being gathered. SIGTERM, SIGHUP
+    and Ctrl-C stop after the step that is being done, and save; SIGUSR1 saves and goes on, or, in a
+    job of SLURM, saves, requeues the job once and stops. Signals are acted on before the next batch
+    or epoch begins, by all processes at the same one: what the step makes due comes first, its row
+    of metrics, validation, averages, the end of the epoch; and a run that is done ends as ever.
 
     `ModelCheckpoint(save_last=True)` writes last.ckpt only where the best was written too, and
     loses the epochs after the last validation; Lightning's own handlers save within a step, or not
@@ -41,8 +41,8 @@ class LastCheckpoint(ModelCheckpoint):
         )
         self.path = folder / "last.ckpt"
         self._signals = SignalListener()
-        self._steps = 0
-        self._gathers = False  # gradients, which no checkpoint holds
+        self._steps = 0  # done when the last batch that was begun was begun
+        self._saved = 0  # steps of last.ckpt
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Not before: Lightning would take the signals over, and give them back.
@@ -51,53 +51,63 @@ class LastCheckpoint(ModelCheckpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         self._signals.listen()
-        self._steps = trainer.global_step
+        self._steps = self._saved = trainer.global_step
+        number = self._received(trainer, pl_module)
+        if number and (number != signal.SIGUSR1 or slurm_job()):
+            self._stop(trainer, number, " before its first step")
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.on_train_batch_start(trainer, pl_module, None, 0)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._gathers = trainer.global_step == self._steps
-        if self._gathers or self._is_done(trainer):
+        if self._gathers(trainer):
             return
         self._steps = trainer.global_step
-        number = self._signals.received or 0
-        if trainer.world_size > 1:
-            received = torch.tensor(number, device=pl_module.device)
-            number = int(trainer.strategy.reduce(received, reduce_op="max"))
-        if number:
-            self._act(trainer, number)
+        number = self._received(trainer, pl_module)
+        if not number:
+            return
+        if self._saved < self._steps:
+            with batch_not_begun(trainer):
+                self._save(trainer)
+        saved = f"step {self._steps} is saved: --ckpt_path {self.path} goes on from it"
+        if number != signal.SIGUSR1 or slurm_job():
+            self._stop(trainer, number, f": {saved}")
+        self._signals.received = None
+        if trainer.is_global_zero:
+            print(saved, flush=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_validation_end(trainer, pl_module)
         training = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        if training and not is_last_batch(trainer) and not self._gathers:
-            trainer.save_checkpoint(self.path)
+        if training and not is_last_batch(trainer) and not self._gathers(trainer):
+            self._save(trainer)
 
-    def _is_done(self, trainer: Trainer) -> bool:
-        """Whether that was the run's last step: it may as well validate and end."""
-        epochs = trainer.max_epochs or -1
-        last = is_last_batch(trainer) and trainer.current_epoch + 1 == epochs
-        return last or 0 < trainer.max_steps <= trainer.global_step
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        self._saved = trainer.global_step
 
-    def _act(self, trainer: Trainer, number: int) -> None:
+    def _gathers(self, trainer: Trainer) -> bool:
+        """Whether there was no step yet since a batch was begun, but gradients are added up."""
+        return trainer.global_step == self._steps
+
+    def _received(self, trainer: Trainer, pl_module: LightningModule) -> int:
+        """Returns the number of the signal that any process received; 0 for none."""
+        number = self._signals.received or 0
+        if trainer.world_size > 1:
+            received = torch.tensor(number, device=pl_module.device)
+            number = int(trainer.strategy.reduce(received, reduce_op="max"))
+        return number
+
+    def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
-        saved = f"step {trainer.global_step} is saved: --ckpt_path {self.path} goes on from it"
-        job = slurm_job()
-        if number == signal.SIGUSR1 and not job:
-            self._signals.received = None
-            if trainer.is_global_zero:
-                print(saved, flush=True)
-            return
-        requeued = ""
-        if number == signal.SIGUSR1 and job and trainer.is_global_zero:
-            requeued = f"; {requeue(job)}"
-        raise StoppedError(number, f"stopped by {signal.Signals(number).name}: {saved}{requeued}")
+        self._saved = trainer.global_step
+
+    def _stop(self, trainer: Trainer, number: int, where: str) -> None:
+        job = slurm_job() if number == signal.SIGUSR1 and trainer.is_global_zero else None
+        requeued = f"; {requeue(job)}" if job else ""
+        raise StoppedError(number, f"stopped by {signal.Signals(number).name}{where}{requeued}")
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -105,8 +115,8 @@ class LastCheckpoint(ModelCheckpoint):
         super().on_exception(trainer, pl_module, exception)
         self._signals.stop()
         if isinstance(exception, NonFiniteError) and weights_are_finite(pl_module):
-            undo_batch(trainer)
-            trainer.save_checkpoint(self.path)
+            with batch_not_begun(trainer):
+                self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)

@@ -34,8 +34,8 @@ def _join_values(argv: Sequence[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code.
 
-    That is 0, or 2 for bad input, 3 for a loss that is not finite, 130 after Ctrl-C and 143 after
-    SIGTERM. Processes that another one started leave it to that to say so.
+    That is 0, or 2 for bad input, 3 for a loss that is not finite, 130 after Ctrl-C, 143 after
+    SIGTERM and 129 after SIGHUP. Processes that another one started leave it to that to say so.
     """
     try:
         return _run(_join_values(sys.argv[1:] if argv is None else argv))

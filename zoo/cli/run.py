@@ -18,6 +18,7 @@ from zoo.cli.overlays import refuse
 from zoo.cli.report import report_evaluation, report_fit, report_profile
 from zoo.errors import InputError
 from zoo.runs import folder as run_folder
+from zoo.training.signals import stopped_at_once
 
 LAST = "last"  # value of --ckpt_path: the last checkpoint of this job, which may run again
 
@@ -80,17 +81,18 @@ def new_run(base: Path, name: str) -> Iterator[tuple[Path, bool]]:
     Other processes belong to the run of the process that started them, which reports for all.
     """
     first, had_runs = run_folder.is_first_process(), base.exists()
-    run = run_folder.create(base, name)
-    try:
-        yield run, first
-    except Exception:
-        traces = ("metrics.csv", "checkpoints", "*/metrics.csv", "*/checkpoints")
-        if first and not any(path for trace in traces for path in run.glob(trace)):
-            _remove(run, and_above=not had_runs)
-        raise
-    finally:
-        if first:
-            run_folder.forget()
+    with stopped_at_once():
+        run = run_folder.create(base, name)
+        try:
+            yield run, first
+        except BaseException:
+            traces = ("metrics.csv", "checkpoints", "*/metrics.csv", "*/checkpoints")
+            if first and not any(path for trace in traces for path in run.glob(trace)):
+                _remove(run, and_above=not had_runs)
+            raise
+        finally:
+            if first:
+                run_folder.forget()
 
 
 def train(

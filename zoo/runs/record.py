@@ -79,6 +79,7 @@ class RunRecord(Callback):
         self._since: float | None = None  # None while nothing is trained
         self._rows_before = 0  # of this epoch in an earlier try
         self._batches = 0  # ever done when validation began
+        self._done = 0  # batches when the epoch, or what is left of it, began
         self._warned = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -119,7 +120,7 @@ class RunRecord(Callback):
         within = isfinite(batches) and batches and done % batches
         # What was done of the epoch before is known from the checkpoint.
         self._rows_before = _rows(pl_module) if within else 0
-        self._trained, self._batches = 0.0, -1
+        self._trained, self._batches, self._done = 0.0, -1, done
         self._since = _clock(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -146,7 +147,8 @@ class RunRecord(Callback):
     ) -> None:
         if not self.record:
             return
-        if self._since is not None and trainer.world_size == 1:
+        begun = batches_begun(trainer) > self._done
+        if begun and self._since is not None and trainer.world_size == 1:
             # What others did of the epoch is not asked: they may be gone.
             self._trained += time.perf_counter() - self._since
             self._count(_rows(pl_module) - self._rows_before)

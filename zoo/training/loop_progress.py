@@ -1,5 +1,8 @@
 """How far training is, read from Lightning's loops: the one file of the zoo that knows them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from lightning.pytorch import Trainer
 
 
@@ -18,8 +21,15 @@ def is_last_batch(trainer: Trainer) -> bool:
     return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
 
 
-def undo_batch(trainer: Trainer) -> None:
-    """Counts the current batch as not begun: a run resumed from a checkpoint begins with it."""
+@contextmanager
+def batch_not_begun(trainer: Trainer) -> Iterator[None]:
+    """Counts the current batch as not begun: a run resumed from what is saved begins with it."""
     progress = trainer.fit_loop.epoch_loop.batch_progress
+    before = progress.state_dict()
     for count in (progress.total, progress.current):
-        count.ready = count.started = count.completed  # type: ignore[attr-defined]
+        count.ready = count.started = count.processed = count.completed  # type: ignore[attr-defined]
+    progress.is_last_batch = False
+    try:
+        yield
+    finally:
+        progress.load_state_dict(before)

@@ -3,17 +3,24 @@
 import os
 import re
 import signal
+import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+from zoo.errors import StoppedError
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1)
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class SignalListener:
     """Records the signal received while it listens; a second Ctrl-C ends the program at once.
+
+    What is ignored stays so: SIGHUP under nohup, Ctrl-C in the background of a shell.
 
     Attributes:
         received: The signal's number; None before any.
@@ -27,7 +34,7 @@ class SignalListener:
         """Takes the signals over, where that is not done; only the main thread can."""
         for number in SIGNALS:
             current = signal.getsignal(number)
-            if current != self._note:
+            if current not in (self._note, signal.SIG_IGN):
                 try:
                     signal.signal(number, self._note)
                 except ValueError:  # not in the main thread: somebody else listens
@@ -43,8 +50,45 @@ class SignalListener:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             signal.default_int_handler(number, frame)
+        if number == signal.SIGHUP:
+            _leave_terminal()
         if self.received in (None, signal.SIGUSR1):  # the end is more urgent than its announcement
             self.received = number
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Raises StoppedError where a signal ends the block, as long as no `SignalListener` listens.
+
+    By default it would end the process, which could leave nothing as it found it.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        raise StoppedError(number, f"stopped by {signal.Signals(number).name} before its first step")
+
+    before = {number: signal.getsignal(number) for number in ENDING}
+    taken = [number for number, handler in before.items() if handler == signal.SIG_DFL]
+    with suppress(ValueError):  # not in the main thread: somebody else listens
+        for number in taken:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            for number in taken:
+                signal.signal(number, signal.SIG_DFL)
+
+
+def _leave_terminal() -> None:
+    """Has what is still said go nowhere: to write to a terminal that was closed is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def slurm_job() -> str | None:

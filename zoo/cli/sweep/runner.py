@@ -129,8 +129,7 @@ class Runner:
     def _resumable(self, trial: Trial) -> Path | None:
         """The last checkpoint, where the trial ends from there as it would have.
 
-        That is where it logged the metric of all epochs that it finished, and where it is not
-        within an epoch whose steps are done, but not its validation: this would be left out.
+        That is where it logged the metric of all epochs that it finished.
         """
         folder = self.folder / str(trial.number)
         path = folder / "checkpoints" / "last.ckpt"
@@ -140,13 +139,11 @@ class Runner:
 
         try:
             loops = read_checkpoint(path)["loops"]["fit_loop"]
-            epochs = loops["epoch_progress"]["current"]
-            stepped = loops["epoch_loop.batch_progress"]["is_last_batch"]
-            finished, begun = epochs["processed"], epochs["started"]
+            finished = loops["epoch_progress"]["current"]["processed"]
             lines = read(folder, folder.name).logged(self.study.metric.name) if finished else []
         except (InputError, KeyError):
             return None
-        if (stepped and finished < begun) or (finished and not lines):
+        if finished and not lines:
             return None
         return path if not finished or lines[-1].get("epoch", -1) >= finished - 1 else None
 
