@@ -4,19 +4,19 @@ Weights, the best checkpoint, what callbacks know, and the rows of metrics.csv.
 """
 
 import csv
+import os
 import signal
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from datamodules import FashionMNIST
 from tests.conftest import quiet_trainer
 from tests.durability.trial import same
-from tests.training.test_signals import SlowSGD
 from zoo.checkpoints.checkpoint import DurableCheckpointIO, read
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
 from zoo.errors import StoppedError
@@ -28,12 +28,27 @@ CASES = {
     "within": {"val_check_interval": 2},
     "every other epoch": {"check_val_every_n_epoch": 2},
     "by steps": {"check_val_every_n_epoch": None, "val_check_interval": 2},
-    "accumulated": {"accumulate_grad_batches": 2, "limit_train_batches": 6, "val_check_interval": 3},
+    "accumulated": {
+        "accumulate_grad_batches": 2,
+        "limit_train_batches": 6,
+        "val_check_interval": 3,
+    },
     "stops early": {"own": partial(EarlyStopping, "val/loss", patience=1, min_delta=10.0)},
     "at the end of averages": {"own": partial(StochasticWeightAveraging, start=0.3)},
     "moving averages": {"own": ExponentialMovingAverage, "val_check_interval": 2},
 }
 COMPARED = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers")
+
+
+class Signal(Callback):
+    """Sends SIGTERM within a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        if trainer.global_step + 1 == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def train(folder, at=0, ckpt_path=None, own=None, **options):
@@ -43,7 +58,7 @@ def train(folder, at=0, ckpt_path=None, own=None, **options):
         in_features=784,
         num_classes=10,
         hidden_sizes=(8,),
-        optimizer=partial(SlowSGD, at=at, number=signal.SIGTERM),
+        optimizer=partial(torch.optim.Adam, lr=0.01),
         lr_scheduler=partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9),
     )
     best = ModelCheckpoint(folder.parent, "best", "val/loss", enable_version_counter=False)
@@ -52,7 +67,7 @@ def train(folder, at=0, ckpt_path=None, own=None, **options):
         limit_val_batches=2,
         log_every_n_steps=2,
         logger=CSVLogger(folder, name="", version=""),
-        callbacks=[*([own()] if own else []), best, LastCheckpoint(folder.parent)],
+        callbacks=[Signal(at), *([own()] if own else []), best, LastCheckpoint(folder.parent)],
         plugins=[DurableCheckpointIO()],
         enable_checkpointing=True,
         **{"limit_train_batches": 3, **options},

@@ -66,7 +66,8 @@ def stopped_at_once() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             _leave_terminal()
-        raise StoppedError(number, f"stopped by {signal.Signals(number).name} before its first step")
+        name = signal.Signals(number).name
+        raise StoppedError(number, f"stopped by {name} before its first step")
 
     before = {number: signal.getsignal(number) for number in ENDING}
     taken = [number for number, handler in before.items() if handler == signal.SIG_DFL]
