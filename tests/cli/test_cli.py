@@ -45,6 +45,59 @@ def test_light_commands_are_quick_and_import_no_torch(arguments):
     assert seconds("-m", "zoo.cli", *arguments) < 10 * seconds("-c", "import rich.table, yaml")
 
 
+EDITABLE = f"""
+import sys
+from importlib.machinery import PathFinder
+
+class Editable:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        root, _, rest = name.partition(".")
+        if root in ("zoo", "datamodules") and "." not in rest:
+            return PathFinder.find_spec(name, [{str(ROOT)!r} + f"/{{root}}" * bool(rest)])
+
+sys.meta_path.insert(sys.meta_path.index(PathFinder) + 1, Editable)
+"""
+
+
+@pytest.fixture
+def beside_a_clone(tmp_path, monkeypatch):
+    """Works beside a clone called zoo, the package installed as `pip install -e` does."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(EDITABLE)
+    for folder in ("zoo", "datamodules", "runs"):  # of which runs/ hides another package
+        (tmp_path / "zoo" / folder).mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+
+
+SWEEP = f"""
+command: [zoo, fit, {RECIPE}, "${{args}}"]
+method: grid
+metric: {{name: val/loss}}
+parameters: {{seed_everything: {{values: [1]}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-m", "zoo.cli", "show", "LeNet"],
+        ["-m", "zoo.cli", "fit", RECIPE, *QUICK, "--trainer.devices", "2", "+ddp"],
+        # As the script `zoo` does:
+        ["-P", "-c", "import sys; from zoo.cli.main import main; sys.exit(main())", "sweep"],
+    ],
+    ids=["light", "ranks", "sweep"],
+)
+def test_a_clone_called_zoo_hides_no_package(arguments, beside_a_clone):
+    if arguments[-1] == "sweep":
+        Path("sweep.yaml").write_text(SWEEP)
+        arguments = [*arguments, "sweep.yaml", *QUICK]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def seconds(*arguments):
     """Of the processor, which others may share, that Python takes at least."""
     times = []
@@ -143,6 +196,8 @@ SYNTHETIC = ["--data.synthetic", "true"]
         (["fit", "lenet-fashion_mnist", "--data.resize", "8"], "at least 12 pixels"),
         (["fit", RECIPE, "--trainer.devices", "0"], "devices"),
         (["fit", RECIPE, "--trainer.devices", "[0,0]", *ON_CPU], "devices"),
+        (["fit", RECIPE, *SYNTHETIC, "--trainer.devices", "99", *ON_CPU], "cores"),
+        (["fit", RECIPE, *SYNTHETIC, *ON_CPU, "--trainer.devices", "65", "+ddp"], "devices 65: "),
         (["fit", RECIPE, "--trainer.num_nodes", "0"], "num_nodes"),
         (["fit", RECIPE, "--trainer.accelerator", "gpuu"], "accelerator='gpuu'"),
         (["fit", RECIPE, "--trainer.accelerator", "tpu"], "torch_xla"),

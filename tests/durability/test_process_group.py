@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import ROOT
@@ -67,6 +68,39 @@ def test_a_fault_ends_all(fault, outcome, tmp_path):
     (tmp_path / "faulty.yaml").write_text(SETTINGS)
     outcome.count(ends(fault, tmp_path))
     assert not list(tmp_path.rglob(".failed-*"))
+
+
+@pytest.mark.parametrize("after", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 3))])
+def test_no_rank_outlives_a_first_that_is_killed_as_it_starts(after, outcome, tmp_path):
+    """Kills the first process some seconds after it has started the second."""
+    command = [sys.executable, "-m", "zoo.cli", "fit", "softmax_regression-fashion_mnist"]
+    options = ["--data.synthetic", "true", "--trainer.accelerator", "cpu", "--trainer.devices", "2"]
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(
+            [*command, *options], stdout=output, stderr=output, start_new_session=True
+        )
+    until = time.monotonic() + PATIENCE
+    while not (second := rank(process)) and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(after)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + SOON
+    while (alive := left(process)) and time.monotonic() < until:
+        time.sleep(0.1)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    missed = None if second else (tmp_path / "output").read_text()
+    outcome.count(f"processes are left after {SOON} s" if alive else missed)
+
+
+def rank(process: subprocess.Popen) -> bool:
+    """Whether a process has started another one of its kind."""
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.Error):  # it has just ended
+            if any("zoo.cli" in word for word in child.cmdline()):
+                return True
+    return False
 
 
 def ends(fault: str, folder: Path) -> str | None:

@@ -1,6 +1,14 @@
-"""`python -m zoo.cli` is the `zoo` command."""
+"""`python -m zoo.cli` is the `zoo` command, in any folder."""
 
-from zoo.cli.main import main
+import os
+import sys
+
+import zoo
 
 if __name__ == "__main__":
+    if zoo.__file__ is None and not sys.flags.safe_path:  # hidden by a folder, a clone called zoo
+        os.environ["PYTHONSAFEPATH"] = "1"
+        os.execv(sys.executable, sys.orig_argv)
+    from zoo.cli.main import main
+
     raise SystemExit(main())

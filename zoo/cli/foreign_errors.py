@@ -23,8 +23,8 @@ NOISE = (  # Lightning's warnings in a normal run
     "Total length of `list` across ranks is zero.*",  # nothing is held out
     "The dirpath has changed from.*",  # a resumed run has a folder of its own
     ".*callbacks used to create the checkpoint need to be provided.*",
+    "The `srun` command is available on your system.*",  # on every machine of a cluster
 )
-NO_SRUN = "The `srun` command is available on your system.*"  # good advice within a job
 
 
 def of_argparse(message: str) -> str:

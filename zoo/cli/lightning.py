@@ -12,6 +12,7 @@ from typing import Any
 import jsonargparse
 import yaml
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
@@ -28,7 +29,6 @@ from zoo.checkpoints.checkpoint import DurableCheckpointIO
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
 from zoo.cli.experiment import Experiment, refuse_unknown_options
 from zoo.cli.foreign_errors import (
-    NO_SRUN,
     NOISE,
     causes,
     joined,
@@ -46,8 +46,6 @@ def quiet() -> None:
     """Silences what a normal run need not say."""
     for pattern in NOISE:
         warnings.filterwarnings("ignore", pattern)
-    if "SLURM_JOB_ID" not in os.environ:  # a login node: within a job it is good advice
-        warnings.filterwarnings("ignore", NO_SRUN)
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -153,9 +151,16 @@ class ZooCLI(LightningCLI):
         if given["accumulate_grad_batches"] < 1:
             raise InputError("--trainer.accumulate_grad_batches must be at least 1")
         try:
-            return super().instantiate_trainer(**{**given, **kwargs, "callbacks": callbacks})
+            trainer = super().instantiate_trainer(**{**given, **kwargs, "callbacks": callbacks})
         except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
             raise InputError(of_trainer(error, given)) from None
+        cores = os.cpu_count() or 1
+        if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > cores:
+            raise InputError(
+                f"--trainer.devices {trainer.num_devices}: more processes than this machine has "
+                f"cores ({cores}); take that many or fewer"
+            )
+        return trainer
 
     def _best(self, given: Any, folder: Path) -> ModelCheckpoint:
         """Best by the task's own measure, or the newest where nothing is held out."""

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from pkgutil import resolve_name
 
 from datamodules.files.errors import CorpusError
@@ -13,6 +14,7 @@ from zoo.cli.overlays import TRAIN, split
 from zoo.cli.parser import build_parser
 from zoo.errors import InputError, NonFiniteError, RankError, StoppedError
 from zoo.runs import folder as run_folder
+from zoo.training.signals import end_with_first_rank
 
 OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
@@ -37,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     That is 0, or 2 for bad input, 3 for a loss that is not finite, 130 after Ctrl-C, 143 after
     SIGTERM and 129 after SIGHUP. Processes that another one started leave it to that to say so.
     """
+    end_with_first_rank()
+    if Path("zoo").is_dir() and not Path("zoo", "__init__.py").is_file():
+        os.environ["PYTHONSAFEPATH"] = "1"  # else it hides the package from processes started here
     try:
         return _run(_join_values(sys.argv[1:] if argv is None else argv))
     except (InputError, CorpusError) as error:

@@ -1,10 +1,7 @@
-"""Ranks of a run: none outlives the first, which reports the failure that came first."""
+"""Ranks of a run: the first one reports the failure that came first."""
 
-import ctypes
 import os
 import re
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +12,6 @@ from zoo.errors import RankError
 
 LOST = re.compile(r"gloo|NCCL|ProcessGroup|by peer")  # what a process says that lost another
 REPORT = ".failed-"
-PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def destroy_group() -> None:
@@ -30,7 +26,7 @@ def destroy_group() -> None:
 
 @contextmanager
 def report_rank_failures(folder: Path) -> Iterator[None]:
-    """Has the first process report which rank failed first, and no rank outlive the first.
+    """Has the first process report which rank failed first.
 
     Args:
         folder: Folder of the run, in which failed ranks leave their error for the first process,
@@ -40,8 +36,6 @@ def report_rank_failures(folder: Path) -> Iterator[None]:
         RankError: Another process failed first.
     """
     rank = int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
-    if rank:
-        _end_with_parent()
     try:
         yield
     except Exception as error:
@@ -53,15 +47,6 @@ def report_rank_failures(folder: Path) -> Iterator[None]:
         elif only_lost and not rank:
             raise _cause(folder, error) from None
         raise
-
-
-def _end_with_parent() -> None:
-    """Has Linux kill this process where the one that started it ends."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended just before
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _cause(folder: Path, error: Exception) -> RankError:

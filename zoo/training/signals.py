@@ -1,10 +1,12 @@
 """Signals only raise a flag: nothing is saved within a handler, where a step may be half done."""
 
+import ctypes
 import os
 import re
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -12,6 +14,8 @@ from typing import Any
 
 from zoo.errors import StoppedError
 
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+STARTER = "ZOO_STARTER"  # the process that starts the ranks of its run
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1)
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 Handler = Callable[[int, FrameType | None], Any] | int | None
@@ -114,6 +118,22 @@ def requeue(job: str) -> str:
     if done.returncode:
         return f"not requeued: scontrol says {done.stderr.strip() or done.returncode}"
     return f"job {job} is requeued"
+
+
+def end_with_first_rank() -> None:
+    """Has Linux kill this process, a rank, where the one that started it ends or has ended.
+
+    Called first of all: a rank that waits for one that was killed waits for minutes.
+    """
+    rank = next(filter(None, map(os.environ.get, ("RANK", "LOCAL_RANK", "SLURM_PROCID"))), "0")
+    if rank == "0":
+        os.environ[STARTER] = str(os.getpid())
+    elif sys.platform == "linux":
+        launchers = {"TORCHELASTIC_RUN_ID", "SLURM_PROCID"} & set(os.environ)
+        parent = os.getppid() if launchers else int(os.environ.get(STARTER, os.getppid()))
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 GRACE = 60.0  # seconds that a trial has to save what it did

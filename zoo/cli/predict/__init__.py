@@ -11,13 +11,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import zoo
+FAMILIES = Path(__file__).parents[2]
 
 
 @cache
 def families() -> dict[str, Any]:
     """Returns the modules of the families whose models predict, by the family's name."""
-    names = sorted(path.parent.name for path in Path(zoo.__file__).parent.glob("*/task.py"))
+    names = sorted(path.parent.name for path in FAMILIES.glob("*/task.py"))
     here = [name for name in names if Path(__file__).with_name(f"{name}.py").is_file()]
     return {name: import_module(f"{__name__}.{name}") for name in here}
 
