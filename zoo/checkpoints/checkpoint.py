@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from zoo.catalogue import OWN, imported, owner, renamed
+from zoo.catalogue import CORPUS, OWN, TASK, imported, is_a, owner, renamed
 from zoo.checkpoints import checked_archive, safetensors_file
 from zoo.checkpoints.bundled import bundled, resolved
 from zoo.errors import InputError
@@ -78,6 +78,11 @@ def read(path: str | Path) -> dict[str, Any]:
         name in written and not isinstance(written[name], kind) for name, kind in kinds.items()
     ):
         raise InputError(f"{path}: not a checkpoint of the zoo")
+    state = corpus_state(checkpoint) or {}
+    named = [checkpoint.get("hyper_parameters") or {}, state]
+    named += [state.get("arguments") or {}] if isinstance(state, dict) else []
+    if not all(isinstance(part, dict) and all(isinstance(k, str) for k in part) for part in named):
+        raise InputError(f"{path}: not a checkpoint of the zoo")
     if written.get("format", 0) > CHECKPOINT_FORMAT:
         version = written.get("version")
         raise InputError(f"{path}: written by a newer zoo ({version}): update this one")
@@ -98,7 +103,14 @@ def load(path: str | Path, *, allow: Sequence[str] = ()) -> LightningModule:
     """
     checkpoint = read(path)
     refuse_foreign(checkpoint, path, allow)
-    model = model_class(checkpoint, path)(**model_arguments(checkpoint))
+    cls = model_class(checkpoint, path)
+    try:
+        model = cls(**model_arguments(checkpoint))
+    except InputError:
+        raise
+    except Exception as error:  # the arguments may be anything
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: {cls.__name__} cannot be built as it says ({reason})") from None
     load_weights(model, checkpoint, path)
     return model.eval()
 
@@ -107,15 +119,30 @@ def model_class(checkpoint: dict[str, Any], path: str | Path) -> type[LightningM
     """Returns the class of a checkpoint's model, which has to be trusted: see `refuse_foreign`.
 
     Raises:
-        InputError: The checkpoint holds no model, or its class is no longer there.
+        InputError: It is no longer there.
     """
-    class_path = checkpoint["zoo"].get("class_path", "")
-    if not class_path or not isinstance(checkpoint.get("state_dict"), dict):
-        raise InputError(f"{path}: holds no trained model")
+    return _defined(checkpoint["zoo"]["class_path"], LightningModule, path)
+
+
+def corpus_class(state: dict[str, Any], path: str | Path) -> type[LightningDataModule]:
+    """Returns the class of a checkpoint's corpus, which has to be trusted: see `refuse_foreign`.
+
+    Raises:
+        InputError: It is no longer there.
+    """
+    return _defined(state.get("class_path", ""), LightningDataModule, path)
+
+
+def _defined(class_path: str, base: type, path: str | Path) -> Any:
+    """The class that a module defines, not one that it has imported."""
     try:
-        return imported(class_path)
+        found = imported(class_path)
     except InputError:
         raise InputError(f"{path}: this version of the zoo has no {class_path}") from None
+    own = isinstance(found, type) and found.__module__ == class_path.rpartition(".")[0]
+    if not own or not issubclass(found, base):
+        raise InputError(f"{path}: {class_path} is no {base.__name__}")
+    return found
 
 
 def load_weights(model: LightningModule, checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -133,17 +160,25 @@ def load_weights(model: LightningModule, checkpoint: dict[str, Any], path: str |
 
 
 def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence[str] = ()) -> None:
-    """Refuses a checkpoint whose model or corpus is of a package that is not trusted.
+    """Refuses a checkpoint whose model or corpus is none of the zoo's, nor of a trusted package.
 
-    To import a class is to run its module.
+    To import a class is to run its module, and what a checkpoint names is called with arguments of
+    its own: nothing but a model or a corpus will do.
 
     Raises:
-        InputError: It is of another package than the zoo and those in `allow`.
+        InputError: The checkpoint holds no model, or names another class or function than those,
+            of no package in `allow`.
     """
-    corpus = corpus_state(checkpoint) or {}
-    for class_path in (checkpoint["zoo"].get("class_path"), corpus.get("class_path")):
-        if class_path is not None and not owner(str(class_path), (*OWN, *allow)):
-            raise InputError(f"{path}: {class_path} is not of the zoo and is not imported")
+    model = checkpoint["zoo"].get("class_path")
+    if not model or not isinstance(checkpoint.get("state_dict"), dict):
+        raise InputError(f"{path}: holds no trained model")
+    corpus = (corpus_state(checkpoint) or {}).get("class_path")
+    for kind, base, class_path in (("model", TASK, model), ("corpus", CORPUS, corpus)):
+        if class_path is None or owner(str(class_path), allow) or is_a(str(class_path), base):
+            continue
+        if owner(str(class_path), OWN):
+            raise InputError(f"{path}: this version of the zoo has no {class_path} as a {kind}")
+        raise InputError(f"{path}: {class_path} is not of the zoo and is not imported")
 
 
 def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:

@@ -1,27 +1,30 @@
-"""Which classes settings may name: to import a class is to run its module. No torch.
+"""Which classes settings may name: to import a class is to run its module.
 
-Checked as text, before anything is imported: a configuration, a checkpoint and an option may come
-from somebody else.
+A configuration, a checkpoint and an option may come from somebody else: what they name is checked
+before it is imported or called, and jsonargparse imports nothing else.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import get_loader, set_parsing_settings
 
-from zoo.catalogue import OWN, definitions, owner
+from zoo.catalogue import CORPUS, OWN, TASK, architectures, corpora, imported, is_a, owner
 from zoo.errors import InputError
 
-TRUSTED = (*OWN, "lightning.pytorch", "torch.optim", "torch.nn", "torchvision")
-GROUPS = ("trainer", "model", "data")
+OTHERS = ("lightning.pytorch", "torch.optim", "torch.nn", "torchvision")
+HOMES = (*OWN, "lightning", "torch", "torchvision")  # where classes that those hold are defined
+GROUPS = {"trainer": "", "model": TASK, "data": CORPUS}
 KEYS = ("seed_everything", *GROUPS)
-DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 CLASSES = re.compile(r"class_path|help|.*optimizer|.*lr_scheduler")  # what may be a class
+SPEC = ("class_path", "help", "init_args", "dict_kwargs")  # jsonargparse's: no arguments
+Place = tuple[str, ...]
 
 
 def refuse_foreign_classes(
@@ -29,77 +32,129 @@ def refuse_foreign_classes(
 ) -> None:
     """Refuses settings that name what is neither of the zoo nor of what it is built on.
 
+    Texts are parsed as YAML as long as there is YAML in them, as jsonargparse does.
+
     Args:
         config: Settings as they are read from a file or a checkpoint.
         overrides: Options `--group.option=value`.
         allow: Further packages that the user trusts.
 
     Raises:
-        InputError: A class, or what looks like one where a class may stand, is of another package,
-            or stands in a file of its own; or there are settings of something else than an
-            experiment.
+        InputError: A class is of another package, is none of the kind that its place asks for, or
+            stands where none may, or in a file of its own; or there are settings of something
+            else than an experiment.
     """
-    trusted = (*TRUSTED, *allow)
     if isinstance(config, dict):
         for key in config:
             if key not in KEYS:
                 raise InputError(f"a configuration has {', '.join(KEYS)}, not {key}")
-    given = [(tuple(option[2:].partition("=")[0].split(".")), option) for option in overrides]
-    values = [(path, _parsed(option.partition("=")[2])) for path, option in given]
-    for path, value in [*values, ((), config)]:
-        for key, text in _leaves(value, path):
-            if _may_be_class(key, config):
-                _check(".".join(key), text.strip(), trusted)
+    given = [option.removeprefix("--").partition("=") for option in overrides]
+    values = [(tuple(name.split(".")), value) for name, _, value in given]
+    own = _classes_of_users(config)
+    try:
+        for path, value in [*values, ((), config)]:
+            for place, text in _texts(value, path):
+                _check(place, text, own, allow)
+    except RecursionError:
+        raise InputError("the settings hold one another, or are nested too deeply") from None
+    # What a text may yet hide from this look is not imported: the setting is jsonargparse's own.
+    set_parsing_settings(
+        import_path_denylist=["*"],
+        import_path_allowlist=[*OWN, *OTHERS, "lightning.fabric", *allow],
+    )
+
+
+def _texts(value: Any, path: Place) -> Iterator[tuple[Place, str]]:
+    """Yields the texts in settings, each with the keys that lead to it, as given and as parsed."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, *str(key).split(".")))
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _texts(item, path)
+    elif isinstance(value, str):
+        yield tuple(name.rstrip("+") for name in path), value
+        parsed = _parsed(value)
+        if parsed != value:
+            yield from _texts(parsed, path)
 
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return get_loader("yaml")(text)
+    except (yaml.YAMLError, ValueError):
         return text
 
 
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Texts, each with the keys that lead to it."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, (*path, str(key)))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item, path)
-    elif isinstance(value, str):
-        yield path, value
+def _classes_of_users(config: Any) -> set[str]:
+    """Returns the groups whose class is not of the zoo: its arguments may be anything."""
+    found = set()
+    for group in GROUPS:
+        given = config.get(group) if isinstance(config, dict) else None
+        chosen = str((given.get("class_path") if isinstance(given, dict) else given) or "")
+        if "." in chosen and not owner(chosen, OWN):
+            found.add(group)
+    return found
 
 
-def _may_be_class(path: tuple[str, ...], config: Any) -> bool:
-    """Whether a class, or a function, may stand there; text that is a file's name may not."""
-    names = [name.rstrip("+") for name in path]
-    group = names[0] if names else ""
-    if group not in GROUPS or group == "trainer" or len(names) == 1:
-        return True
-    if any(CLASSES.fullmatch(name) for name in names[1:]):
-        return True
-    given = config.get(group) if isinstance(config, dict) else None
-    chosen = given.get("class_path") if isinstance(given, dict) else given
-    return "." in str(chosen or "") and chosen not in definitions()  # arguments of a user's class
-
-
-def _check(key: str, text: str, trusted: Sequence[str]) -> None:
-    if text.endswith((".yaml", ".yml", ".json")) or ("/" in text and Path(text).is_file()):
+def _check(place: Place, text: str, own: set[str], allow: Sequence[str]) -> None:
+    """Refuses a text where it would be imported, or read as a file of settings."""
+    key, group, names = ".".join(place), place[0] if place else "", place[1:]
+    arguments = [name for name in names if name not in SPEC]
+    wanted = GROUPS.get(group, "") if not arguments else ""
+    here = (
+        group not in ("model", "data")
+        or not arguments
+        or any(CLASSES.fullmatch(name) for name in arguments)
+    )
+    if not here and "class_path" in names and group not in own:
+        raise InputError(f"{key}: no class may stand there, as {text} does")
+    if here and (
+        text.endswith((".yaml", ".yml", ".json")) or os.path.isfile(os.path.expanduser(text))
+    ):
         raise InputError(f"{key}: write its settings there, not in a file of their own ({text})")
-    if not DOTTED.fullmatch(text):
+    parts = text.strip().split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         return
-    package = text.partition(".")[0]
-    package_of = owner(text, trusted)
-    if package_of is None:
-        if _spec(package):
+    if (here or group in own) and not owner(text.strip(), allow):
+        _refuse_foreign(key, text.strip(), wanted)
+
+
+def _refuse_foreign(key: str, text: str, wanted: str) -> None:
+    """Refuses what is no class, or of another package; of the zoo's if there is one wanted."""
+    package, _, name = text.partition(".")
+    if not owner(text, (*OWN, *OTHERS)):
+        if _spec(package) or wanted:
             raise InputError(
                 f"{key}: {text} is not of the zoo, Lightning or torch and is not imported; where "
                 f"you trust it: --allow {package}"
             )
-        return
-    if package_of != text and not _is_module(text.rpartition(".")[0]):
-        raise InputError(f"{key}: there is no module {text.rpartition('.')[0]}")
+    elif wanted:
+        short = architectures() if package == "zoo" else corpora()  # zoo.LeNet
+        if not is_a(short[name].class_path if name in short else text, wanted):
+            kind = "model" if wanted == TASK else "corpus"
+            raise InputError(f"{key}: {text} is no {kind} of the zoo")
+    else:
+        try:
+            found = imported(text)
+        except InputError as error:
+            raise InputError(f"{key}: {error}") from None
+        home = str(getattr(found, "__module__", ""))
+        own = package in OWN and home == text.rpartition(".")[0]
+        if isinstance(found, type):
+            known = own or (package not in OWN and owner(home, HOMES))
+        else:
+            known = own and _makes_optimizers(found)
+        if not known:
+            raise InputError(f"{key}: {text} is no class that is defined there")
+
+
+def _makes_optimizers(function: Any) -> bool:
+    """Whether that is a function like `zoo.task.adam`, a default that is saved by its name."""
+    from torch.optim import Optimizer
+
+    made = getattr(function, "__annotations__", {}).get("return")
+    return isinstance(made, type) and issubclass(made, Optimizer)
 
 
 @cache
@@ -108,17 +163,3 @@ def _spec(package: str) -> ModuleSpec | None:
         return find_spec(package)  # of a top level: imports nothing
     except (ImportError, ValueError):
         return None
-
-
-@cache
-def _is_module(name: str) -> bool:
-    """Whether that is a module or package on disk, and not what a module has imported."""
-    package, *inner = name.split(".")
-    spec = _spec(package)
-    if spec is None or not inner:
-        return spec is not None
-    for folder in spec.submodule_search_locations or ():
-        path = Path(folder, *inner)
-        if path.is_dir() or path.with_suffix(".py").is_file():
-            return True
-    return False

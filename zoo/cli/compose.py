@@ -41,7 +41,7 @@ def compose(
         raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
     if config_file:
         name, config = Path(config_file).stem, _read_config(Path(config_file))
-        refuse_foreign_classes(config, (), allow)
+        refuse_foreign_classes(config, overrides, allow)
     elif recipe:
         name = pick("recipe", only_recipe_of(recipe), recipes())
         config = deepcopy(recipes()[name].config)
@@ -77,15 +77,18 @@ def from_checkpoint(
         InputError: The checkpoint names no corpus and `data` is not given, or a class is of a
             package that is neither trusted nor in `allow`.
     """
-    saved = checkpoint.get(checkpoint["zoo"]["corpus"] or "")
+    saved = checkpoint.get(checkpoint["zoo"].get("corpus") or "")
     config: dict[str, Any] = {
         "model": {
-            "class_path": checkpoint["zoo"]["class_path"],
+            "class_path": checkpoint["zoo"].get("class_path"),
             "init_args": _plain(checkpoint.get("hyper_parameters", {})),
         }
     }
-    if saved:
-        config["data"] = {"class_path": saved["class_path"], "init_args": saved["arguments"]}
+    if saved and "class_path" in saved:  # a user's own may save other things
+        config["data"] = {
+            "class_path": saved["class_path"],
+            "init_args": _plain(saved.get("arguments", {})),
+        }
     elif not data:
         raise InputError(f"{source} does not say what it was trained on: add --data CORPUS")
     refuse_foreign_classes({**config, "data": data or config["data"]}, overrides, allow)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from zoo.catalogue import imported
+from zoo.catalogue import TASK, imported, is_a
 from zoo.checkpoints import checkpoint
 from zoo.errors import InputError
 from zoo.pretrained import resnet_weights
@@ -93,7 +93,7 @@ def _trained(path: str, in_channels: int) -> Backbone:
 
 def _class(class_path: str) -> Any:
     """The class, after a look at its name: to import it is to run its module."""
-    if not class_path.startswith(FAMILY):
+    if not class_path.startswith(FAMILY) or not is_a(class_path, TASK):
         raise InputError(f"{class_path}: a backbone is a class below {FAMILY[:-1]} or a .ckpt file")
     return imported(class_path)
 

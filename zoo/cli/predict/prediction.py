@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from zoo.catalogue import definitions, facts, imported
+from zoo.catalogue import definitions, facts
+from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.experiment import Experiment
 from zoo.errors import InputError
 from zoo.files import write_csv, write_text, written_whole
@@ -84,8 +85,9 @@ class Prediction:
             "class_path": self.checkpoint["zoo"]["class_path"],
             "init_args": {name: network[name] for name in network if name not in offered},
         }
-        data = {"class_path": corpus, "init_args": arguments}
-        cli = ZooCLI(Experiment("predict", {"model": model, "data": data}, self.overrides), None)
+        config = {"model": model, "data": {"class_path": corpus, "init_args": arguments}}
+        refuse_foreign_classes(config, self.overrides, self.allow)
+        cli = ZooCLI(Experiment("predict", config, self.overrides), None)
         batches: Any = cli.trainer.predict(cli.model, cli.datamodule, ckpt_path=self.ckpt_path)
         if isinstance(batches[0], torch.Tensor):
             return cli.datamodule, torch.cat(batches).cpu()
@@ -100,10 +102,13 @@ class Prediction:
         Raises:
             InputError: It has none.
         """
+        from zoo.checkpoints.checkpoint import corpus_class
+
         roots = [option for option in self.overrides if option.startswith("--data.root=")]
         self.overrides = [option for option in self.overrides if option not in roots]
         root = {"root": roots[-1].partition("=")[2]} if roots else {}
-        corpus = imported(self.state["class_path"])(**self.state["arguments"], **root)
+        cls: Any = corpus_class(self.state, self.ckpt_path)
+        corpus = cls(**self.state.get("arguments", {}), **root)
         paths = [str(path) for path in corpus.files_to_predict()]
         if not paths:
             raise InputError(
