@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import yaml
 from zoo.errors import InputError
 
 T = TypeVar("T")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how texts begin that spreadsheets reckon with
 
 
 @contextmanager
@@ -37,6 +39,9 @@ def written_whole(path: Path, advice: str = "") -> Iterator[Path]:
             raise IsADirectoryError(21, "Is a directory")
         made += [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Anew: what a kill has left, or a link to another file that somebody laid there, goes.
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o666))
         yield partial
         _sync(partial)
         partial.replace(path)
@@ -55,7 +60,7 @@ def written_whole(path: Path, advice: str = "") -> Iterator[Path]:
 
 def _sync(path: Path) -> None:
     """Sends a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_NOFOLLOW)
     try:
         os.fsync(descriptor)
     finally:
@@ -78,8 +83,27 @@ def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
     Raises:
         InputError: It cannot be written; an older file is as it was.
     """
-    with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    write_text(path, csv_text(rows))
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Returns rows of cells as CSV that a spreadsheet takes no formula out of.
+
+    A text that could be one gets an apostrophe in front, by which they know a text.
+    """
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(map(_without_formula, row) for row in rows)
+    return text.getvalue()
+
+
+def _without_formula(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(FORMULA) or len(cell) == 1:
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from datamodules.files.errors import CorpusError
 from datamodules.files.staging import flush
 
 UNSIGNED_BYTE = 0x08
+RATIO = 1032  # bytes that one of gzip's can stand for, at most
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
@@ -20,24 +21,28 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
     Raises:
         CorpusError: The file is cut, damaged or something else.
     """
+    unpack = gzip.open if path.suffix == ".gz" else open
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        most = path.stat().st_size * (RATIO if path.suffix == ".gz" else 1)
+        with unpack(path, "rb") as file:
+            header = file.read(4 + 4 * rank)
+            if len(header) < 4 + 4 * rank or header[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
+                raise CorpusError(
+                    f"{path}: not an IDX file of unsigned bytes with {rank} dimensions"
+                )
+            shape = struct.unpack(f">{rank}I", header[4:])
+            wanted = prod(shape)
+            content = file.read(min(wanted, most) + 1)  # more than it promises is not unpacked
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or error
         raise CorpusError(f"{path}: cannot be read ({why}); fetch it again") from error
-    header = 4 + 4 * rank
-    if len(content) < header or content[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
-        raise CorpusError(f"{path}: not an IDX file of unsigned bytes with {rank} dimensions")
-    shape = struct.unpack(f">{rank}I", content[4:header])
-    wanted = prod(shape)
-    if len(content) - header != wanted:
+    if len(content) != wanted:
+        found = "more" if len(content) > wanted else f"{len(content):,}"
         raise CorpusError(
-            f"{path}: the header promises {wanted:,} bytes, {len(content) - header:,} are there; "
+            f"{path}: the header promises {wanted:,} bytes, {found} are there; "
             "remove it or fetch it again"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:

@@ -169,11 +169,19 @@ def test_options_are_checked_before_the_first_run(really, capsys):
 
 def test_the_command_may_be_written_in_other_ways(monkeypatch):
     monkeypatch.setenv("CORPORA", "/data")
-    command = ["${env}", "X=1", "${interpreter}", "-m", "zoo.cli", "fit", "lenet-fashion_mnist"]
+    command = [
+        "${env}",
+        "ZOO_DATA=d",
+        "${interpreter}",
+        "-m",
+        "zoo.cli",
+        "fit",
+        "lenet-fashion_mnist",
+    ]
     command += ["--wandb", "online", "--data.root=${envvar:CORPORA}", "${args}", "--runs=y"]
     plan = read_sweep(Path(write_sweep(command=command)))
     assert plan.options == ("lenet-fashion_mnist", "--data.root=/data")
-    assert plan.environment == {"X": "1"}
+    assert plan.environment == {"ZOO_DATA": "d"}
     plan = read_sweep(
         Path(write_sweep(program="zoo", command=["${program}", "fit", "${args}", "l"]))
     )

@@ -4,12 +4,12 @@ A configuration, a checkpoint and an option may come from somebody else: what th
 before it is imported or called, and jsonargparse imports nothing else.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -109,9 +109,7 @@ def _check(place: Place, text: str, own: set[str], allow: Sequence[str]) -> None
     )
     if not here and "class_path" in names and group not in own:
         raise InputError(f"{key}: no class may stand there, as {text} does")
-    if here and (
-        text.endswith((".yaml", ".yml", ".json")) or os.path.isfile(os.path.expanduser(text))
-    ):
+    if here and (text.endswith((".yaml", ".yml", ".json")) or _is_file(text)):
         raise InputError(f"{key}: write its settings there, not in a file of their own ({text})")
     parts = text.strip().split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):
@@ -155,6 +153,13 @@ def _makes_optimizers(function: Any) -> bool:
 
     made = getattr(function, "__annotations__", {}).get("return")
     return isinstance(made, type) and issubclass(made, Optimizer)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError):  # no name of a file
+        return False
 
 
 @cache

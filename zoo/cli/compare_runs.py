@@ -5,11 +5,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.runs.comparison.files import Write, as_csv, as_markdown, write_all
 from zoo.runs.comparison.learning_curves import draw
@@ -70,11 +72,11 @@ def compare(
     write_all(writes)
     for kind in printed:
         sys.stdout.write(texts[kind])
-    _report(Console(highlight=False, stderr=bool(printed)), str(common), tables)
+    _report(plain_console(stderr=bool(printed)), str(common), tables)
     written = [("curves", path), *((kind, p) for kind, p in wanted.items() if p != STDOUT)]
     written += [("pictures", r.picture_folder) for r in found if r.pictures and r.picture_folder]
     lines = [f"{f'{name}:':<9} {each}" for name, each in written]
-    Console(highlight=False, stderr=bool(printed)).print(escape("\n".join(lines)), soft_wrap=True)
+    plain_console(stderr=bool(printed)).print("\n".join(lines), soft_wrap=True)
     return path
 
 
@@ -143,7 +145,7 @@ def _writer(text: str) -> Write:
 def _report(
     console: Console, title: str, tables: Sequence[tuple[list[str], list[Quantity]]]
 ) -> None:
-    console.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
+    console.print(title, style="bold", soft_wrap=True)
     for number, (names, rows) in enumerate(tables):
         if number:
             console.print("over seeds: mean ± standard deviation (runs)")
@@ -159,8 +161,8 @@ def _report(
 
 def _print(console: Console, title: str, names: Sequence[str], rows: Sequence[Quantity]) -> None:
     """Prints a table, or several where the runs do not fit beside each other."""
-    header = [title, *(escape(name) for name in names)]
-    cells = [[escape(row.title), *_cells(row)] for row in rows]
+    header = [title, *names]
+    cells: list[list[Any]] = [[row.title, *_cells(row)] for row in rows]
     columns = zip(header, *cells, strict=True)
     widths = [max(console.measure(cell).maximum for cell in column) for column in columns]
     count = max(1, (console.width - min(30, widths[0]) - 4) // (min(18, max(widths[1:])) + 3))
@@ -174,8 +176,7 @@ def _print(console: Console, title: str, names: Sequence[str], rows: Sequence[Qu
         console.print(table)
 
 
-def _cells(row: Quantity) -> Iterator[str]:
+def _cells(row: Quantity) -> Iterator[Text]:
     """A value for each run, the best in bold."""
     for cell in row.cells:
-        text = escape(cell.text)
-        yield f"[bold]{text}[/bold]" if cell.value == row.winner else text
+        yield Text(cell.text, style="bold" if cell.value == row.winner else "")

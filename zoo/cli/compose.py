@@ -40,7 +40,7 @@ def compose(
     if recipe and config_file:
         raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
     if config_file:
-        name, config = Path(config_file).stem, _read_config(Path(config_file))
+        name, config = _run_name(Path(config_file)), _read_config(Path(config_file))
         refuse_foreign_classes(config, overrides, allow)
     elif recipe:
         name = pick("recipe", only_recipe_of(recipe), recipes())
@@ -115,11 +115,20 @@ def _pair(model: str, data: str) -> str:
     return "-".join(stems)
 
 
+def _run_name(path: Path) -> str:
+    """The name of a file of settings, as a folder of `runs/`: of ...yaml it would be its parent."""
+    if not path.stem.strip(". ") or not path.stem.isprintable():
+        raise InputError(f"{path}: its name cannot be that of a folder of runs: rename the file")
+    return path.stem
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" in line {where.line + 1}" if where else ""

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from zoo.catalogue import arguments, definitions
 from zoo.cli.experiment import Experiment
+from zoo.cli.report import plain_console
 from zoo.cli.run import experiment_of, new_run, train
 from zoo.errors import InputError
 from zoo.files import write_json
@@ -34,10 +35,10 @@ def cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
     _refuse_without_folds(experiment)
     child = run_folder.given()
     if child:  # Lightning started this process for one fold of the first process's loop
-        _train_fold(experiment, child.parent, _number(child), options, Console(quiet=True))
+        _train_fold(experiment, child.parent, _number(child), options, plain_console(quiet=True))
         return 0
     with new_run(options.runs, experiment.name) as (run, first):
-        console = Console(highlight=False, quiet=not first)
+        console = plain_console(quiet=not first)
         if experiment.note:
             console.print(experiment.note)
         console.print(f"run: {run}, {options.folds} folds", soft_wrap=True)

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import pooch
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from zoo.catalogue import corpora
+from zoo.cli.report import plain_console
 from zoo.version import zoo_version
 
 PROJECT = "deep-learning-zoo"
@@ -73,22 +73,22 @@ def doctor(as_json: bool = False) -> int:
 
 
 def _print(findings: list[Finding], faults: int) -> None:
-    console = Console(highlight=False)
-    marks = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]·[/yellow]"}
+    console = plain_console()
+    marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "yellow")}
     if console.options.ascii_only:
-        marks = {True: "+", False: "x", None: "."}
+        marks = {True: ("+", ""), False: ("x", ""), None: (".", "")}
     width = max(len(finding.name) for finding in findings)
     for topic in dict.fromkeys(finding.topic for finding in findings):
-        console.print(f"[bold]{topic}[/bold]")
+        console.print(topic, style="bold")
         for finding in findings:
             if finding.topic == topic:
-                text = escape(f"{finding.name:<{width}}  {finding.value}")
-                console.print(f"  {marks[finding.sound]} {text}", soft_wrap=True)
+                text = f"{finding.name:<{width}}  {finding.value}"
+                line = Text.assemble("  ", marks[finding.sound], f" {text}")
+                console.print(line, soft_wrap=True)
                 if finding.advice:
-                    advice = escape(f"{'':<{width}}  mend: {finding.advice}")
-                    console.print(f"    {advice}", soft_wrap=True)
+                    console.print(f"    {'':<{width}}  mend: {finding.advice}", soft_wrap=True)
     verdict = "nothing must be mended" if not faults else f"to mend: {faults}"
-    console.print(f"[bold]{verdict}[/bold]")
+    console.print(verdict, style="bold")
 
 
 def _versions() -> Iterator[Finding]:

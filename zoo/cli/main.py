@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(_join_values(sys.argv[1:] if argv is None else argv))
     except (InputError, CorpusError) as error:
         if not run_folder.given():
-            print(f"zoo: {error}", file=sys.stderr)
+            text = "".join(sign if sign.isprintable() else " " for sign in str(error))
+            print(f"zoo: {text}", file=sys.stderr)  # a line, whatever a file has said
         return 2
     except (NonFiniteError, StoppedError) as error:
         if run_folder.given():

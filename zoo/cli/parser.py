@@ -69,6 +69,7 @@ def build_parser() -> Parser:
     verb.add_argument("--jobs", type=int, metavar="N", help="trials at a time; one a GPU")
     verb.add_argument("--count", type=int, metavar="N", help="trials in all; run_cap of the file")
     verb.add_argument("--seed", type=int, default=0, help="seed of the draws; 0 by default")
+    _add_trust(verb)
     _add_folder_options(verb)
     for name, text in (("validate", "evaluate on held-out rows"), ("test", "evaluate once")):
         verb = verbs.add_parser(name, help=text, epilog=rest)

@@ -2,10 +2,9 @@
 
 import argparse
 
-from rich.console import Console
-
 from zoo.catalogue import arguments, corpora, definitions, imported
 from zoo.cli.names import class_path
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
 
@@ -28,7 +27,7 @@ def prepare(options: argparse.Namespace, overrides: list[str]) -> int:
         if options.synthetic:
             raise InputError("--from takes over real files: leave out --synthetic")
         for file in corpus.adopt(options.source):
-            Console().print(f"verified: {file}", soft_wrap=True)
+            plain_console().print(f"verified: {file}", soft_wrap=True)
     corpus.prepare_data()
     corpus.setup("fit")
     if "test" in corpus.splits:
@@ -36,5 +35,5 @@ def prepare(options: argparse.Namespace, overrides: list[str]) -> int:
     where = (
         f"ready in {corpus.folder}" if has_files else "drawn whenever it is used, nothing to fetch"
     )
-    Console(highlight=False).print(f"{corpus.described}: {where}", soft_wrap=True)
+    plain_console().print(f"{corpus.described}: {where}", soft_wrap=True)
     return 0

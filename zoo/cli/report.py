@@ -14,6 +14,11 @@ from zoo.files import write_json
 from zoo.runs.rounding import rounded
 
 
+def plain_console(**options: Any) -> Console:
+    """Returns a console that prints texts as they are: a path or a label may look like markup."""
+    return Console(highlight=False, markup=False, emoji=False, **options)
+
+
 def report_profile(profiler: Any, console: Console) -> None:
     """Prints where the time of a step went, and writes that beside the trace."""
     report = profiler.report()
@@ -21,7 +26,7 @@ def report_profile(profiler: Any, console: Console) -> None:
         console.print("profile:  of a run of a single step there is none", soft_wrap=True)
         return
     (profiler.folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
-    console.print(f"\n{report}\n", markup=False, soft_wrap=True)
+    console.print(f"\n{report}\n", soft_wrap=True)
     where = f"{profiler.folder / 'report.txt'} and trace.json.gz, for https://ui.perfetto.dev"
     console.print(f"profile:  {where}", soft_wrap=True)
 
@@ -86,7 +91,7 @@ def report_evaluation(
         metrics: Values by name.
         run: The run folder, if it is a test of a run.
     """
-    console, corpus = Console(highlight=False), cli.datamodule
+    console, corpus = plain_console(), cli.datamodule
     measured = {name.rpartition("/")[2] for name in metrics}
     signatures = {name: how for name, how in cli.model.signatures.items() if name in measured}
     print_metrics(console, f"{path}: {corpus.described}", metrics)

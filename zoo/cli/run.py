@@ -15,7 +15,7 @@ from zoo.cli.experiment import Experiment
 from zoo.cli.foreign_errors import in_one_line
 from zoo.cli.names import class_path
 from zoo.cli.overlays import refuse
-from zoo.cli.report import report_evaluation, report_fit, report_profile
+from zoo.cli.report import plain_console, report_evaluation, report_fit, report_profile
 from zoo.errors import InputError
 from zoo.runs import folder as run_folder
 from zoo.training.signals import stopped_at_once
@@ -43,7 +43,7 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         if "optimizer_states" not in begun:
             raise InputError(f"{path}: weights alone, to predict with: go on from a .ckpt of a run")
     with new_run(options.runs, experiment.name) as (run, first):
-        console = Console(highlight=False, quiet=not first)
+        console = plain_console(quiet=not first)
         if experiment.note:
             console.print(experiment.note)
         own = run / "checkpoints" / "last.ckpt"

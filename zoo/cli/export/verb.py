@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from zoo.checkpoints import safetensors_file
 from zoo.checkpoints.checkpoint import corpus_state, load, read, refuse_foreign
 from zoo.cli.export.model_card import Card, size_of, text_of
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.export.formats import (
     OPSETS,
@@ -65,7 +64,7 @@ def export(options: argparse.Namespace, overrides: list[str]) -> int:
     name = type(model).__name__
     shown = [f"{path}: {name} as {TITLES[kind]}, {path.stat().st_size:,} bytes"]
     shown += [f"{title + ':':<9} {text}" for title, text in [*lines, ("card", str(written))]]
-    console = Console(highlight=False, markup=False)
+    console = plain_console()
     console.print("\n".join(shown), soft_wrap=True)
     return 0
 

@@ -9,10 +9,10 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from zoo.cli.predict.prediction import Prediction, write_figure
+from zoo.cli.report import plain_console
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     files = inputs or prediction.unanswered("picture")
     corpus, probabilities = prediction.run(corpus_class, {"files": files, **arguments})
     labels, pictures = arguments["labels"], corpus.rows.pictures
-    console = Console(highlight=False)
+    console = plain_console()
     if not inputs:
         console.print(_counted(probabilities, labels))
         kind = prediction.state["submission"]

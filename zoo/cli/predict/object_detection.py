@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from zoo.cli.predict.prediction import Prediction, names_of, write_figure
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.files import write_text
 
@@ -52,7 +52,7 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
         rows += results(name, each, image, ids)
         write_figure(folder / f"{name}.png", _drawn(image, each, labels), DPI)
     write_text(folder / LIST, json.dumps(rows, indent=1))
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(_table(pictures, found, labels))
     if len(pictures) > SHOWN:
         console.print(f"and {len(pictures) - SHOWN:,} more")

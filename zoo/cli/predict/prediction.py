@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from zoo.catalogue import definitions, facts
 from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.experiment import Experiment
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.files import write_csv, write_text, written_whole
 
@@ -133,7 +132,7 @@ class Prediction:
             InputError: The file cannot be written.
         """
         if shown:
-            Console(highlight=False, markup=False).print(text, soft_wrap=True)
+            plain_console().print(text, soft_wrap=True)
         path = self.place(".txt")
         write_text(path, f"{text}\n")
         return path

@@ -3,10 +3,10 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from zoo.cli.predict.prediction import Prediction
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
 DOES = "fills in tables"
@@ -38,5 +38,5 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     table = Table("rows", f"least {column}", "median", "greatest")
     shown = (values.min(), values.median(), values.max())
     table.add_row(f"{len(values):,}", *(f"{value:,.6g}" for value in shown))
-    Console(highlight=False).print(table)
+    plain_console().print(table)
     return path

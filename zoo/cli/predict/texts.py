@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -12,6 +11,7 @@ from datamodules.files.text import read_text
 from datamodules.text.tokenizers import cleaned, tokenizer
 from datamodules.text.vocabulary import UNK, Vocab
 from zoo.cli.predict.prediction import Prediction
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
 ROWS = 64  # texts at a time
@@ -32,7 +32,7 @@ def read_prompt(
     vocab = Vocab(saved["vocabulary"])
     text = cleaned(prompt) if saved["clean"] else prompt
     if text != prompt:
-        Console(highlight=False, markup=False).print(f"read as: {text}", soft_wrap=True)
+        plain_console().print(f"read as: {text}", soft_wrap=True)
     tokens = [token for token in tokenizer(saved["tokenizer"])(text) if token not in without]
     if not tokens:
         raise InputError(f"there is nothing to read in the prompt {prompt!r}")
@@ -45,7 +45,7 @@ def print_unknown(tokens: Iterable[str], vocab: Vocab) -> None:
     unknown = sorted({token for token in tokens if token not in vocab})
     if unknown:
         text = f"not in the vocabulary, read as {UNK}: {' '.join(unknown)}"
-        Console(highlight=False, markup=False).print(text, soft_wrap=True)
+        plain_console().print(text, soft_wrap=True)
 
 
 def read_lines(text: str | None, file: Path | None, ask: str) -> list[str]:

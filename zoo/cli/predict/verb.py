@@ -2,13 +2,12 @@
 
 import argparse
 
-from rich.console import Console
-
 from zoo.catalogue import family_of
 from zoo.checkpoints.checkpoint import corpus_state, model_class, read, refuse_foreign
 from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.predict import families, options
 from zoo.cli.predict.prediction import Prediction
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
 
@@ -38,5 +37,5 @@ def predict(given: argparse.Namespace, overrides: list[str]) -> int:
     state = corpus_state(checkpoint) or {}
     prediction = Prediction(path, checkpoint, state, given.output, overrides, given.allow)
     written = family.predict(prediction, given.inputs, **own)
-    Console(highlight=False).print(f"written: {written}", soft_wrap=True)
+    plain_console().print(f"written: {written}", soft_wrap=True)
     return 0

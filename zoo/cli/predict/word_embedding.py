@@ -9,10 +9,10 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from zoo.cli.predict.prediction import Prediction
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def predict(
         write_word2vec(export, lexicon.vocab.entries, lexicon.table)
         if not answers:
             return export
-        Console(highlight=False).print(f"written: {export}", soft_wrap=True)
+        plain_console().print(f"written: {export}", soft_wrap=True)
     for title, found in answers.items():
         shown = Table(title, "cosine")
         for word, cosine in found:
             shown.add_row(word, f"{cosine:.4f}")
-        Console(highlight=False, markup=False).print(shown)
+        plain_console().print(shown)
     rows = (f"{title}\t{w}\t{cos:.4f}" for title, found in answers.items() for w, cos in found)
     return prediction.write("\n".join(rows), shown=False)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from rich.console import Console
 from torch import Tensor
 
 from datamodules.batches.in_memory import Rows
@@ -20,6 +19,7 @@ from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.lightning import built_corpus
 from zoo.cli.names import listed, pick
 from zoo.cli.predict.prediction import write_figure
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.image_classification.pictures import show
 from zoo.object_detection.pictures import rectangle
@@ -80,7 +80,7 @@ def show_augmented(name: str, output: Path | None, overrides: list[str]) -> None
         boxes, titles = [found[0] for _, found in grids if found], list(singly)
     path = output or Path(f"{name}-augmented.png")
     write_figure(path, _draw(drawn, titles, boxes), 120)
-    Console(highlight=False).print(f"{corpus.described}\nwritten: {path}", soft_wrap=True)
+    plain_console().print(f"{corpus.described}\nwritten: {path}", soft_wrap=True)
 
 
 def _grid(corpus: Any, augment: Named, batch: Sequence[Tensor]) -> Grid:

@@ -2,12 +2,12 @@
 
 import math
 
-from rich.console import Console
 from rich.table import Table
 
 import zoo
 from zoo.catalogue import architectures
 from zoo.cli.names import listed, pick
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.examples import build, device
 from zoo.layers.layer_table import layer_table
@@ -43,7 +43,7 @@ def show_layers(name: str) -> None:
     total = sum(parameter.numel() for parameter in network.parameters())
     table.add_section()
     table.add_row("", "", "", f"{total:,}", "")
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(table)
     if len(shape) == 3:
         console.print("sees: side of the square of the picture that one output depends on")

@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable
 from fnmatch import fnmatch
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from zoo.catalogue import architectures, corpora, recipes
 from zoo.cli.names import suggestion
 from zoo.cli.overlays import overlays
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
 Rows = list[dict[str, str]]
@@ -113,13 +112,13 @@ SPARED = ("family", "recipes", "source")
 
 def _print(title: str, rows: Rows) -> None:
     table = Table(title=title, title_justify="left")
-    console = Console()
+    console = plain_console()
     spared = NAMED if console.width >= WIDE else (*NAMED, *SPARED)
     columns = [name for name in rows[0] if name not in spared]
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "name")  # names get copied
     for row in rows:
-        table.add_row(*(escape(_shortened(row[column], MANY.get(column))) for column in columns))
+        table.add_row(*(_shortened(row[column], MANY.get(column)) for column in columns))
     console.print(table)
 
 

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from textwrap import TextWrapper
 
-from rich.console import Console
-from rich.markup import escape
-
 from zoo.catalogue import Definition, Recipe, architectures, corpora, definitions, facts, recipes
 from zoo.cli.names import listed, pick
 from zoo.cli.overlays import overlays
+from zoo.cli.report import plain_console
 from zoo.cli.show.docstrings import Option, options_of, read
 from zoo.cli.show.name_card import show_card
 from zoo.errors import InputError
@@ -56,7 +54,7 @@ def _show_page(name: str) -> None:
     else:
         names = [*architectures(), *corpora(), *recipes()]
         name = pick("model, corpus or recipe", name, names)
-    console = Console(highlight=False)
+    console = plain_console()
     width = min(console.width, MOST)
     if name in added:
         text, path = added[name].text, added[name].path
@@ -67,9 +65,9 @@ def _show_page(name: str) -> None:
         lines = list(_page(architectures()[name], "model", width))
     else:
         lines = list(_page(corpora()[name], "data", width))
-    console.print(f"[bold]{name}[/bold]")
+    console.print(name, style="bold")
     for line in lines:
-        console.print(escape(line), soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _recipe_page(recipe: Recipe, width: int) -> Iterator[str]:

@@ -33,6 +33,7 @@ import yaml
 from zoo.cli.names import listed, suggestion
 from zoo.cli.sweep.parameters import Parameter, option, read_parameters
 from zoo.errors import InputError
+from zoo.runs.redaction import is_secret
 
 KEYS = (
     *("program", "command", "method", "metric", "parameters", "early_terminate", "run_cap"),
@@ -43,6 +44,11 @@ METHODS = ("grid", "random", "bayes")
 GOALS = ("minimize", "maximize")
 MACRO = re.compile(r"\$\{(.*?)\}")
 ARGUMENTS = ("${args}", "${args_no_equals}")
+VARIABLES = re.compile(  # not those that name a program, a server or a login, nor what we set
+    r"CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS"
+    r"|WANDB_(?!_|X_|SERVICE|BASE_URL|\w*(CONFIG|FILE|SSL|HOST|URL|EXECUTABLE)(_|$))\w+"
+    r"|ZOO_(?!RUN$|CHOSEN_RUN$)\w+"
+)
 ANOTHER = "give the sweep another name (name: in its file)"
 FREE = ("run_cap", "description")  # what may change in a sweep that has begun
 
@@ -253,6 +259,12 @@ def _command(given: Any, program: str) -> tuple[list[str], dict[str, str]]:
     environment: dict[str, str] = {}
     while tokens and re.match(r"[A-Za-z_]\w*=", tokens[0]):
         name, _, environment[name] = tokens.pop(0).partition("=")
+        if not VARIABLES.fullmatch(name) or is_secret(name):
+            raise InputError(
+                f"command: {name} is no variable for a sweep file to set; those are: "
+                "CUDA_VISIBLE_DEVICES, OMP_NUM_THREADS, WANDB_PROJECT and its like, ZOO_DATA and "
+                "its like; export others yourself"
+            )
     module = tokens[1:3] == ["-m", "zoo.cli"]
     start = tokens[3 if module else 1 :]
     if not (module or (tokens and Path(tokens[0]).name == "zoo")) or start[:1] != ["fit"]:
@@ -263,6 +275,10 @@ def _command(given: Any, program: str) -> tuple[list[str], dict[str, str]]:
     for token in options:
         if token.partition("=")[0] in ("--ckpt_path", "--print_config"):
             raise InputError(f"command: {token} is not for a sweep")
+        if token.partition("=")[0] == "--allow":
+            raise InputError(
+                "command: --allow: whom to trust is not for the file to say: zoo sweep FILE --allow"
+            )
     return options, environment
 
 
@@ -274,6 +290,8 @@ def _filled(token: str, program: str) -> str:
         name = macro.removeprefix("envvar:")
         if name == macro and macro not in ("program", "interpreter"):
             raise InputError(f"command: ${{{macro}}} is not supported; wanted ${{args}}")
+        if is_secret(name):
+            raise InputError(f"command: {name} would be kept with the settings of the run")
         value = {"program": program, "interpreter": "python"}.get(macro, os.environ.get(name, name))
         token = token.replace(f"${{{macro}}}", value)
     return token

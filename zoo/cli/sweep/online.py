@@ -49,12 +49,13 @@ def configuration(
 ) -> dict[str, Any]:
     """The file as W&B gets it: dotted names, our options before the parameters, logged online."""
     given = plan.config
-    tokens = [str(token) for token in given["command"]]
+    words = [str(token) for token in given["command"]]
+    tokens = ["zoo", *words[words.index("fit") :]]  # no program but ours; agents have the variables
     place = next(index for index, token in enumerate(tokens) if token in ARGUMENTS)
     own = [*options, "--wandb", "online", "--runs", str(runs)]
     # What the file says of --wandb and --runs comes before, and the last of two counts.
     tokens[place:place] = own
-    config = {"program": "zoo", "project": PROJECT, **given, "name": plan.name, "command": tokens}
+    config = {"project": PROJECT, **given, "program": "zoo", "name": plan.name, "command": tokens}
     config["parameters"] = dict(_dotted(given["parameters"]))
     if cap is not None:
         config["run_cap"] = cap

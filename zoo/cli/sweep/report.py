@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from zoo.cli.sweep.file import Metric
@@ -90,11 +89,11 @@ def report(
     widths = _widths(titles, rows, console.width)
     for title, width in zip(titles, widths, strict=True):
         side: Any = "left" if title == "state" else "right"
-        table.add_column(escape(title), justify=side, overflow="fold", width=width)
+        table.add_column(title, justify=side, overflow="fold", width=width)
     for place, (trial, cells) in enumerate(zip(order, rows, strict=True)):
         best = place == 0 and trial.result(metric) is not None and len(order) > 1
         style = "bold" if best else "dim" if trial.state == "failed" else ""
-        table.add_row(*map(escape, cells), style=style)
+        table.add_row(*cells, style=style)
     console.print(table)
     lines = [f"results:  {write_results(folder, trials, parameters, metric)}"]
     if varying and any(isfinite(value) for trial in trials for value in trial.history):
@@ -109,4 +108,4 @@ def report(
         lines.append(f"best:     {checkpoint}")
         commands.append(f"zoo test --ckpt_path {checkpoint}")
     lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
-    console.print(escape("\n".join(lines)), soft_wrap=True)
+    console.print("\n".join(lines), soft_wrap=True)

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.markup import escape
 
 from zoo.catalogue import imported
+from zoo.cli.report import plain_console
 from zoo.cli.sweep.file import ANOTHER, Metric, Sweep, read_sweep
 from zoo.errors import InputError
 from zoo.files import write_json
@@ -46,9 +46,10 @@ def sweep(options: argparse.Namespace, overrides: list[str]) -> int:
             raise InputError(f"--{name} must be at least 1, not {number}")
     caps = [cap for cap in (plan.run_cap, options.count) if cap is not None]
     cap = min(caps) if caps else None
-    mode, console = options.wandb, Console(highlight=False)
+    mode, console = options.wandb, plain_console()
+    trust = [f"--allow={package}" for package in options.allow]
     if (mode or os.environ.get("WANDB_MODE")) == "online":
-        done = _online(plan, options, overrides, cap, console)
+        done = _online(plan, options, [*overrides, *trust], cap, console)
         if done is not None:
             return done
         mode = "offline"
@@ -59,13 +60,13 @@ def sweep(options: argparse.Namespace, overrides: list[str]) -> int:
     folder = options.runs / plan.name
     _refuse_others(folder)
     begun = {"sweep file": plan.identity(), "options": overrides, "seed": options.seed}
-    facts = _facts_of(folder, begun) or _checked(plan, overrides)
+    facts = _facts_of(folder, begun) or _checked(plan, [*overrides, *trust])
     with _locked(folder):
         if not (folder / RECORD).exists():
             (folder / "logs").mkdir(exist_ok=True)
             write_json(folder / RECORD, {**begun, "facts": facts})
         (folder / COPY).write_text(plan.text, encoding="utf-8")
-        own = [*overrides, *(["--wandb", mode] if mode else [])]
+        own = [*overrides, *trust, *(["--wandb", mode] if mode else [])]
         return _run(plan, folder, facts, own, cap, options, console)
 
 
@@ -82,8 +83,7 @@ def _online(
     try:
         sweep_id = create(plan, overrides, options.runs, cap)
     except InputError as error:
-        reason = escape(str(error))
-        console.print(f"the sweep runs on this machine, W&B offline: {reason}", soft_wrap=True)
+        console.print(f"the sweep runs on this machine, W&B offline: {error}", soft_wrap=True)
         return None
     return run_agents(plan, sweep_id, _environments(options.jobs))
 
@@ -214,12 +214,12 @@ def _run(
         elif value is not None and what in ("finished", "pruned"):
             took = f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}  {trial.seconds:.1f} s"
             what = f"{metric.name} {rounded(value)}  {took}{'  pruned' * (what == 'pruned')}"
-        console.print(escape(f"{line}  {what}"), soft_wrap=True)
+        console.print(f"{line}  {what}", soft_wrap=True)
         write_results(folder, study.trials, plan.parameters, metric)
 
     ended = sum(trial.state != "running" for trial in study.trials)
     before = f", {ended} have ended before" if ended else ""
-    console.print(f"sweep: {escape(str(folder))}, {study.total} trials{before}", soft_wrap=True)
+    console.print(f"sweep: {folder}, {study.total} trials{before}", soft_wrap=True)
     Runner(study, plan, folder, own, _environments(options.jobs), say).run()
     report(console, folder, study.trials, plan.parameters, metric)
     if all(trial.state == "failed" for trial in study.trials):

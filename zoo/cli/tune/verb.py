@@ -17,6 +17,7 @@ from rich.table import Table
 from zoo.catalogue import arguments, definitions
 from zoo.cli.experiment import Experiment
 from zoo.cli.foreign_errors import in_one_line
+from zoo.cli.report import plain_console
 from zoo.cli.run import experiment_of
 from zoo.errors import InputError
 from zoo.files import numbered
@@ -43,7 +44,7 @@ def tune(options: argparse.Namespace, overrides: list[str]) -> int:
     """
     experiment = experiment_of(options, overrides)
     _check(options, experiment)
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal:
         os.environ.setdefault("TQDM_DISABLE", "1")  # Lightning's own bar
     if experiment.note:
@@ -63,7 +64,7 @@ def tune(options: argparse.Namespace, overrides: list[str]) -> int:
     for package in options.allow:
         words += ["--allow", package]
     command = shlex.join(["zoo", "fit", *words, *overrides])
-    console.print(f"next:     {' '.join([command, *found])}", soft_wrap=True, markup=False)
+    console.print(f"next:     {' '.join([command, *found])}", soft_wrap=True)
     return 0
 
 

@@ -1,14 +1,12 @@
 """What compare writes: a table as CSV or Markdown, and files that are whole or not there."""
 
-import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from io import StringIO
 from math import isfinite, nan
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo.files import written_whole
+from zoo.files import csv_text, written_whole
 from zoo.runs.comparison.table import Quantity
 
 
@@ -30,11 +28,8 @@ def as_csv(names: Sequence[str], rows: Sequence[Quantity]) -> str:
         if any(isfinite(cell.spread) for cell in row.cells):
             columns.append((f"{title}, std", [_exact(cell.spread) for cell in row.cells]))
             columns.append((f"{title}, n", [str(cell.number) for cell in row.cells]))
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(title for title, _ in columns)
-    writer.writerows(zip(*(cells for _, cells in columns), strict=True))
-    return text.getvalue()
+    header = [title for title, _ in columns]
+    return csv_text([header, *zip(*(cells for _, cells in columns), strict=True)])
 
 
 def _exact(value: float, text: str = "") -> str:
