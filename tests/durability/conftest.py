@@ -34,5 +34,5 @@ def pytest_runtest_call(item):
         notes = "".join(f", {number:,} {what}" for what, number in found.notes.items())
         print(f"\n{item.name}: {found.tries:,} tries, {len(found.failures)} failures{notes}")
         assert found.tries
-        assert not found.failures
+        assert not found.failures, "\n".join(found.failures)
     return result
