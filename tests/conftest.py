@@ -262,6 +262,24 @@ def drawn(*shape: int, seed: int = 0, dtype: Any = float) -> Any:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
+@pytest.fixture
+def evil(tmp_path, monkeypatch):
+    """Writes packages that leave a trace when they are imported or called; returns where."""
+    trace = tmp_path / "trace"
+    text = f"def f(*a, **k): open({str(trace)!r}, 'a').write('x')\nf()\nclass C(dict):\n"
+    for file in ("evil.py", "evil_package/__init__.py", "evil_package/inner.py"):
+        path = tmp_path / "path" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}    __init__ = __call__ = method = f\n")
+    Path("evil.yaml").write_text("class_path: evil.C\n")
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    yield trace
+    for name in [
+        name for name in sys.modules if name.partition(".")[0] in ("evil", "evil_package")
+    ]:
+        del sys.modules[name]
+
+
 def fails(capsys, *argv: str) -> str:
     """The one line that a bad command prints."""
     before = sorted(Path().rglob("*"))

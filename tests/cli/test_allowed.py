@@ -71,19 +71,6 @@ def commands() -> Iterator[list[str]]:
         yield ["fit", "--model", "LeNet", "--data", name]
 
 
-@pytest.fixture
-def evil(tmp_path, monkeypatch):
-    """Writes packages that leave a trace when they are imported; returns where it would be."""
-    trace = tmp_path / "imported"
-    for file in ("evil.py", "evil_package/__init__.py"):
-        path = tmp_path / "path" / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"open({str(trace)!r}, 'a').write('x')\nclass C: pass\nf = C\n")
-    Path("evil.yaml").write_text("class_path: evil.C\n")
-    monkeypatch.syspath_prepend(tmp_path / "path")
-    return trace
-
-
 def test_functions_of_others_are_no_callbacks(capsys):
     line = fails(
         capsys,
