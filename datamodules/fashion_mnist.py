@@ -39,6 +39,7 @@ DIGESTS = {
     ),
 }
 RAW = "FashionMNIST/raw"
+ROWS = 60_000  # of the larger file
 
 
 class FashionMNIST(PictureCorpus):
@@ -86,8 +87,8 @@ class FashionMNIST(PictureCorpus):
         stem = "t10k" if split == "test" else "train"
         images_path = self._path(f"{stem}-images-idx3-ubyte.gz")
         labels_path = self._path(f"{stem}-labels-idx1-ubyte.gz")
-        images = read_idx(images_path, rank=3)
-        labels = read_idx(labels_path, rank=1)
+        images = read_idx(images_path, rank=3, most=ROWS * self.size**2)
+        labels = read_idx(labels_path, rank=1, most=ROWS)
         if len(images) != len(labels):
             raise CorpusError(
                 f"{images_path} has {len(images):,} pictures, "

@@ -12,18 +12,21 @@ from datamodules.files.errors import CorpusError
 from datamodules.files.staging import flush
 
 UNSIGNED_BYTE = 0x08
-RATIO = 1032  # bytes that one of gzip's can stand for, at most
 
 
-def read_idx(path: Path, rank: int) -> np.ndarray:
-    """Reads unsigned bytes of the given number of dimensions.
+def read_idx(path: Path, rank: int, most: int = 1 << 30) -> np.ndarray:
+    """Reads unsigned bytes of the given number of dimensions; unpacks no more than they are.
+
+    Args:
+        path: File, packed where its name ends in .gz.
+        rank: Number of dimensions.
+        most: Largest number of bytes that the header may promise.
 
     Raises:
         CorpusError: The file is cut, damaged or something else.
     """
     unpack = gzip.open if path.suffix == ".gz" else open
     try:
-        most = path.stat().st_size * (RATIO if path.suffix == ".gz" else 1)
         with unpack(path, "rb") as file:
             header = file.read(4 + 4 * rank)
             if len(header) < 4 + 4 * rank or header[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
@@ -31,8 +34,12 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
                     f"{path}: not an IDX file of unsigned bytes with {rank} dimensions"
                 )
             shape = struct.unpack(f">{rank}I", header[4:])
-            wanted = prod(shape)
-            content = file.read(min(wanted, most) + 1)  # more than it promises is not unpacked
+            if (wanted := prod(shape)) > most:
+                raise CorpusError(
+                    f"{path}: the header promises {wanted:,} bytes, {most:,} at most are expected; "
+                    "remove it or fetch it again"
+                )
+            content = file.read(wanted + 1)  # more than it promises is not unpacked
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or error
         raise CorpusError(f"{path}: cannot be read ({why}); fetch it again") from error

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from zoo.errors import InputError
-from zoo.files import numbered, parsed, write_csv, write_json, write_text, written_whole
+from zoo.files import csv_text, numbered, parsed, write_csv, write_json, write_text, written_whole
 
 
 def raises(error):
@@ -133,3 +133,31 @@ def test_the_first_free_number_is_made():
     assert numbered(Path("tune-{}"), Path.mkdir) == Path("tune-3")
     assert Path("tune-3").is_dir()
     assert numbered(Path("tune-{}"), Path.mkdir, first=7) == Path("tune-7")
+
+
+def exchanged_for(other):
+    with written_whole(Path("a.csv")) as partial:
+        partial.unlink()
+        partial.symlink_to(other)
+
+
+def test_what_lies_under_the_temporary_name_is_not_followed():
+    Path("other").write_text("mine")
+    for link in (Path.symlink_to, Path.hardlink_to):
+        link(Path(".a.csv.partial"), Path("other"))
+        write_csv(Path("a.csv"), [["x"]])
+        assert Path("other").read_text() == "mine"
+        assert not Path("a.csv").is_symlink()
+    with pytest.raises(InputError, match=r"a\.csv: cannot be written"):
+        exchanged_for(Path("other"))
+    assert Path("a.csv").read_text() == "x\n"
+    assert sorted(path.name for path in Path().iterdir()) == ["a.csv", "other"]
+
+
+def test_a_spreadsheet_takes_no_formula_out_of_csv():
+    texts = ("=1+1", "+1+1", "-1+1", "@sum(a1)", "\t=1", "\r=1", "\n=1", "-a", '=cmd|"x"!a1')
+    for text in texts:
+        assert csv_text([["id", text]]).startswith(("id,'", "id,\"'"))
+    for text in ("-1", "+1", "-0.5e-3", "-inf", "-", "a=1", "", "1", "-nan"):
+        assert csv_text([["id", text]]) == f"id,{text}\n"
+    assert csv_text([[-1, -0.5, None, ["="]]]) == "-1,-0.5,,['=']\n"

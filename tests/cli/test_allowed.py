@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from io import StringIO
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import yaml
 
 from tests.conftest import all_architectures, all_recipes, fails, imported
 from zoo.catalogue import corpora
+from zoo.cli import allowed
 from zoo.cli.allowed import CLASSES, refuse_foreign_classes
 from zoo.cli.main import main
 from zoo.errors import InputError
@@ -173,3 +174,58 @@ def refused(command: list[str], trace: Path) -> str | None:
     if code != 2 or len(said.getvalue().strip().splitlines()) != 1:
         return f"{command}: exit code {code}: {said.getvalue()}"
     return f"{command}: left a run" if Path("runs").exists() else None
+
+
+def test_functions_and_foreign_classes_are_named_in_a_line(capsys):
+    recipe = ("fit", "lenet-fashion_mnist", "--data.synthetic", "true")
+    for option, words in {
+        "--model.optimizer=zoo.catalogue.imported": "is no class that is defined there",
+        "--model.optimizer=zoo.task.LightningModule": "is no class that is defined there",
+        "--trainer.callbacks+=lightning.pytorch.cli.instantiate_class": "is no class",
+        "--trainer.callbacks+=zoo.training.signals.Nothing": "cannot be imported",
+        "--trainer.logger.name={class_path: torch.optim.SGD": "",
+        "--data.root={class_path: torch.optim.SGD}": "no class may stand there",
+        "--model.init_args.dropout='{class_path: this}'": "no class may stand there",
+        "--trainer.callbacks=&a [*a]": "more than 100,000 values, or one another",
+        f"--trainer.callbacks={'[' * 900}{']' * 900}": "",
+        "--model.optimizer=zoo.image_classification.lenet.LeNet": "",
+    }.items():
+        assert words in fails(capsys, *recipe, option)
+    for model in ("zoo.task.Task", "zoo.catalogue.imported", "datamodules.FashionMNIST", ".x.Y"):
+        line = fails(capsys, "fit", "--model", model, "--data", "FashionMNIST")
+        assert model in line
+        assert "is no model of the zoo" in line or "cannot be imported" in line
+    line = fails(capsys, "fit", "--model", "LeNet", "--data", "datamodules.corpus.Corpus")
+    assert "datamodules.corpus.Corpus is no corpus of the zoo" in line
+
+
+def test_little_yaml_that_holds_much(monkeypatch, capsys):
+    monkeypatch.setattr(allowed, "MOST", 1000)
+    names = "abcdefghi"
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise(names)]
+    Path("bomb.yaml").write_text("trainer:\n  callbacks:\n    " + "\n    ".join(lines))
+    assert "more than 1,000 values" in fails(capsys, "fit", "--config", "bomb.yaml")
+    Path("deep.yaml").write_text(f"trainer: {'[' * 1000}{']' * 1000}")
+    assert "deep.yaml: " in fails(capsys, "fit", "--config", "deep.yaml")
+
+
+def test_a_file_beside_does_not_change_what_names_mean(capsys):
+    for name in ("LeNet", "FashionMNIST", "cpu"):
+        Path(name).write_text("class_path: os.system\n")
+    options = ("fit", "--model", "LeNet", "--data", "FashionMNIST", "--print_config")
+    assert main([*options, "--data.synthetic", "true"]) == 0
+    options = (*options[:-1], "--trainer.accelerator", "cpu")
+    assert "not in a file of their own (cpu)" in fails(capsys, *options)
+
+
+@pytest.mark.parametrize("name", ["...yaml", "..yaml", ". .yaml", "a\nb.yaml"])
+def test_a_file_whose_name_is_no_folders(name, capsys):
+    Path(name).write_text(yaml.safe_dump(SETTINGS))
+    line = fails(capsys, "fit", "--config", name)
+    assert "its name cannot be that of a folder of runs" in line
+
+
+def test_short_paths_of_both_packages():
+    options = ("fit", "--model", "zoo.LeNet", "--data", "datamodules.FashionMNIST")
+    assert main([*options, "--print_config"]) == 0

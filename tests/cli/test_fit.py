@@ -253,3 +253,18 @@ def test_an_option_may_have_spaces_in_its_value(capsys):
     assert main(["fit", "--model", "LeNet", "--data", "FashionMNIST", *options]) == 0
     out = capsys.readouterr().out
     assert yaml.safe_load(out)["data"]["init_args"]["augment"] == ["flip", {"crop": {"padding": 2}}]
+
+
+def test_folders_whose_names_look_like_markup(capsys):
+    runs = ["--runs", "r[/b]"]
+    assert main(["fit", RECIPE, *QUICK, *runs]) == 0
+    run = f"r[/b]/{RECIPE}/1"
+    assert f"run:      {run}" in capsys.readouterr().out
+    path = f"{run}/checkpoints/best.ckpt"
+    for argv in (
+        ["test", "--ckpt_path", path],
+        ["compare", run],
+        ["export", path, "--format", "safetensors"],
+    ):
+        assert main(argv) == 0
+        assert "r[/b]" in capsys.readouterr().out

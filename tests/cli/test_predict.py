@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import ROOT, fails
+from zoo import LeNet
 from zoo.catalogue import architectures, family_of, imported
 from zoo.cli.main import main
 from zoo.cli.predict import families, options
@@ -108,3 +109,18 @@ def test_a_family_says_what_it_does_and_takes_the_options_that_it_adds(family):
     families()[family].add_arguments(parser)
     assert vars(parser.parse_args([])).keys() == options(families()[family])
     assert families()[family].DOES
+
+
+def test_labels_and_paths_are_printed_as_they_are(capsys, monkeypatch):
+    """A label may look like the end of a style, which rich would not find a beginning for."""
+    labels = ["[/b]", "[red]", ":smile:", *"abcdefg"]
+    sizes = {"size": 28, "crop_size": None, "resize": None}
+    path = saved("LeNet", {"labels": labels, "mean": [0.3], "std": [0.3], **sizes})
+    Image.new("L", (28, 28)).save("[red]shirt.png")
+    chosen = torch.arange(10, 0, -1).view(1, 10) / 55
+    for first in range(3):
+        monkeypatch.setattr(LeNet, "predict_step", lambda *_, k=first: chosen.roll(k, 1))
+        argv = ["predict", "[red]shirt.png", "--ckpt_path", path, "--output", "[b].png"]
+        assert main(argv) == 0
+        out = capsys.readouterr().out
+        assert all(text in out for text in (labels[first], "[red]shirt.png", "written: [b].png"))

@@ -88,6 +88,9 @@ def test_the_grid_example_has_twelve_runs():
         ({"command": ["zoo", "fit", "lenet-fashion_mnist"]}, ["command: wants ${args} once"]),
         ({"command": ["zoo", "fit", "x", "${args_json}"]}, ["${args_json} is not supported"]),
         ({"command": ["zoo", "fit", "--ckpt_path=x", "${args}"]}, ["--ckpt_path", "not for a"]),
+        ({"command": ["zoo", "fit", "--allow", "os", "${args}"]}, ["--allow", "zoo sweep FILE"]),
+        ({"command": ["zoo", "fit", "--allow=os", "${args}"]}, ["not for the file to say"]),
+        ({"command": ["zoo", "fit", "l${envvar:WANDB_API_KEY}", "${args}"]}, ["would be kept"]),
         ({"parameters": None}, ["parameters: wanted names of options"]),
         ({"parameters": {"lr": {"values": [1]}}}, ["lr: no option of zoo fit"]),
         ({"parameters": {"model.lr": 0.1}}, ["model.lr: wanted value, values, or min and max"]),
@@ -186,6 +189,29 @@ def test_the_command_may_be_written_in_other_ways(monkeypatch):
         Path(write_sweep(program="zoo", command=["${program}", "fit", "${args}", "l"]))
     )
     assert plan.options == ("l",)
+
+
+TRUSTED = (
+    *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "WANDB_PROJECT", "WANDB_TAGS", "WANDB_MODE"),
+    *("WANDB_SILENT", "ZOO_DATA", "ZOO_CACHE"),
+)
+UNTRUSTED = (
+    *("PYTHONPATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "PATH", "PYTHONSTARTUP", "BASH_ENV", "HOME"),
+    *("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_X_EXECUTABLE"),
+    *("WANDB__EXECUTABLE", "WANDB_CONFIG_DIR", "WANDB_IDENTITY_TOKEN_FILE", "ZOO_RUN", "zoo_data"),
+    *("WANDB_INSECURE_DISABLE_SSL", "ZOO_CHOSEN_RUN", "XWANDB_DIR", "WANDB_", "RANK"),
+)
+
+
+def test_only_known_variables_are_set_by_a_file(capsys):
+    rest = ["zoo", "fit", "lenet-fashion_mnist", "${args}"]
+    for name in TRUSTED:
+        plan = read_sweep(Path(write_sweep(command=["${env}", f"{name}=x", *rest])))
+        assert plan.environment == {name: "x"}
+    for name in UNTRUSTED:
+        path = write_sweep(command=["OMP_NUM_THREADS=1", f"{name}=x", *rest])
+        line = fails(capsys, "sweep", path)
+        assert line.startswith(f"zoo: s.yaml: command: {name} is no variable for a sweep file")
 
 
 # Draws

@@ -85,11 +85,12 @@ def test_online_the_server_draws_and_agents_run(logged_in, monkeypatch):
     nested = {"model": {"parameters": {"optimizer.init_args.lr": {"values": [1, 2]}}}}
     path = write_sweep(parameters=nested, entity="me", run_cap=5)
     argv = ["--wandb", "online", "--count", "3", "--trainer.max_epochs", "1", "--jobs", "1"]
+    argv += ["--allow", "mine"]
     assert main(["sweep", path, *argv]) == 0
     config = asked["config"]
     assert config["parameters"] == {"model.optimizer.init_args.lr": {"values": [1, 2]}}
     assert config["command"] == [
-        *("zoo", "fit", "lenet-fashion_mnist", "--trainer.max_epochs=1"),
+        *("zoo", "fit", "lenet-fashion_mnist", "--trainer.max_epochs=1", "--allow=mine"),
         *("--wandb", "online", "--runs", "runs", "${args}"),
     ]
     assert (config["program"], config["run_cap"], config["name"]) == ("zoo", 3, "s")

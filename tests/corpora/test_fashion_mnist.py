@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -144,6 +145,16 @@ def spoil_format(root):
     (root / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"hello" * 9))
 
 
+def spoil_bomb(root):
+    content = struct.pack(">IIII", 2051, 120, 28, 28) + bytes(1 << 26)
+    (root / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content, 1))
+
+
+def spoil_true_bomb(root):
+    content = struct.pack(">IIII", 2051, 1 << 10, 1 << 8, 1 << 8) + bytes(1 << 26)
+    (root / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content, 1))
+
+
 def spoil_header(root):
     content = struct.pack(">IIII", 2051, 2**31, 2**31, 28)
     (root / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content))
@@ -159,13 +170,18 @@ def spoil_header(root):
         (spoil_shape, "wanted pictures of 28 x 28"),
         (spoil_format, "not an IDX file"),
         (spoil_header, "promises"),
+        (spoil_bomb, "promises 94,080 bytes, more are there"),
+        (spoil_true_bomb, "promises 67,108,864 bytes, 47,040,000 at most are expected"),
     ],
 )
 def test_bad_files_are_named_in_one_line(root, spoil, words):
     spoil(root)
+    tracemalloc.start()
     with one_line(CorpusError, match=words) as error:
         read(root)
     assert "ubyte" in str(error.value)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24  # bytes, of bombs of 64 MiB
+    tracemalloc.stop()
 
 
 def test_absent_and_offline_names_files_and_ways_out(tmp_path, monkeypatch):

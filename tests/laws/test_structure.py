@@ -153,3 +153,10 @@ def test_listings_do_not_depend_on_the_file_system(reverse, tmp_path, monkeypatc
     assert [path.name for path in files_of(tmp_path)] == ["run-a.wandb", "run-b.wandb"]
     assert list(overlays.__wrapped__()) == sorted(overlays())
     assert list(scan("zoo.optimizers", ROOT / "zoo" / "optimizers")) == known
+
+
+def test_what_is_printed_is_never_read_as_markup():
+    """A path or a label may look like it: one function makes the consoles, which takes none."""
+    made = re.compile(r"\bConsole\((?!\)\.is_terminal)|rich\.(print|markup)|\bprint_json")
+    found = {path: made.findall(path.read_text("utf-8")) for path in (ROOT / "zoo").rglob("*.py")}
+    assert {path.name: len(calls) for path, calls in found.items() if calls} == {"report.py": 1}

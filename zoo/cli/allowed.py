@@ -24,6 +24,7 @@ GROUPS = {"trainer": "", "model": TASK, "data": CORPUS}
 KEYS = ("seed_everything", *GROUPS)
 CLASSES = re.compile(r"class_path|help|.*optimizer|.*lr_scheduler")  # what may be a class
 SPEC = ("class_path", "help", "init_args", "dict_kwargs")  # jsonargparse's: no arguments
+MOST = 100_000  # values in settings
 Place = tuple[str, ...]
 
 
@@ -49,34 +50,38 @@ def refuse_foreign_classes(
             if key not in KEYS:
                 raise InputError(f"a configuration has {', '.join(KEYS)}, not {key}")
     given = [option.removeprefix("--").partition("=") for option in overrides]
-    values = [(tuple(name.split(".")), value) for name, _, value in given]
+    values: list[tuple[Place, Any]] = [(tuple(name.split(".")), text) for name, _, text in given]
     own = _classes_of_users(config)
-    try:
-        for path, value in [*values, ((), config)]:
-            for place, text in _texts(value, path):
-                _check(place, text, own, allow)
-    except RecursionError:
-        raise InputError("the settings hold one another, or are nested too deeply") from None
-    # What a text may yet hide from this look is not imported: the setting is jsonargparse's own.
+    for place, text in _texts([*values, ((), config)]):
+        _check(place, text, own, allow)
+    # What may yet be hidden from this look is neither imported nor called: jsonargparse's own way.
     set_parsing_settings(
+        instantiate_subclass_spec_in_any=False,
         import_path_denylist=["*"],
         import_path_allowlist=[*OWN, *OTHERS, "lightning.fabric", *allow],
     )
 
 
-def _texts(value: Any, path: Place) -> Iterator[tuple[Place, str]]:
-    """Yields the texts in settings, each with the keys that lead to it, as given and as parsed."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, (*path, *str(key).split(".")))
-    elif isinstance(value, list | tuple | set):
-        for item in value:
-            yield from _texts(item, path)
-    elif isinstance(value, str):
-        yield tuple(name.rstrip("+") for name in path), value
-        parsed = _parsed(value)
-        if parsed != value:
-            yield from _texts(parsed, path)
+def _texts(values: list[tuple[Place, Any]]) -> Iterator[tuple[Place, str]]:
+    """Yields the texts in settings, each with the keys that lead to it, as given and as parsed.
+
+    Raises:
+        InputError: There is no end of them: YAML can hold itself, or little of it very much.
+    """
+    rest = values[::-1]
+    for _ in range(MOST):
+        if not rest:
+            return
+        place, value = rest.pop()
+        if isinstance(value, dict):
+            rest += [((*place, *str(key).split(".")), item) for key, item in value.items()]
+        elif isinstance(value, list | tuple | set):
+            rest += [(place, item) for item in value]
+        elif isinstance(value, str):
+            yield tuple(name.rstrip("+") for name in place), value
+            if (parsed := _parsed(value)) != value:
+                rest.append((place, parsed))
+    raise InputError(f"the settings hold more than {MOST:,} values, or one another")
 
 
 def _parsed(text: str) -> Any:
@@ -109,7 +114,7 @@ def _check(place: Place, text: str, own: set[str], allow: Sequence[str]) -> None
     )
     if not here and "class_path" in names and group not in own:
         raise InputError(f"{key}: no class may stand there, as {text} does")
-    if here and (text.endswith((".yaml", ".yml", ".json")) or _is_file(text)):
+    if here and not wanted and (text.endswith((".yaml", ".yml", ".json")) or _is_file(text)):
         raise InputError(f"{key}: write its settings there, not in a file of their own ({text})")
     parts = text.strip().split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):

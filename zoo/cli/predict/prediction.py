@@ -84,8 +84,9 @@ class Prediction:
             "class_path": self.checkpoint["zoo"]["class_path"],
             "init_args": {name: network[name] for name in network if name not in offered},
         }
+        # Not what the corpus is given, rows and vocabularies: none of it can be a class.
+        refuse_foreign_classes({"model": model}, self.overrides, self.allow)
         config = {"model": model, "data": {"class_path": corpus, "init_args": arguments}}
-        refuse_foreign_classes(config, self.overrides, self.allow)
         cli = ZooCLI(Experiment("predict", config, self.overrides), None)
         batches: Any = cli.trainer.predict(cli.model, cli.datamodule, ckpt_path=self.ckpt_path)
         if isinstance(batches[0], torch.Tensor):
