@@ -49,6 +49,7 @@ def saved(name: str, corpus: dict | None = None, **arguments) -> str:
         "zoo": {"class_path": definition.class_path, "corpus": "Corpus" if corpus else None},
         "hyper_parameters": dict(model.hparams),
         "state_dict": model.state_dict(),
+        "pytorch-lightning_version": "2.6.6",
     }
     torch.save(content | ({"Corpus": corpus} if corpus else {}), "saved.ckpt")
     return "saved.ckpt"

@@ -36,7 +36,10 @@ class DurableCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        return read(path)
+        checkpoint = read(path)
+        if "pytorch-lightning_version" not in checkpoint:
+            raise InputError(f"{path}: not written by a Trainer: it lacks the version of Lightning")
+        return checkpoint
 
 
 def read(path: str | Path) -> dict[str, Any]:
