@@ -10,6 +10,7 @@ from PIL import Image
 from tests.conftest import ROOT, fails
 from zoo import LeNet
 from zoo.catalogue import architectures, family_of, imported
+from zoo.checkpoints.checkpoint import read
 from zoo.cli.main import main
 from zoo.cli.predict import families, options
 from zoo.examples import build
@@ -49,7 +50,6 @@ def saved(name: str, corpus: dict | None = None, **arguments) -> str:
         "zoo": {"class_path": definition.class_path, "corpus": "Corpus" if corpus else None},
         "hyper_parameters": dict(model.hparams),
         "state_dict": model.state_dict(),
-        "pytorch-lightning_version": "2.6.6",
     }
     torch.save(content | ({"Corpus": corpus} if corpus else {}), "saved.ckpt")
     return "saved.ckpt"
@@ -112,16 +112,15 @@ def test_a_family_says_what_it_does_and_takes_the_options_that_it_adds(family):
     assert families()[family].DOES
 
 
-def test_labels_and_paths_are_printed_as_they_are(capsys, monkeypatch):
+def test_labels_and_paths_are_printed_as_they_are(checkpoint, capsys, monkeypatch):
     """A label may look like the end of a style, which rich would not find a beginning for."""
-    labels = ["[/b]", "[red]", ":smile:", *"abcdefg"]
-    sizes = {"size": 28, "crop_size": None, "resize": None}
-    path = saved("LeNet", {"labels": labels, "mean": [0.3], "std": [0.3], **sizes})
-    Image.new("L", (28, 28)).save("[red]shirt.png")
-    chosen = torch.arange(10, 0, -1).view(1, 10) / 55
-    for first in range(3):
-        monkeypatch.setattr(LeNet, "predict_step", lambda *_, k=first: chosen.roll(k, 1))
-        argv = ["predict", "[red]shirt.png", "--ckpt_path", path, "--output", "[b].png"]
-        assert main(argv) == 0
-        out = capsys.readouterr().out
-        assert all(text in out for text in (labels[first], "[red]shirt.png", "written: [b].png"))
+    held = read(checkpoint("LeNet"))
+    held["FashionMNIST"]["labels"] = ["[/b]", "[red]", *"abcdefgh"]
+    torch.save(held, "saved.ckpt")
+    Image.new("L", (28, 28)).save(":x:[i]shirt.png")
+    likely = torch.arange(10, 0, -1).view(1, 10) / 55
+    monkeypatch.setattr(LeNet, "predict_step", lambda *_: likely)
+    argv = ["predict", ":x:[i]shirt.png", "--ckpt_path", "saved.ckpt", "--output", "[b].png"]
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("[/b]", "[red]", ":x:[i]shirt.png", "written: [b].png"))
