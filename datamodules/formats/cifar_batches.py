@@ -38,7 +38,7 @@ def batches_in(place: Path) -> Iterator[tuple[str, str, bytes]]:
         CorpusError: One is far too large, or cannot be read.
     """
     if place.is_dir():
-        for path in sorted(place.iterdir()):
+        for path in place.iterdir():
             if path.is_file() and _is_batch(path.name):
                 try:
                     with path.open("rb") as file:

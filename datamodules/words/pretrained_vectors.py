@@ -94,7 +94,7 @@ def write_word2vec(path: str | Path, words: Sequence[str], vectors: Tensor) -> N
             fault = "is there twice" if word in seen else "is empty or has a blank in it"
             raise CorpusError(f"{path}: the word {word!r} {fault}, which word2vec's text forbids")
         seen.add(word)
-    values = vectors.detach().cpu().float()
+    values = vectors.cpu().float()
     if not values.isfinite().all():
         word = words[int((~values.isfinite()).any(dim=1).nonzero()[0])]
         raise CorpusError(f"{path}: the vector of {word!r} is not finite")

@@ -103,8 +103,7 @@ def save_program(made: Program, path: Path, metadata: str) -> Run:
         module = _rewritten(made.program.run_decompositions({}), path, metadata)
 
     def run(*inputs: Tensor) -> list[Tensor]:
-        with torch.no_grad():
-            found = module(*inputs)
+        found = module(*inputs)
         return list(found) if isinstance(found, tuple | list) else [found]
 
     return run
@@ -156,6 +155,7 @@ def save_onnx(made: Program, graph: Graph, path: Path, metadata: str, opset: int
     return run
 
 
+@torch.no_grad()
 def compared(graph: Graph, run: Run, sizes: list[Sizes]) -> float:
     """The greatest difference of a graph's outputs from the module's, at several sizes.
 
@@ -165,8 +165,7 @@ def compared(graph: Graph, run: Run, sizes: list[Sizes]) -> float:
     greatest = 0.0
     for seed, some in enumerate(sizes):
         inputs = graph.examples(some, seed)
-        with torch.no_grad():
-            expected = graph.network(*inputs)
+        expected = graph.network(*inputs)
         parts = expected if isinstance(expected, tuple) else (expected,)
         for found, part in zip(run(*inputs), parts, strict=True):
             same = found.shape == part.shape

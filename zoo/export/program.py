@@ -32,8 +32,7 @@ def wanted(graph: Graph) -> list[set[str]]:
     """Which sizes to try to leave free: as many as may be, the batch alone, none."""
     tries = [set(names) for names in graph.free]
     try:
-        with torch.no_grad():
-            graph.network(*graph.examples(_other(graph.sizes, tries[0])))
+        graph.network(*graph.examples(_other(graph.sizes, tries[0])))
     except Exception:  # the network does not take other sizes
         tries = [{"batch"}]
     return [*tries, set()]

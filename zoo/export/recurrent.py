@@ -54,8 +54,7 @@ def packing(model: nn.Module, run: Callable[[], Any]) -> set[str]:
     hooks = [kernel.register_forward_pre_hook(seen_by(name)) for name, kernel in kernels.items()]
     try:
         if hooks:
-            with torch.no_grad():
-                run()
+            run()
     finally:
         for hook in hooks:
             hook.remove()

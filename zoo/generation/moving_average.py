@@ -36,7 +36,6 @@ class MovingAverage(nn.Module):
                 module.register_buffer(name, parameter.detach().clone())
         self.register_buffer("updates", torch.zeros(()))
 
-    @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """Goes a step towards the network as it is now."""
         step = 1 - ((1 + self.updates) / (10 + self.updates)).clamp(max=self.decay)

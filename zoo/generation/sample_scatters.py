@@ -23,7 +23,7 @@ class SampleScatters(SampleFilm):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if len(self.data) < SHOWN:
-            self.data = torch.cat([self.data.to(batch[0]), batch[0].detach()])[:SHOWN]
+            self.data = torch.cat([self.data.to(batch[0]), batch[0]])[:SHOWN]
 
     def draw(self, model: Any) -> Figure:
         noise = model.noise(SHOWN, torch.Generator().manual_seed(0))

@@ -73,7 +73,7 @@ def layer_table(network: nn.Module, inputs: Sequence[int] | Sequence[Tensor]) ->
         given = [one for one in inputs if isinstance(one, Tensor)]
         given = given or [torch.zeros(1, *inputs, device=next(network.parameters()).device)]
         given[0].field = (1.0, 1.0)  # type: ignore[attr-defined]
-        with _Fields(), torch.no_grad():
+        with _Fields():
             network.eval()(*given)
     finally:
         network.train(training)

@@ -43,8 +43,7 @@ class Detection(nn.Module):
     def __init__(self, before: nn.Module, model: Any, like: Tensor) -> None:
         super().__init__()
         self.before, self.model = before, model
-        with torch.no_grad():
-            self.register_buffer("anchors", model.anchors(model.maps(like), like))
+        self.register_buffer("anchors", model.anchors(model.maps(like), like))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         outputs = self.model(self.before(pixels))

@@ -36,7 +36,7 @@ def hardest(losses: Tensor, classes: AnchorClasses, ratio: float) -> Tensor:
     """
     objects = classes > 0
     wanted = (objects.sum(1, keepdim=True).clamp(min=1) * ratio).long()
-    others = losses.detach().masked_fill(objects, -1.0)
+    others = losses.masked_fill(objects, -1.0)
     ranks = others.argsort(dim=1, descending=True, stable=True).argsort(1)
     return objects | (ranks < wanted) & ~objects
 

@@ -158,9 +158,8 @@ class Detector(Task):
         else:
             count = len(images)
             loss = losses.mean() + found / offsets.numel()
-        with torch.no_grad():
-            wrong = (logits.argmax(2) != targets.classes).float().mean(1).sum()
-            off = (predicted - encode(near, targets.boxes)).abs().sum() / (4 * len(anchors))
+        wrong = (logits.argmax(2) != targets.classes).float().mean(1).sum()
+        off = (predicted - encode(near, targets.boxes)).abs().sum() / (4 * len(anchors))
         predictions = [] if self.training else self.detect(logits, offsets, anchors)
         sums = {"class_error": wrong, "box_mae": off}
         return Step(loss, len(images), sums, predictions, count)

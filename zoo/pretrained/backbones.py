@@ -124,12 +124,11 @@ def scales(parts: nn.ModuleList, in_channels: int, image_size: int) -> dict[int,
     found: dict[int, tuple[int, int]] = {}
     x, training = torch.zeros(1, in_channels, image_size, image_size), parts.training
     parts.eval()
-    with torch.no_grad():
-        for index, part in enumerate(parts):
-            shape = x.shape
-            x = part(x)
-            if index and x.shape[-1] < shape[-1]:
-                found[index - 1] = shape[-1], shape[1]
+    for index, part in enumerate(parts):
+        shape = x.shape
+        x = part(x)
+        if index and x.shape[-1] < shape[-1]:
+            found[index - 1] = shape[-1], shape[1]
     found[len(parts) - 1] = x.shape[-1], x.shape[1]
     parts.train(training)
     return found

@@ -66,7 +66,7 @@ class StyledPictures(EvaluationPictures):
 
 def as_bytes(images: Tensor) -> Tensor:
     """Pictures that are normalised as ImageNet is -> uint8, on the CPU."""
-    pixels = images.detach().float().cpu()
+    pixels = images.float().cpu()
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (MEAN, STD))
     return (pixels * std + mean).clamp(0, 1).mul(255).round().to(torch.uint8)
 

@@ -85,7 +85,7 @@ class StyleTransfer(Task):
             "tv": total_variation(painted),
         }
         weighted = {f"{name}_loss": self.weights[name] * loss for name, loss in losses.items()}
-        sums = {name: loss.detach() * len(contents) for name, loss in weighted.items()}
+        sums = {name: loss * len(contents) for name, loss in weighted.items()}
         return Step(torch.stack([*weighted.values()]).sum(), len(contents), sums, painted.detach())
 
     # The feature network
@@ -115,12 +115,10 @@ class StyleTransfer(Task):
         found = network(images, [*style, *content])
         return found[: len(style)], found[len(style) :]
 
-    @torch.no_grad()
     def content_targets(self, network: TappedNetwork, contents: Images) -> FeatureMaps:
         """The maps of the pictures whose content is wanted."""
         return network(contents, self.content_layers or ())
 
-    @torch.no_grad()
     def style_targets(self, network: TappedNetwork, style: Style) -> list[Tensor]:
         """The Gram matrices of the style, computed once in a run."""
         if style.shape not in self._style_targets:

@@ -67,7 +67,6 @@ class AttentionSeq2Seq(RecurrentTranslator):
             states.append(made)
         return self.predict(torch.cat(states, 1)), state
 
-    @torch.no_grad()
     def attention(
         self, source: SourceTokens, source_lengths: Lengths, tokens: Tokens
     ) -> AttentionMaps:

@@ -146,7 +146,6 @@ class Transformer(Translator):
             after += made
         return self.head(self.decoder_norm(x)), (torch.cat([written, tokens], 1), *after)
 
-    @torch.no_grad()
     def attention(
         self, source: SourceTokens, source_lengths: Lengths, tokens: Tokens
     ) -> AttentionMaps:

@@ -207,7 +207,7 @@ class PredictiveEmbedding(WordEmbedding):
         """Steps down mini-batch by mini-batch; the mean loss of a choice, each before its step."""
         optimizer: Any = self.trainer.optimizers[0]
         step = self.mini_batch_size or len(batch[0])
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False):
             choices = self.choose(batch, -(-len(batch[0]) // step))
             scores = []
             for inputs, part in zip(

@@ -73,5 +73,5 @@ class WordEmbedding(Task):
         super().log_means(stage)
         corpus = corpus_of(self.trainer, WithQueries)
         if corpus and (queries := corpus.word_queries) is not None:
-            found = evaluate(self.table().detach(), corpus.vocab.index, queries)
+            found = evaluate(self.table(), corpus.vocab.index, queries)
             self.log_dict({f"{stage}/{name}": value for name, value in found.items()})

@@ -91,7 +91,7 @@ class Lexicon:
         self.top = top
         self.vocab = Vocab(prediction.saved("vocabulary")["vocabulary"])
         self.model = prediction.model()
-        self.table = self.model.table().detach()
+        self.table = self.model.table()
 
     def __getitem__(self, word: str) -> Tensor:
         """Returns the vector of a word, (1, embed).
@@ -106,7 +106,7 @@ class Lexicon:
             near = get_close_matches(word.lower(), self.vocab.entries)
             alike = f" (did you mean {' or '.join(near)}?)" if near else ""
             raise InputError(f"{word} is not in the vocabulary of {len(self.vocab):,} words{alike}")
-        return composed.detach()[None]
+        return composed[None]
 
     def near(self, vector: Tensor, words: list[str]) -> list[tuple[str, float]]:
         """Returns the words nearest to a vector (1, embed), but for some, and their cosines."""

@@ -218,7 +218,7 @@ class Runner:
     def _unlogged(self, trial: Trial, child: Child) -> str:
         with suppress(InputError):
             lines = read(child.folder, child.folder.name).lines
-            known = sorted({name for line in lines for name in line} - {"epoch", "step"})
+            known = {name for line in lines for name in line} - {"epoch", "step"}
             near = suggestion(self.study.metric.name, known)
             return (
                 f"{self.plan.path}: metric.name: trial {trial.number} logged no "

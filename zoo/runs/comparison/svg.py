@@ -165,7 +165,7 @@ def _thinned(curve: Curve) -> Curve:
     every = ceil(len(curve.x) / POINTS)
     if every <= 1:
         return curve
-    kept = sorted({*range(0, len(curve.x), every), len(curve.x) - 1})
+    kept = [*range(0, len(curve.x) - 1, every), len(curve.x) - 1]
     x, y, spread = (
         [values[i] for i in kept] if values else [] for values in (curve.x, curve.y, curve.spread)
     )
