@@ -29,7 +29,6 @@ from zoo.training.running_means import RunningMeans
 from zoo.training.weight_averaging import renew_statistics
 from zoo.translation.decoding import decode
 from zoo.translation.seq2seq import Seq2Seq
-from zoo.word_embedding.queries import evaluate
 from zoo.word_embedding.skip_gram import SkipGram
 
 SENTENCE = torch.tensor([[4, 5, 6]])
@@ -134,20 +133,6 @@ def test_coefficients():
 def test_fixed_word_vectors():
     model = TextCNN(vocab_size=5, num_classes=2, embed_dim=4, fixed=True)
     assert not model.fixed.requires_grad
-
-
-def test_answers_of_word_vectors():
-    table = torch.randn(4, 3, requires_grad=True)
-    index = {word: row for row, word in enumerate("abcd")}
-    asked = SimpleNamespace(
-        similarity={
-            "s": SimpleNamespace(pairs=[("a", "b"), ("a", "c"), ("b", "d")], scores=[1.0, 2.0, 3.0])
-        },
-        analogies={"all": [("a", "b", "c", "d")]},
-    )
-    found = evaluate(table, index, asked)
-    assert found
-    assert not any(value.requires_grad for value in found.values())
 
 
 def test_turns_of_a_game():

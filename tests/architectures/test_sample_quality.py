@@ -79,6 +79,7 @@ def test_features_are_what_the_last_layer_reads(tmp_path):
     assert features.num_features == 84
     torch.testing.assert_close(features(images / 255), wanted.detach(), rtol=1e-4, atol=1e-5)
     assert not any(p.requires_grad for p in features.parameters())
+    assert not features(images.div(255).requires_grad_()).requires_grad
     large = torch.rand(2, 1, 64, 64)
     assert features(large).shape == (2, 84)
     with pytest.raises(InputError, match="reads 1 channels, not 3"):

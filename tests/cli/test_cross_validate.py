@@ -54,6 +54,7 @@ def test_the_record_holds_the_last_epochs_and_their_means(validated):
         lines = read(validated / f"fold-{fold}", "fold").logged("val/rmse")
         assert metrics["val/rmse"] == pytest.approx(lines[-1]["val/rmse"])
         assert lines[-1]["epoch"] == 1
+        assert [*metrics] == sorted(metrics)
     values = [metrics["val/rmse"] for metrics in record["folds"]]
     assert len(set(values)) == 3
     assert record["mean"]["val/rmse"] == pytest.approx(mean(values))

@@ -188,6 +188,7 @@ def test_the_largest_size_that_fits(kind, mode, largest, monkeypatch):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     found = speeds(trainer(), model, data, mode=mode, most=1024)
     assert max(found) == largest
+    assert [*found] == sorted(found)
     assert {2, 4, 8, 16, 32, 64, 128} <= found.keys() <= tried
     assert 256 in tried
     assert 512 not in tried

@@ -281,6 +281,8 @@ def test_the_stand_in_has_every_breed(stand_in):
     assert set(counts) == set(BREEDS)
     assert set(counts.values()) == {2, 3}
     assert set(breeds(stand_in, "train")) == set(BREEDS)
+    labels = lines(next(stand_in.folder.rglob("labels.csv")).parent)
+    assert labels == sorted(labels)
     (unlabelled,) = stand_in.files_to_predict()
     names = [path.stem for path in unlabelled.iterdir()]
     assert len(names) == 24

@@ -37,7 +37,7 @@ class Frozen(ImageClassifier):
             nn.init.zeros_(bias)
         self.stem.requires_grad_(False)
         self.learns = learns
-        self.asked = 0
+        self.asked, self.graphs = 0, False
         self.train()
 
     @property
@@ -46,6 +46,7 @@ class Frozen(ImageClassifier):
 
     def features(self, images):
         self.asked += len(images)
+        self.graphs |= torch.is_grad_enabled()
         return self.stem(images)
 
     def forward(self, images):
@@ -85,6 +86,7 @@ def test_a_head_learns_the_same_from_kept_features(root, cache):
         torch.testing.assert_close(kept.state_dict()[name], value, rtol=1e-5, atol=1e-5)
     assert not torch.allclose(plain.head.weight, before, atol=1e-4)
     assert (plain.asked, kept.asked) == (2 * 20, 20)
+    assert not kept.graphs
     measured = []
     for options in ({}, {"cache_features": True}):
         made = HotDog(root=root, **SMALL_HOT_DOG, **options)

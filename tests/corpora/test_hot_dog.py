@@ -102,7 +102,7 @@ def spoil_part(root):
 
 
 def spoil_extra(root):
-    for name in ("pizza", "burger"):
+    for name in ("pizza", "burger", "soup", "fries", "cake", "apple"):
         (root / f"hotdog/train/{name}").mkdir()
         (root / f"hotdog/train/{name}/1.jpg").write_bytes(encoded(seed=0, form="JPEG"))
 
@@ -137,7 +137,7 @@ def spoil_member(root):
         (spoil_class, "train/not-hotdog: there are no pictures in it"),
         (spoil_empty, "test/hotdog: there are no pictures in it"),
         (spoil_part, "hotdog/train: cannot be read"),
-        (spoil_extra, "folders called: burger, pizza"),
+        (spoil_extra, "folders called: apple, burger, cake, fries, pizza, soup"),
         (spoil_picture, "hotdog/3.jpg: not a picture"),
         (spoil_cut, "hotdog/3.jpg: cannot be read .*truncated"),
         (spoil_large, "3.png: 10000 x 10000 pixels are too many"),

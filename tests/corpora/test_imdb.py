@@ -83,6 +83,16 @@ def test_an_archive_is_read_in_place_as_the_folder_is(root, name):
     assert sorted(root.rglob("*")) == files
 
 
+def test_of_several_archives_the_first_by_name_is_read(root, monkeypatch):
+    names = [f"aclImdb/aclImdb_{letter}.tar.gz" for letter in "cab"]
+    for name in names:
+        (root / name).write_bytes(b"")
+    shutil.rmtree(root / "aclImdb/train")
+    shutil.rmtree(root / "aclImdb/test")
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([root / name for name in names]))
+    assert "aclImdb_a.tar.gz" in refused(corpus, root)
+
+
 def test_splits_labels_and_facts(root):
     made = corpus(root)
     assert [len(split) for split in made.data.values()] == [18, 2, 8]

@@ -144,6 +144,10 @@ def test_the_cache_answers_while_the_file_is_the_same(monkeypatch):
     path.write_text(GLOVE.replace("film", "flim"))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert read_vectors(path).words == ["the", ",", "flim"]
+    read_vectors(path, [f"{n}" for n in range(500)])
+    before = set(cache_folder("vectors").iterdir())
+    read_vectors(path, [f"{n}" for n in reversed(range(500))])  # a set of them has another order
+    assert set(cache_folder("vectors").iterdir()) == before
     other = written(GLOVE, "other.txt")
     os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert read_vectors(other).words == WORDS

@@ -138,7 +138,7 @@ def _packed(value: Any, tensors: dict[str, Tensor], place: tuple[str, ...]) -> A
 
 def _untied(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
     """Returns a tensor with storage of its own: the format refuses shared (tied) weights."""
-    tensor = tensor.detach().cpu().contiguous()
+    tensor = tensor.cpu().contiguous()
     storages = {other.untyped_storage().data_ptr() for other in others.values()}
     return tensor.clone() if tensor.untyped_storage().data_ptr() in storages else tensor
 

@@ -56,8 +56,8 @@ def report_fit(cli: Any, run: Path, console: Console) -> None:
 
 def _uses(model: Any, corpus: Any, checkpoint: str) -> Iterator[str]:
     """Yields the commands that use a checkpoint."""
-    packages = {type(each).__module__.partition(".")[0] for each in (model, corpus)}
-    allowed = [f" --allow {package}" for package in sorted(packages.difference(OWN))]
+    packages = dict.fromkeys(type(each).__module__.partition(".")[0] for each in (model, corpus))
+    allowed = [f" --allow {package}" for package in packages if package not in OWN]
     options = f"--ckpt_path {checkpoint}{''.join(allowed)}"
     if "test" in getattr(corpus, "splits", ("test",)):
         yield f"zoo test {options}"

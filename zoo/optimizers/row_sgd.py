@@ -55,10 +55,11 @@ class RowSGD(Optimizer):
         lr = float(self.param_groups[0]["lr"])
         steps = gradients * (-lr if factors is None else factors.mul(-lr)[..., None])
         steps, rows = steps.flatten(0, -2), rows.flatten()
+        values = table.detach()
         if table.is_cuda:  # where `scatter_add_` of rows has no deterministic form
-            table.detach().index_add_(0, rows, steps)
+            values.index_add_(0, rows, steps)
         else:  # where it takes half the time of `index_add_`
-            table.detach().scatter_add_(0, rows[:, None].expand_as(steps), steps)
+            values.scatter_add_(0, rows[:, None].expand_as(steps), steps)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

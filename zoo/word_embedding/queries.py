@@ -146,7 +146,6 @@ class Analogies(Metric):
         return self.right / self.covered
 
 
-@torch.no_grad()
 def evaluate(table: WordVectors, index: Mapping[str, int], queries: Any) -> dict[str, Tensor]:
     """What a table of word vectors knows of what is asked.
 

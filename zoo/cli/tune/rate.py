@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from lightning.pytorch import Trainer
 from lightning.pytorch.tuner import Tuner
 from matplotlib.figure import Figure
-from torch import Tensor
 from torch.optim import Optimizer
 
 from zoo.errors import InputError, NonFiniteError
@@ -103,9 +102,8 @@ def _watched(model: Any) -> Iterator[list[tuple[float, float]]]:
 
     def watched_step(batch: Any) -> Any:
         made = step(batch)
-        loss: Tensor = made.loss.detach()
         group = model.trainer.optimizers[0].param_groups[0]
-        seen.append((float(group.get("scheduled_lr", group["lr"])), float(loss)))
+        seen.append((float(group.get("scheduled_lr", group["lr"])), made.loss.item()))
         return made
 
     def checked_configure() -> Any:
