@@ -25,10 +25,12 @@ class StoppedError(BaseException):
 
     Attributes:
         code: What the command exits with: 128 and the signal's number, 143 for SIGUSR1.
+        job: Id of the job that is to be requeued; None if none is.
     """
 
-    def __init__(self, signal: int, message: str) -> None:
+    def __init__(self, signal: int, message: str, job: str | None = None) -> None:
         super().__init__(message)
+        self.job = job
         self.code = 128 + (Signals.SIGTERM if signal == Signals.SIGUSR1 else signal)
 
 

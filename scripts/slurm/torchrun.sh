@@ -26,6 +26,8 @@ if [ -n "${LOCAL_ADDR:-}" ]; then # torchrun knows the endpoint's host by its na
 fi
 # Processes share the cores of a host; torchrun would say so, and set the same.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# Processes that start again would find the addresses of the last attempt in torchrun's own store.
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes "$hosts" --nproc_per_node "$processes" --max_restarts "${RESTARTS:-0}" \
     --rdzv_backend c10d --rdzv_endpoint "$endpoint" --rdzv_id "$id" \

@@ -10,9 +10,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from zoo.errors import NonFiniteError, StoppedError
+from zoo.runs.wandb_logger import finish
 from zoo.training.finite import weights_are_finite
 from zoo.training.loop_progress import batch_not_begun, is_last_batch
-from zoo.training.signals import SignalListener, requeue, slurm_job
+from zoo.training.signals import SignalListener, pass_over_signals, requeue, slurm_job
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -53,7 +54,7 @@ class LastCheckpoint(ModelCheckpoint):
         self._signals.listen()
         self._steps = self._saved = trainer.global_step
         number = self._received(trainer, pl_module)
-        if number and (number != signal.SIGUSR1 or slurm_job()):
+        if number and number != signal.SIGUSR1:  # a job that is requeued takes a step in each life
             self._stop(trainer, number, " before its first step")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -105,15 +106,19 @@ class LastCheckpoint(ModelCheckpoint):
         self._saved = trainer.global_step
 
     def _stop(self, trainer: Trainer, number: int, where: str) -> None:
-        job = slurm_job() if number == signal.SIGUSR1 and trainer.is_global_zero else None
-        requeued = f"; {requeue(job)}" if job else ""
-        raise StoppedError(number, f"stopped by {signal.Signals(number).name}{where}{requeued}")
+        job = slurm_job() if number == signal.SIGUSR1 else None
+        raise StoppedError(number, f"stopped by {signal.Signals(number).name}{where}", job)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         super().on_exception(trainer, pl_module, exception)
         self._signals.stop()
+        if isinstance(exception, StoppedError) and exception.job:
+            pass_over_signals()
+            if trainer.is_global_zero:
+                finish()  # before SLURM ends W&B's service with all other processes of the job
+                exception.args = (f"{exception}; {requeue(exception.job)}",)
         if isinstance(exception, NonFiniteError) and weights_are_finite(pl_module):
             with batch_not_begun(trainer):
                 self._save(trainer)

@@ -14,7 +14,7 @@ from zoo.cli.overlays import TRAIN, split
 from zoo.cli.parser import build_parser
 from zoo.errors import InputError, NonFiniteError, RankError, StoppedError
 from zoo.runs import folder as run_folder
-from zoo.training.signals import end_with_first_rank
+from zoo.training.signals import end_with_first_rank, hear_warning
 
 OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     SIGTERM and 129 after SIGHUP. Processes that another one started leave it to that to say so.
     """
     end_with_first_rank()
+    hear_warning()
     if Path("zoo").is_dir() and not Path("zoo", "__init__.py").is_file():
         os.environ["PYTHONSAFEPATH"] = "1"  # else it hides the package from processes started here
     try:

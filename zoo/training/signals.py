@@ -35,7 +35,13 @@ class SignalListener:
         self._before: dict[int, Handler] = {}
 
     def listen(self) -> None:
-        """Takes the signals over, where that is not done; only the main thread can."""
+        """Takes the signals over, where that is not done; only the main thread can.
+
+        SLURM's warning may have come before: see `hear_warning`.
+        """
+        _state.passes_over = False
+        if _state.warned and self.received is None:
+            self.received = signal.SIGUSR1
         for number in SIGNALS:
             current = signal.getsignal(number)
             if current not in (self._note, signal.SIG_IGN):
@@ -68,6 +74,8 @@ def stopped_at_once() -> Iterator[None]:
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
+        if _state.passes_over:
+            return
         if number == signal.SIGHUP:
             _leave_terminal()
         name = signal.Signals(number).name
@@ -83,7 +91,7 @@ def stopped_at_once() -> Iterator[None]:
     finally:
         with suppress(ValueError):
             for number in taken:
-                signal.signal(number, signal.SIG_DFL)
+                signal.signal(number, signal.SIG_IGN if _state.passes_over else signal.SIG_DFL)
 
 
 def _leave_terminal() -> None:
@@ -94,6 +102,41 @@ def _leave_terminal() -> None:
             if stat.S_ISCHR(os.fstat(descriptor).st_mode):
                 os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+class _State:
+    """What is known of the signals of this process between two listeners.
+
+    Attributes:
+        warned: Whether SIGUSR1 came when nobody listened.
+        passes_over: Whether this process is ending by itself.
+    """
+
+    warned = passes_over = False
+
+
+_state = _State()
+
+
+def hear_warning() -> None:
+    """Keeps SIGUSR1, by which SLURM says that a job's time is up, until a run listens.
+
+    Called first of all: it would end a process that still imports or reads.
+    """
+
+    def note(number: int, frame: FrameType | None) -> None:
+        _state.warned = True
+
+    if slurm_job():
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGUSR1, note)
+
+
+def pass_over_signals() -> None:
+    """Has this process end by itself: SLURM ends all those of a job that it requeues."""
+    _state.passes_over = True
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def slurm_job() -> str | None:
