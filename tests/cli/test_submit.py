@@ -344,6 +344,22 @@ def test_a_job_that_had_ended_just_reports(capsys, monkeypatch):
     assert f"zoo validate --ckpt_path runs/{RECIPE}/job-{JOB}" in capsys.readouterr().out
 
 
+def test_runs_of_one_job_overwrite_nothing_of_each_other(capsys, monkeypatch):
+    for name, value in {"SLURM_JOB_ID": JOB, "SLURM_PROCID": "0", "SLURM_JOB_NAME": "x"}.items():
+        monkeypatch.setenv(name, value)
+    fit = ["fit", RECIPE, "--data.synthetic", "true", "--trainer.accelerator", "cpu"]
+    seeds = [["--seed_everything", seed] for seed in "12"]
+    for given in (*seeds, ["--ckpt_path", "last"], seeds[0]):
+        assert main([*fit, "--trainer.max_epochs", "1", *given]) == 0
+    begun = last(Path("runs") / RECIPE / f"job-{JOB}-3")["global_step"]
+    # Of the same settings but for its length:
+    assert main([*fit, "--trainer.max_epochs", "2", "--ckpt_path", "last"]) == 0
+    assert "it goes on from" in capsys.readouterr().out
+    runs = {path.name: last(path)["global_step"] for path in (Path("runs") / RECIPE).iterdir()}
+    ends = {"": begun, "-2": begun, "-3": 2 * begun}
+    assert runs == {f"job-{JOB}{number}": steps for number, steps in ends.items()}
+
+
 def test_the_file_to_be_edited_says_what_submit_writes(slurm, capsys):
     path = ROOT / "scripts" / "slurm" / "train.sbatch"
     text = path.read_text()

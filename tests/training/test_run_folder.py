@@ -18,8 +18,8 @@ def _no_launcher(monkeypatch):
     run_folder.forget()
 
 
-def create():
-    folder = run_folder.create(Path("runs"), "lenet")
+def create(settings=""):
+    folder = run_folder.create(Path("runs"), "lenet", settings)
     run_folder.forget()
     return folder
 
@@ -50,7 +50,7 @@ def test_ranks_that_lightning_starts_get_the_folder_of_the_first():
     assert os.environ["ZOO_RUN"] == str(first)
 
 
-@pytest.mark.parametrize(
+LAUNCHERS = pytest.mark.parametrize(
     "variables",
     [
         {"SLURM_JOB_ID": "42", "SLURM_PROCID": "0"},
@@ -58,6 +58,9 @@ def test_ranks_that_lightning_starts_get_the_folder_of_the_first():
     ],
     ids=["slurm", "torchrun"],
 )
+
+
+@LAUNCHERS
 def test_a_requeued_job_goes_on_in_its_folder_and_keeps_its_metrics(variables, monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -71,6 +74,41 @@ def test_a_requeued_job_goes_on_in_its_folder_and_keeps_its_metrics(variables, m
     (folder / "metrics.csv").write_text("by rank 0")
     assert create() == folder
     assert (folder / "metrics.csv").exists()
+
+
+@LAUNCHERS
+def test_runs_of_one_job_share_no_folder(variables, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    folders = [create(settings) for settings in "abc"]
+    assert [folder.name for folder in folders] == ["job-42", "job-42-2", "job-42-3"]
+    monkeypatch.setenv("RANK" if "RANK" in variables else "SLURM_PROCID", "1")
+    assert [create(settings) for settings in "cab"] == [folders[2], *folders[:2]]
+    folders[0].rename("runs/moved")
+    assert create("b") == folders[1], "an earlier number that is free is not ours"
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID" if "RANK" in variables else "SLURM_JOB_ID", "4")
+    assert create("b").name == "job-4"
+    assert all(path.name.startswith("job-") for path in Path("runs/lenet").iterdir())
+
+
+def test_ranks_that_start_together_find_one_folder(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "42")
+    code = (
+        "from pathlib import Path; from zoo.runs import folder as run;"
+        "print(*[(run.create(Path('runs'), 'x', s), run.forget())[0] for s in '12345'])"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "SLURM_PROCID": str(rank)},
+        )
+        for rank in range(4)
+    ]
+    made = [process.communicate()[0].split() for process in running]
+    assert len(set(made[0])) == 5
+    assert all(each == made[0] for each in made)
 
 
 def test_an_interactive_shell_of_slurm_is_no_job(monkeypatch):

@@ -37,7 +37,7 @@ def cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
     if child:  # Lightning started this process for one fold of the first process's loop
         _train_fold(experiment, child.parent, _number(child), options, plain_console(quiet=True))
         return 0
-    with new_run(options.runs, experiment.name) as (run, first):
+    with new_run(options, experiment) as (run, first):
         console = plain_console(quiet=not first)
         if experiment.note:
             console.print(experiment.note)

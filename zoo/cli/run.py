@@ -1,6 +1,7 @@
 """fit, validate and test: build the experiment, run it, say what came out and what comes next."""
 
 import argparse
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,7 +43,7 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         _refuse_other_class(begun, options.ckpt_path, experiment.config["model"]["class_path"])
         if "optimizer_states" not in begun:
             raise InputError(f"{path}: weights alone, to predict with: go on from a .ckpt of a run")
-    with new_run(options.runs, experiment.name) as (run, first):
+    with new_run(options, experiment) as (run, first):
         console = plain_console(quiet=not first)
         if experiment.note:
             console.print(experiment.note)
@@ -75,14 +76,14 @@ def experiment_of(options: argparse.Namespace, overrides: list[str]) -> Experime
 
 
 @contextmanager
-def new_run(base: Path, name: str) -> Iterator[tuple[Path, bool]]:
+def new_run(options: argparse.Namespace, experiment: Experiment) -> Iterator[tuple[Path, bool]]:
     """Yields the folder of a new run, removed where nothing was trained, and whether it is ours.
 
     Other processes belong to the run of the process that started them, which reports for all.
     """
-    first, had_runs = run_folder.is_first_process(), base.exists()
+    first, had_runs = run_folder.is_first_process(), options.runs.exists()
     with stopped_at_once():
-        run = run_folder.create(base, name)
+        run = run_folder.create(options.runs, experiment.name, _settings(options, experiment))
         try:
             yield run, first
         except BaseException:
@@ -93,6 +94,20 @@ def new_run(base: Path, name: str) -> Iterator[tuple[Path, bool]]:
         finally:
             if first:
                 run_folder.forget()
+
+
+def _settings(options: argparse.Namespace, experiment: Experiment) -> str:
+    """Returns what a run has in common with the one that its job goes on with.
+
+    That is all but its length, where the run is told to go on from the job's last checkpoint.
+    """
+    config, overrides, begun = experiment.config, experiment.overrides, vars(options)
+    if begun.get("ckpt_path") == LAST:
+        trainer = dict(config.get("trainer") or {})
+        config = config | {"trainer": {n: v for n, v in trainer.items() if n[:4] != "max_"}}
+        overrides = [o for o in overrides if not o.startswith("--trainer.max_")]
+    given = [begun.get(name) for name in ("verb", "ckpt_path", "folds")]
+    return json.dumps([*given, config, overrides], default=str)
 
 
 def train(

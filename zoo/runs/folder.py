@@ -1,12 +1,16 @@
 """Run folders: runs/<name>/<number>/, made once, by the first process."""
 
 import os
+from itertools import count
 from pathlib import Path
+from shutil import rmtree
+from uuid import uuid4
 
 from zoo.errors import InputError
 from zoo.files import numbered
 
 VARIABLE = "ZOO_RUN"
+SETTINGS = ".settings"  # of the run of a job
 CHOSEN = "ZOO_CHOSEN_RUN"  # the folder that a sweep gives to a trial, whose run this process begins
 
 
@@ -22,14 +26,20 @@ def given() -> Path | None:
     return Path(folder) if folder else None
 
 
-def create(base: Path, name: str) -> Path:
-    """Makes the next numbered folder, or finds the one that this job already has.
+def create(base: Path, name: str, settings: str = "") -> Path:
+    """Makes the next numbered folder, or finds the one that this job has for these settings.
 
     The number follows from an exclusive mkdir, so that two runs started together get two
     folders; the path goes to the ranks that Lightning starts in the environment. Under SLURM and
-    torchrun it follows from the job, so that a requeued job goes on in its folder; where torchrun
-    was given no job id the first process makes the folder, and alone writes. A trial of a sweep
-    has the folder that was chosen for it.
+    torchrun it follows from the job, so that a requeued job goes on in its folder: `job-<id>`, or
+    `job-<id>-2` ... where a job trains several runs. Where torchrun was given no job id the first
+    process makes the folder, and alone writes. A trial of a sweep has the folder that was chosen
+    for it.
+
+    Args:
+        base: Folder of all runs.
+        name: Name of the experiment.
+        settings: Text that two runs of one job share where the second is the first, requeued.
 
     Raises:
         InputError: The folder cannot be written.
@@ -44,9 +54,11 @@ def create(base: Path, name: str) -> Path:
         return parent / "0"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        named = Path(chosen) if chosen else parent / f"job-{job}" if job else None
-        folder = named or _next_number(parent)
-        folder.mkdir(exist_ok=True)
+        if chosen:
+            folder = Path(chosen)
+            folder.mkdir(exist_ok=True)
+        else:
+            folder = _of_job(parent, job, settings) if job else _next_number(parent)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
@@ -72,6 +84,31 @@ def _job() -> str | None:
         return os.environ.get("SLURM_JOB_ID")
     job = os.environ.get("TORCHELASTIC_RUN_ID")
     return None if job == "none" else job
+
+
+def _of_job(parent: Path, job: str, settings: str) -> Path:
+    """Finds or makes the folder of a job's run; all ranks get the same, whichever comes first."""
+    text = f"{job}\n{settings}\n"
+    for path in sorted(parent.glob(f"job-{job}*/{SETTINGS}")):
+        if path.read_text(encoding="utf-8") == text:
+            return path.parent
+    draft = parent / f".{uuid4().hex}"  # it gets its name with the settings in it
+    draft.mkdir()
+    try:
+        (draft / SETTINGS).write_text(text, encoding="utf-8")
+        for number in count(1):
+            folder = parent / (f"job-{job}-{number}" if number > 1 else f"job-{job}")
+            try:
+                return draft.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+            path = folder / SETTINGS
+            if not path.exists() or path.read_text(encoding="utf-8") == text:
+                return folder
+        raise AssertionError("numbers have no end")
+    finally:
+        rmtree(draft, ignore_errors=True)
 
 
 def _next_number(parent: Path) -> Path:
