@@ -211,6 +211,14 @@ def test_secrets_of_the_environment_stay_out(capsys, slurm, monkeypatch):
 # What is refused
 
 
+SHORT = ("1", "2", "2:00", "0:30", "00:02:00", "0-0:2", "0-00:01:59")
+
+
+@pytest.mark.parametrize("time", ["0", "3", "2:01", "0-1", "0-0:3", "1-0", "00:02:30"])
+def test_a_job_of_more_than_two_minutes_is_submitted(time, capsys, slurm):
+    assert f"--time={time}" in requests(script(capsys, "--time", time))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -219,6 +227,7 @@ def test_secrets_of_the_environment_stay_out(capsys, slurm, monkeypatch):
         (["--data.batchsize", "3"], "did you mean batch_size?"),
         (["+dpd"], "did you mean +ddp?"),
         (["+compile"], "single kernels"),
+        *((["--time", time], f"--time {time}: the last two minutes") for time in SHORT),
         (["--time", "tomorrow"], "--time 'tomorrow': wanted HH:MM:SS"),
         (["--partition", "gpu --nodes=9"], "--partition 'gpu --nodes=9': wanted a name"),
         (["--account", "a\n#SBATCH --nodes=9"], "--account"),

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missi
 RECIPE = "softmax_regression-fashion_mnist"
 RUNS = Path("runs") / RECIPE
 SUBMIT = [
-    *("submit", RECIPE, "--data.synthetic", "true", "--data.batch_size", "25"),
-    *("--nodes", "2", "--gpus", "0", "--trainer.max_epochs", "40"),
+    *("submit", RECIPE, "--data.synthetic", "true", "--data.batch_size", "50"),
+    *("--nodes", "2", "--gpus", "0", "--trainer.max_epochs", "15"),
 ]
 LONG = 600  # seconds that a job may take on a busy machine
 

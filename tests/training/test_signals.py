@@ -285,12 +285,13 @@ def test_usr1_saves_and_goes_on(start):
     assert process.wait(60) == 143
 
 
-def test_slurm_requeues_once(start, tmp_path):
-    scontrol = tmp_path / "bin/scontrol"
+def slurm(folder):
+    """The environment of a job whose `scontrol` notes what it is asked for."""
+    scontrol = folder / "bin/scontrol"
     scontrol.parent.mkdir()
-    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n')
     scontrol.chmod(0o755)
-    slurm = {
+    return {
         "PATH": f"{scontrol.parent}:{os.environ['PATH']}",
         "SLURM_JOB_ID": "123",
         "SLURM_NTASKS": "1",
@@ -299,7 +300,10 @@ def test_slurm_requeues_once(start, tmp_path):
         "SLURM_LOCALID": "0",
         "SLURM_NODEID": "0",
     }
-    process = start(environment=slurm)
+
+
+def test_slurm_requeues_once(start, tmp_path):
+    process = start(environment=slurm(tmp_path))
     trained(process)
     for _ in range(3):
         process.send_signal(signal.SIGUSR1)
@@ -308,6 +312,18 @@ def test_slurm_requeues_once(start, tmp_path):
     assert "job 123 is requeued" in errors
     assert (tmp_path / "asked").read_text() == "requeue 123\n"
     assert read(FOLDER / "job-123/checkpoints/last.ckpt")["global_step"] > 0
+
+
+def test_a_warning_before_training_is_not_lost(start, tmp_path):
+    process = start(environment={**slurm(tmp_path), "WANDB_MODE": "offline"})
+    assert process.stdout.readline().startswith("run: ")
+    process.send_signal(signal.SIGUSR1)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    (line,) = errors.strip().splitlines()
+    assert "stopped by SIGUSR1: step 1 is saved" in line
+    assert line.endswith("job 123 is requeued")
+    assert (tmp_path / "asked").read_text() == "requeue 123\n"
 
 
 @pytest.mark.slow

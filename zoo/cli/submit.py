@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from operator import mul
 from pathlib import Path
 
 from zoo.cli.experiment import Experiment
@@ -16,6 +17,7 @@ from zoo.errors import InputError
 from zoo.files import numbered
 from zoo.runs.redaction import is_secret
 
+WARNING = 120  # seconds before its end at which SLURM signals a job
 WORD = r"[\w.,+:@/=\[\]-]+"
 TIME = r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
 FORMS = {
@@ -77,6 +79,11 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and not re.fullmatch(form, value):
             raise InputError(f"--{name} {value!r}: {wanted}")
+    if options.time is not None and 0 < _seconds(options.time) <= WARNING:  # 0 has no end
+        raise InputError(
+            f"--time {options.time}: the last two minutes of a job are for saving and requeueing; "
+            "ask for more"
+        )
     for name, least in (("nodes", 1), ("gpus", 0), ("cpus_per_task", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
@@ -92,6 +99,14 @@ def _check(options: argparse.Namespace) -> None:
             )
     if options.container_runtime and not options.container:
         raise InputError("--container-runtime says how to run an image: add --container IMAGE")
+
+
+def _seconds(time: str) -> int:
+    """Returns the seconds of a time in one of SLURM's forms: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S."""
+    days, dash, rest = time.rpartition("-")
+    given = [int(part) for part in rest.split(":")]
+    sizes = (3600, 60, 1) if dash or len(given) == 3 else (60, 1)
+    return int(days or 0) * 86400 + sum(map(mul, given, sizes))
 
 
 def _add_trainer_options(options: argparse.Namespace, overrides: list[str]) -> None:
@@ -148,7 +163,7 @@ def _requests(options: argparse.Namespace, name: str) -> Iterator[str]:
     yield f'output="{str(options.runs / name).replace("%", "%%")}/job-%j.log"'
     yield "open-mode=append"
     yield "requeue"
-    yield "signal=USR1@120"
+    yield f"signal=USR1@{WARNING}"
 
 
 def _launch(options: argparse.Namespace) -> Iterator[str]:
