@@ -211,10 +211,10 @@ def test_secrets_of_the_environment_stay_out(capsys, slurm, monkeypatch):
 # What is refused
 
 
-SHORT = ("1", "2", "2:00", "0:30", "00:02:00", "0-0:2", "0-00:01:59")
+SHORT = ("1", "2", "2:00", "0:30", "00:02:00", "0-0:02", "0-00:01:59")
 
 
-@pytest.mark.parametrize("time", ["0", "3", "2:01", "0-1", "0-0:3", "1-0", "00:02:30"])
+@pytest.mark.parametrize("time", ["0", "3", "2:01", "0-1", "0-0:03", "1-0", "00:02:30"])
 def test_a_job_of_more_than_two_minutes_is_submitted(time, capsys, slurm):
     assert f"--time={time}" in requests(script(capsys, "--time", time))
 

@@ -1,6 +1,7 @@
 """One of two processes raises, is killed or hangs: all are gone soon, and the cause is said."""
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -13,7 +14,10 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
+from tests.durability.cluster import free_ports, wait_for
 
+RECIPE = "linear_regression-house_prices"
+TORCHRUN = [str(ROOT / "scripts" / "slurm" / "torchrun.sh")]
 FAULTY = """
 import os, signal, time
 from zoo.image_classification.mlp import MLP
@@ -136,6 +140,53 @@ def ends(fault: str, folder: Path) -> str | None:
     if code != -signal.SIGKILL and not re.search(SAID[fault], last):
         return f"says at last: {last}"
     return None
+
+
+@pytest.mark.slow
+@pytest.mark.tries(2, 20)
+def test_training_goes_on_after_a_rank_was_killed(outcome, tries):
+    """Kills one of two processes of torchrun.sh at a random time, which starts all again."""
+    draw = random.Random(0)
+    for number in range(tries):
+        outcome.count(restarted(f"killed-{number}", draw, outcome))
+
+
+def restarted(job: str, draw: random.Random, outcome) -> str | None:
+    """Returns what is wrong with the end of a run whose rank was killed, None if nothing is."""
+    folder, log = Path("runs") / RECIPE / f"job-{job}", Path(f"{job}.log")
+    options = ["--data.synthetic", "true", "--trainer.accelerator", "cpu"]
+    address = f"localhost:{free_ports(1)[0]}"
+    rank, within = draw.choice("01"), draw.random() < 0.7  # an epoch, else at any time before
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*TORCHRUN, job, address, "1", "2", RECIPE, *options, "--trainer.max_epochs", "60"],
+            env={**os.environ, "PYTHON": sys.executable, "RESTARTS": "2"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: (folder / "metrics.csv").exists() or not within, PATIENCE)
+        time.sleep(draw.uniform(0, 2) if within else draw.uniform(2, 8))
+        wait_for(lambda: killed(process, rank), PATIENCE)
+        process.wait(2 * PATIENCE)
+    except (TimeoutError, psutil.Error, subprocess.TimeoutExpired) as error:
+        process.kill()
+        return f"{job}: {error}: {log.read_text()[-2000:]}"
+    said = log.read_text()
+    outcome.note("went on" if "it goes on from" in said else "began anew")
+    if process.returncode or "epoch 60/60" not in said:
+        return f"{job}: exit code {process.returncode}: {said[-2000:]}"
+    return None
+
+
+def killed(torchrun: subprocess.Popen, rank: str) -> bool:
+    """Whether there was a process of that rank to kill."""
+    for child in psutil.Process(torchrun.pid).children():
+        with suppress(psutil.Error):  # it has just ended
+            if child.environ().get("RANK") == rank:
+                child.kill()
+                return True
+    return False
 
 
 def trained(folder: Path) -> set[Path]:

@@ -315,7 +315,7 @@ def test_slurm_requeues_once(start, tmp_path):
 
 
 def test_a_warning_before_training_is_not_lost(start, tmp_path):
-    process = start(environment={**slurm(tmp_path), "WANDB_MODE": "offline"})
+    process = start(environment=slurm(tmp_path))
     assert process.stdout.readline().startswith("run: ")
     process.send_signal(signal.SIGUSR1)
     _, errors = process.communicate(timeout=60)

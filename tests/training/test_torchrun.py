@@ -6,10 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 
@@ -57,31 +55,6 @@ def test_two_processes_train_and_the_same_id_goes_on():
         assert ("goes on from" in out) == (epochs == "2")
         steps.append(whole_run("mine")["global_step"])
     assert steps[1] == 2 * steps[0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rank", [1, 0])
-def test_training_goes_on_after_a_rank_was_killed(rank):
-    running = start(["killed", f"localhost:{free_port()}", "1", "2"], "40", RESTARTS="2")
-    try:
-        metrics = Path("runs") / RECIPE / "job-killed" / "metrics.csv"
-        until = time.monotonic() + 120
-        while not metrics.exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        kill(running, rank)
-        out, _ = running.communicate(timeout=240)
-    finally:
-        running.kill()
-    assert running.returncode == 0, out
-    assert "goes on from" in out
-    whole_run("killed")
-
-
-def kill(torchrun: subprocess.Popen, rank: int) -> None:
-    """Kills a process that torchrun has started."""
-    for child in psutil.Process(torchrun.pid).children():
-        if child.environ().get("RANK") == str(rank):
-            child.kill()
 
 
 def test_it_says_how_it_is_used():
