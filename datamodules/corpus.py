@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from datamodules.batches.in_memory import Batches, WholeBatches
 from datamodules.batches.loop_progress import batches_done
 from datamodules.batches.samplers import EvaluationBatches, TrainBatches
+from datamodules.batches.worker_loader import WorkerLoader
 from datamodules.files.cache import cache_folder
 from datamodules.files.download import RemoteFile, adopt, fetch
 from datamodules.files.errors import CorpusError
@@ -212,7 +213,7 @@ class Corpus(LightningDataModule):
         on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         if not self.num_workers and (self.on_device or not on_cuda):
             return Batches(rows, sampler)
-        return DataLoader(
+        return WorkerLoader(
             dataset=rows,
             batch_size=None,
             sampler=sampler,

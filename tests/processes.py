@@ -3,6 +3,7 @@
 They end without what `atexit` was told; what happens there is tested by whole processes.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -58,9 +59,10 @@ class Command:
         for pipe in pipes:
             os.mkfifo(pipe)
         self.process: BaseProcess = context().Process(
-            target=_run, args=(list(argv), str(Path.cwd()), given, pipes), daemon=True
+            target=_run, args=(list(argv), str(Path.cwd()), given, pipes)
         )
         self.process.start()
+        atexit.register(self._end)  # no daemon, which may start no process itself
         self.pid = self.process.pid
         self.stdout, self.stderr = (open(pipe, encoding="utf-8") for pipe in pipes)  # noqa: SIM115, PTH123
         self.errors = _Rest(self.stderr)
@@ -88,6 +90,10 @@ class Command:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.join()
+
+    def _end(self) -> None:
+        if self.process.is_alive():
+            self.kill()
 
     @property
     def returncode(self) -> int | None:

@@ -1,5 +1,6 @@
 """SIGTERM and SIGUSR1 at any instant: no torn checkpoint, no hang, the right exit code."""
 
+import os
 import random
 import signal
 import subprocess
@@ -36,13 +37,24 @@ def finish(folder, *options):
 @pytest.mark.tries(5, 200)
 def test_signals(outcome, tries, tmp_path):
     """Signals a run, now and then twice; then resumes what it saved, to the same weights."""
+    signal_runs(outcome, tries, tmp_path, os.kill)
+
+
+@pytest.mark.slow
+@pytest.mark.tries(3, 60)
+def test_signals_to_the_group(outcome, tries, tmp_path):
+    """Signals a run and the workers that load for it."""
+    signal_runs(outcome, tries, tmp_path, os.killpg, "--data.num_workers", "2")
+
+
+def signal_runs(outcome, tries, folder, send, *options):
     Command(Path(), "--version").communicate(600)  # starts the server that forks
     draw, begun, number = random.Random(0), time.monotonic(), 0
-    whole = finish(tmp_path / "whole")
+    whole = finish(folder / "whole", *options)
     longest = time.monotonic() - begun
     while outcome.tries < tries:
         number += 1
-        found = signalled(number, draw, longest, whole, outcome)
+        found = signalled(number, draw, longest, whole, outcome, send, *options)
         if found == TOO_LATE:
             outcome.note(TOO_LATE)
             longest *= 0.9  # the machine is less busy than it was
@@ -50,18 +62,18 @@ def test_signals(outcome, tries, tmp_path):
             outcome.count(found)
 
 
-def signalled(number, draw, longest, whole, outcome):
+def signalled(number, draw, longest, whole, outcome, send, *options):
     """Returns what is wrong with the end of a run that was signalled, None if nothing is."""
     saves_first = draw.random() < 0.5
     what = f"try {number}, {'USR1 and TERM' if saves_first else 'TERM'}"
     folder = Path("runs") / str(number)
-    command = Command(Path(), *FIT, "--runs", str(folder))
+    command = Command(Path(), *FIT, "--runs", str(folder), *options)
     time.sleep(draw.uniform(0.2, 0.9) * longest)
     with suppress(ProcessLookupError):  # too late
         if saves_first:
-            command.send_signal(signal.SIGUSR1)
+            send(command.pid, signal.SIGUSR1)
             time.sleep(draw.uniform(0, 0.2))
-        command.send_signal(signal.SIGTERM)
+        send(command.pid, signal.SIGTERM)
     try:
         said = command.communicate(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -69,6 +81,9 @@ def signalled(number, draw, longest, whole, outcome):
     if command.returncode in (-signal.SIGTERM, -signal.SIGUSR1):
         outcome.note("ended before training began")
         return f"{what}: left a checkpoint half done" if list(folder.rglob(".*.partial")) else None
+    if "before its first step" in said[1]:
+        outcome.note("ended before its first step")
+        return f"{what}: left a folder" if folder.exists() else None
     if command.returncode == 0:
         return TOO_LATE
     if command.returncode != 128 + signal.SIGTERM:
