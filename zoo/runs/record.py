@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -13,11 +12,11 @@ import lightning
 import psutil
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_warn
 
 from zoo.errors import InputError, StoppedError
 from zoo.files import write_json
+from zoo.runs.wandb_logger import RedactedWandbLogger
 from zoo.training.corpus import corpus_of
 from zoo.training.loop_progress import batches_begun
 from zoo.version import zoo_version
@@ -172,9 +171,8 @@ class RunRecord(Callback):
         self.record["state"] = state
         self._write(trainer)
         for logger in trainer.loggers if trainer.is_global_zero else ():
-            if isinstance(logger, WandbLogger):
-                with suppress(Exception):  # W&B never ends a run
-                    logger.experiment.summary.update({"run": self.record})
+            if isinstance(logger, RedactedWandbLogger):
+                logger.summarize({"run": self.record})
 
     def _read(self) -> dict[str, Any]:
         """What an earlier try left, if it is whole."""

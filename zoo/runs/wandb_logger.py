@@ -16,51 +16,117 @@ from urllib.parse import urlsplit
 
 import psutil
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
 
 from zoo.errors import InputError
 from zoo.runs.redaction import redact
 
 PATIENCE = 10  # seconds that W&B may take, its server or its service
+SHARE = 0.3  # part of it that each of the three things may take by which a run begins online
 GRACE = 0.2  # part of it that is left to a service that is told to end
 SERVICE = "wandb-core"  # the process to which the library hands what is logged
 T = TypeVar("T")
 
 
 class RedactedWandbLogger(WandbLogger):
-    """A WandbLogger that sends no secret, no absolute path and no code."""
+    """A WandbLogger that sends no secret, no absolute path and no code, and that ends no run.
+
+    Where W&B fails, or takes longer than `PATIENCE`, one line says so and nothing more is logged to
+    it; metrics.csv has it all. Its calls are made in threads, which are left behind if they hang.
+    """
+
+    lost = False  # whether it has failed
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        if self._experiment is None:
+            self._unless_lost(lambda: begun(self))
+        return self._experiment
 
     def log_hyperparams(self, params: Any) -> None:
-        super().log_hyperparams(redact(dict(params)))
+        log = super().log_hyperparams
+        self._unless_lost(lambda: log(redact(dict(params))))
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        log = super().log_metrics
+        self._unless_lost(lambda: log(metrics, step))
+
+    def log_image(self, *args: Any, **options: Any) -> None:
+        log = super().log_image
+        self._unless_lost(lambda: log(*args, **options))
+
+    def summarize(self, summary: dict[str, Any]) -> None:
+        """Sets values of the summary of the run."""
+        self._unless_lost(lambda: self.experiment.summary.update(summary))
+
+    def _unless_lost(self, call: Callable[[], Any]) -> None:
+        if not self.lost:
+            try:
+                within((1 - GRACE) * PATIENCE, call)
+            except Exception as error:
+                self._lose(_line(error))
+
+    def _lose(self, reason: str) -> None:
+        """Ends the service, and has a run that does nothing take the place of W&B's."""
+        import wandb
+
+        if self.lost:
+            return
+        self.lost = True
+        before = f", {wandb.run.settings.sync_dir} what was logged before" if wandb.run else ""
+        _say(f"W&B logs no further ({reason}): metrics.csv holds the whole run{before}")
+        _kill_service(threading.Event())
+        wandb.run = None  # type: ignore[attr-defined]
+        with suppress(Exception):
+            self._experiment = within(GRACE * PATIENCE, lambda: wandb.init(mode="disabled"))
+        wandb.run = None  # type: ignore[attr-defined]
+
+
+def begun(logger: WandbLogger) -> Any:
+    """Begins the run of a logger, if it has not begun, and returns it."""
+    return WandbLogger.experiment.fget(logger)  # type: ignore[attr-defined]
 
 
 def make_logger(
-    folder: Path, mode: str | None, settings: dict[str, Any] | None = None
+    folder: Path,
+    mode: str | None,
+    settings: dict[str, Any] | None = None,
+    run_id: str | None = None,
 ) -> RedactedWandbLogger | None:
-    """The logger of a run, its files in `folder`; None where W&B is disabled.
+    """The logger of a run, its files in `folder`; None where W&B is disabled or does not start.
 
     Args:
         folder: Of the run.
         mode: online, offline or disabled; by default $WANDB_MODE, else offline. A login found on
             the machine uploads nothing unasked.
         settings: Of the run; shown without secrets and paths.
+        run_id: Id of the run of W&B that is continued, if there is one.
     """
     mode = mode or os.environ.get("WANDB_MODE") or "offline"
     if mode == "disabled":
         return None
+    import wandb  # noqa: F401  it takes its time, which is not that of the service
+
     first = getattr(rank_zero_only, "rank", 0) == 0
-    if mode == "online" and first and (reason := unreachable()):
-        rank_zero_warn(f"W&B is logged offline: {reason}")
-        mode = "offline"
-    logger = _logger(folder, mode, settings)
     if mode == "online" and first:
         try:
-            logger.experiment  # noqa: B018  connects now, so that a failure can be mended
+            if reason := within(SHARE * PATIENCE, unreachable):
+                raise ConnectionError(reason)
+            logger = within(SHARE * PATIENCE, lambda: _logger(folder, mode, settings, run_id))
+            within(SHARE * PATIENCE, lambda: begun(logger))  # now, so that it can be mended
+            return logger
         except Exception as error:
-            reason = str(error).partition("\n")[0]
-            rank_zero_warn(f"W&B is logged offline: {reason}")
-            logger = _logger(folder, "offline", settings)
-    return logger
+            _say(f"W&B is logged offline: {_line(error)}")
+            _kill_service(threading.Event())
+            finish()
+            mode = "offline"
+    try:
+        return within((1 - GRACE) * PATIENCE, lambda: _logger(folder, mode, settings, run_id))
+    except Exception as error:
+        _say(f"W&B is not logged: {_line(error)}")
+        return None
 
 
 def finish() -> None:
@@ -71,18 +137,27 @@ def finish() -> None:
     if not (wandb := sys.modules.get("wandb")):
         return
     folder = wandb.run.settings.sync_dir if wandb.run else None
-    reason = ""
+    reason, until = "", time.monotonic() + PATIENCE
     with hurried() as late:
         for end in (wandb.finish, wandb.teardown):
             try:
-                end()
-            except (Exception, SystemExit) as error:  # its service is gone
-                reason = reason or " ".join(str(error).split()) or type(error).__name__
-        wandb.run = None  # type: ignore[attr-defined]  # which it is not where finish failed
+                within(until - time.monotonic(), end)
+            except Exception as error:  # its service is gone
+                reason = reason or _line(error)
+        wandb.run = None  # which it is not where finish failed
     if folder and late.is_set():
-        rank_zero_warn(f"W&B took longer than {PATIENCE} s: `wandb sync {folder}` sends the run")
+        _say(f"W&B took longer than {PATIENCE} s: `wandb sync {folder}` sends the run")
     elif folder and reason:
-        rank_zero_warn(f"W&B did not finish the run ({reason}): {folder} holds what it logged")
+        _say(f"W&B did not finish the run ({reason}): {folder} holds what it logged")
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    print(f"zoo: {text}", file=sys.stderr, flush=True)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager
@@ -188,7 +263,7 @@ def answer(seconds: float, ask: Callable[[], T]) -> T:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(" ".join(str(error).split()) or type(error).__name__) from None
+        raise InputError(_line(error)) from None
 
 
 def refuse_unreachable(seconds: float = PATIENCE / 2) -> None:
@@ -197,7 +272,9 @@ def refuse_unreachable(seconds: float = PATIENCE / 2) -> None:
         raise InputError(reason)
 
 
-def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedWandbLogger:
+def _logger(
+    folder: Path, mode: str, config: dict[str, Any] | None, run_id: str | None
+) -> RedactedWandbLogger:
     import wandb
 
     os.environ["WANDB_MODE"] = mode
@@ -218,6 +295,7 @@ def _logger(folder: Path, mode: str, config: dict[str, Any] | None) -> RedactedW
     return RedactedWandbLogger(
         name="/".join(folder.parts[-3 if folder.name.startswith("fold-") else -2 :]),
         save_dir=folder,
+        id=run_id,
         project="zoo",
         offline=mode == "offline",
         settings=options,
