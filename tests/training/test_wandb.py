@@ -1,6 +1,8 @@
 """W&B: offline unless asked, no secrets, no paths, and a dead server delays nothing for long."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from zoo.cli.main import main
 from zoo.runs import wandb_logger
@@ -50,27 +53,59 @@ def test_an_offline_run_holds_metrics_and_pictures_but_no_canary(tmp_path, monke
 
 
 @pytest.mark.parametrize("mode", ["online", None])
-def test_a_dead_server_costs_seconds_and_no_run(mode, tmp_path, monkeypatch):
+def test_a_dead_server_costs_seconds_and_no_run(mode, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     start = time.perf_counter()
-    with pytest.warns(UserWarning, match="logged offline"):
-        logger = make_logger(tmp_path, mode)
+    logger = make_logger(tmp_path, mode)
     assert time.perf_counter() - start < 10
     assert logger.experiment.offline
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "zoo: W&B is logged offline: 127.0.0.1 does not answer (Connection refused)"
     finish()
 
 
-def test_no_login_is_said_and_logged_offline(tmp_path, monkeypatch):
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    with pytest.warns(UserWarning, match="wandb login"):
+def test_a_silent_server_costs_seconds_and_no_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setattr(wandb_logger, "PATIENCE", 5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        start = time.perf_counter()
         logger = make_logger(tmp_path, "online")
+        assert time.perf_counter() - start < 10
     assert logger.experiment.offline
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("zoo: W&B is logged offline: ")
     finish()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_login_is_said_and_asked_for_nowhere(terminal, tmp_path):
+    names = ("WANDB_API_KEY", "WANDB_MODE")
+    mine = {name: value for name, value in os.environ.items() if name not in names}
+    mine |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
+    code = (
+        "from pathlib import Path; from zoo.runs.wandb_logger import *\n"
+        "print(make_logger(Path('run'), 'online').experiment.offline); finish()"
+    )
+    main_end, other_end = os.openpty() if terminal else os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=other_end if terminal else subprocess.DEVNULL,
+        stdout=other_end,
+        stderr=subprocess.STDOUT,
+        env=mine,
+        start_new_session=True,
+    )
+    assert process.wait(50) == 0
+    said = os.read(main_end, 10_000).decode().splitlines()
+    assert said == [
+        "zoo: W&B is logged offline: no login was found (`wandb login` makes one)",
+        "True",
+    ]
 
 
 def test_disabled_is_no_logger(tmp_path):
@@ -87,23 +122,60 @@ def service():
 
 @pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("logged", [1, 100])
-def test_a_service_that_is_gone_is_not_waited_for(fault, logged, tmp_path, monkeypatch):
+def test_a_service_that_is_gone_is_not_waited_for(fault, logged, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("WANDB_MODE")
-    monkeypatch.setattr(wandb_logger, "PATIENCE", 1)
     logger = make_logger(tmp_path, "offline")
     for step in range(logged):
         logger.experiment.log({"loss": step})
+    monkeypatch.setattr(wandb_logger, "PATIENCE", 1)
     found = service()
     found.send_signal(fault)
     if fault != signal.SIGSTOP:
         psutil.wait_procs([found], timeout=5)
     start = time.perf_counter()
-    with pytest.warns(UserWarning, match=r"W&B (took longer than|did not finish the run)"):
-        finish()
+    finish()
     assert time.perf_counter() - start < 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(("zoo: W&B took longer than", "zoo: W&B did not finish the run"))
+    monkeypatch.setattr(wandb_logger, "PATIENCE", 10)
     make_logger(tmp_path / "next", "offline").experiment.log({"loss": 0})  # by a new service
     finish()
     assert list((tmp_path / "next" / "wandb").rglob("*.wandb"))
+
+
+@pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL])
+def test_nothing_is_logged_to_a_service_that_is_gone(fault, tmp_path, monkeypatch, capsys):
+    logger = make_logger(tmp_path, "offline")
+    logger.log_metrics({"loss": 0.0}, 0)
+    monkeypatch.setattr(wandb_logger, "PATIENCE", 1)
+    run_id, found = logger.version, service()
+    found.send_signal(fault)
+    start = time.perf_counter()
+    text = "x" * 1_000_000  # more than waits on the way to a service that is stopped
+    for step in range(5):
+        logger.log_metrics({"loss": step, "text": text}, step)
+        logger.log_hyperparams({"step": step})
+        logger.log_image("picture", [torch.zeros(3, 8, 8)])
+        logger.log_text("words", columns=["word"], data=[["a"]])
+        logger.summarize({"step": step})
+    logger.experiment.log({"loss": 0})  # as users do
+    finish()
+    assert time.perf_counter() - start < 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("zoo: W&B logs no further (")
+    assert logger.version == run_id
+    assert not psutil.wait_procs([found], timeout=5)[1]
+
+
+def test_a_resumed_run_continues_its_run_of_w_and_b(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert main(["fit", RECIPE, *QUICK]) == 0
+    last = f"runs/{RECIPE}/1/checkpoints/last.ckpt"
+    longer = ["--trainer.max_epochs", "2", "--model.lr_scheduler", "null"]
+    assert main(["fit", RECIPE, *QUICK, *longer, "--ckpt_path", last]) == 0
+    ids = [path.name.rpartition("-")[2] for path in Path().glob("runs/*/*/wandb/offline-run-*")]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
 
 
 @pytest.mark.parametrize(
@@ -112,12 +184,11 @@ def test_a_service_that_is_gone_is_not_waited_for(fault, logged, tmp_path, monke
 def test_nor_does_the_end_of_a_process_wait(fault, tmp_path):
     code = (
         "import psutil; from pathlib import Path; from zoo.runs import wandb_logger\n"
-        "wandb_logger.PATIENCE = 1\n"
         "for _ in range(2):\n"  # a run has a service of its own
         "    wandb_logger.finish()\n"
         "    wandb_logger.make_logger(Path(), 'offline').experiment.log({'loss': 0})\n"
         "(service,) = [c for c in psutil.Process().children() if 'wandb-core' in c.name()]\n"
-        f"service.send_signal({int(fault)}); print(service.pid)"
+        f"wandb_logger.PATIENCE = 1; service.send_signal({int(fault)}); print(service.pid)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stderr) == (0, "")

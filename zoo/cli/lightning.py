@@ -37,7 +37,7 @@ from zoo.cli.foreign_errors import (
 )
 from zoo.errors import InputError
 from zoo.runs.record import RunRecord
-from zoo.runs.wandb_logger import make_logger
+from zoo.runs.wandb_logger import continued_run, make_logger
 from zoo.task import Task
 from zoo.training.progress import EpochLines
 
@@ -60,6 +60,7 @@ class ZooCLI(LightningCLI):
         wandb: Mode of W&B; see `make_logger`.
         logs: Whether to write settings, metrics and checkpoints into the folder.
         profiler: A `TrainingProfiler` of this run.
+        begun: Checkpoint that the run resumes from, if it does.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ZooCLI(LightningCLI):
         *,
         logs: bool = True,
         profiler: Any = None,
+        begun: dict[str, Any] | None = None,
     ) -> None:
         quiet()
         self.logs = logs and run is not None
@@ -77,6 +79,7 @@ class ZooCLI(LightningCLI):
         self.run = run
         self.wandb = wandb
         self.profiler = profiler
+        self.begun = begun
         super().__init__(
             model_class=Task,
             datamodule_class=LightningDataModule,
@@ -143,7 +146,7 @@ class ZooCLI(LightningCLI):
             if given["logger"] in (None, True):
                 csv = CSVLogger(self.run, name="", version="")
                 settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
-                wandb = make_logger(self.run, self.wandb, settings)
+                wandb = make_logger(self.run, self.wandb, settings, continued_run(self.begun))
                 kwargs["logger"] = [csv, wandb] if wandb else [csv]
             kwargs["default_root_dir"] = given["default_root_dir"] or self.run
         else:

@@ -127,7 +127,7 @@ def train(
     from zoo.cli.lightning import ZooCLI
     from zoo.training.process_group import destroy_group, report_rank_failures
 
-    cli = ZooCLI(experiment, run, wandb, profiler=profiler)
+    cli = ZooCLI(experiment, run, wandb, profiler=profiler, begun=begun)
     if begun and ckpt_path:
         load_weights(cli.model, begun, ckpt_path)
     if not console.quiet:

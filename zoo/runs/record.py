@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from zoo.errors import InputError, StoppedError
 from zoo.files import write_json
-from zoo.runs.wandb_logger import RedactedWandbLogger
+from zoo.runs.wandb_logger import KEY, RedactedWandbLogger
 from zoo.training.corpus import corpus_of
 from zoo.training.loop_progress import batches_begun
 from zoo.version import zoo_version
@@ -137,6 +137,14 @@ class RunRecord(Callback):
         self._count(int(trainer.strategy.reduce(rows, reduce_op="sum")))
         self.record["epochs"] = trainer.current_epoch + 1
         self._write(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Has the run that resumes from it continue the run of W&B."""
+        for logger in trainer.loggers:
+            if isinstance(logger, RedactedWandbLogger) and logger.version:
+                checkpoint[KEY] = logger.version
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._end(trainer, "finished")

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers.logger import DummyLogger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 from zoo.errors import InputError
@@ -26,6 +27,8 @@ PATIENCE = 10  # seconds that W&B may take, its server or its service
 SHARE = 0.3  # part of it that each of the three things may take by which a run begins online
 GRACE = 0.2  # part of it that is left to a service that is told to end
 SERVICE = "wandb-core"  # the process to which the library hands what is logged
+KEY = "wandb_run"  # of a checkpoint
+RUN_ID = re.compile(r"[\w-]{1,64}")
 T = TypeVar("T")
 
 
@@ -43,7 +46,7 @@ class RedactedWandbLogger(WandbLogger):
     def experiment(self) -> Any:
         if self._experiment is None:
             self._unless_lost(lambda: begun(self))
-        return self._experiment
+        return DummyLogger().experiment if self.lost else self._experiment
 
     def log_hyperparams(self, params: Any) -> None:
         log = super().log_hyperparams
@@ -69,19 +72,22 @@ class RedactedWandbLogger(WandbLogger):
                 self._lose(_line(error))
 
     def _lose(self, reason: str) -> None:
-        """Ends the service, and has a run that does nothing take the place of W&B's."""
+        """Ends the service, and has nothing take the place of the run, as on other ranks."""
         import wandb
 
         if self.lost:
             return
-        self.lost = True
         before = f", {wandb.run.settings.sync_dir} what was logged before" if wandb.run else ""
         _say(f"W&B logs no further ({reason}): metrics.csv holds the whole run{before}")
+        self.lost, self._id, self._experiment = True, self.version, None
+        wandb.run = None
         _kill_service(threading.Event())
-        wandb.run = None  # type: ignore[attr-defined]
-        with suppress(Exception):
-            self._experiment = within(GRACE * PATIENCE, lambda: wandb.init(mode="disabled"))
-        wandb.run = None  # type: ignore[attr-defined]
+
+
+def continued_run(checkpoint: dict[str, Any] | None) -> str | None:
+    """Returns the id of the run of W&B that a checkpoint was saved by, if it was logged there."""
+    run_id = (checkpoint or {}).get(KEY)
+    return run_id if isinstance(run_id, str) and RUN_ID.fullmatch(run_id) else None
 
 
 def begun(logger: WandbLogger) -> Any:
@@ -109,12 +115,15 @@ def make_logger(
         return None
     import wandb  # noqa: F401  it takes its time, which is not that of the service
 
-    first = getattr(rank_zero_only, "rank", 0) == 0
-    if mode == "online" and first:
+    def make(mode: str) -> RedactedWandbLogger:
+        share = SHARE if mode == "online" else 1 - GRACE
+        return within(share * PATIENCE, lambda: _logger(folder, mode, settings, run_id))
+
+    if mode == "online" and getattr(rank_zero_only, "rank", 0) == 0:
         try:
             if reason := within(SHARE * PATIENCE, unreachable):
                 raise ConnectionError(reason)
-            logger = within(SHARE * PATIENCE, lambda: _logger(folder, mode, settings, run_id))
+            logger = make(mode)
             within(SHARE * PATIENCE, lambda: begun(logger))  # now, so that it can be mended
             return logger
         except Exception as error:
@@ -123,7 +132,7 @@ def make_logger(
             finish()
             mode = "offline"
     try:
-        return within((1 - GRACE) * PATIENCE, lambda: _logger(folder, mode, settings, run_id))
+        return make(mode)
     except Exception as error:
         _say(f"W&B is not logged: {_line(error)}")
         return None
@@ -144,7 +153,7 @@ def finish() -> None:
                 within(until - time.monotonic(), end)
             except Exception as error:  # its service is gone
                 reason = reason or _line(error)
-        wandb.run = None  # which it is not where finish failed
+        wandb.run = None  # type: ignore[attr-defined]  # which it is not where finish failed
     if folder and late.is_set():
         _say(f"W&B took longer than {PATIENCE} s: `wandb sync {folder}` sends the run")
     elif folder and reason:
