@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datamodules.batches.in_memory import Batches, WholeBatches
-from datamodules.batches.loop_progress import batches_done
+from datamodules.batches.loop_progress import position
 from datamodules.batches.samplers import EvaluationBatches, TrainBatches
 from datamodules.batches.worker_loader import WorkerLoader
 from datamodules.files.cache import cache_folder
@@ -237,13 +237,8 @@ class Corpus(LightningDataModule):
 
     def position(self, num_batches: int) -> tuple[int, int]:
         """Returns the epoch, and how many of its `num_batches` batches are done."""
-        if self.trainer is None:
-            return 0, 0
-        limit = self.trainer.limit_train_batches
-        if limit is not None:
-            limited = int(limit) if isinstance(limit, int) else int(num_batches * limit)
-            num_batches = max(1, min(num_batches, limited))
-        return divmod(batches_done(self.trainer), num_batches)
+        epoch, done = position(self.trainer) if self.trainer else (0, 0)
+        return (epoch, done) if done < num_batches else (epoch + 1, 0)
 
     @property
     def seed(self) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from datamodules.batches.in_memory import Batches, WholeBatches
-from datamodules.batches.loop_progress import batches_done
+from datamodules.batches.loop_progress import position
 from datamodules.corpus import Loader
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath
@@ -120,14 +120,14 @@ class SizesInTurn(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         trainer, sizes, steps = self.corpus.trainer, len(self.corpus.sizes), len(self)
-        done, total = 0, steps
+        epoch, done, total = 0, 0, steps
         if trainer:
-            done = batches_done(trainer)
+            epoch, done = position(trainer)
             steps = int(trainer.num_training_batches)
             epochs = trainer.max_epochs or 0
             total = epochs * steps if epochs > 0 else 0
             if trainer.max_steps > 0:
                 most = trainer.max_steps * trainer.accumulate_grad_batches
                 total = min(total or most, most)
-        for step in range(done, done - done % steps + steps):
+        for step in range(epoch * steps + done, (epoch + 1) * steps):
             yield min(step * sizes // total, sizes - 1) if total else sizes - 1

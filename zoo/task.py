@@ -18,7 +18,7 @@ from torchmetrics import SumMetric
 from zoo.errors import in_bounds
 from zoo.training.corpus import datamodule_of
 from zoo.training.finite import FiniteSteps
-from zoo.training.loop_progress import batches_begun
+from zoo.training.loop_progress import batches_begun, begin, restate
 from zoo.training.optimization import (
     BatchObjective,
     is_second_order,
@@ -218,6 +218,7 @@ class Task(LightningModule):
     def on_train_start(self) -> None:
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
         self._key = (seed * 1_000_003 + self.global_rank) * 1_000_000_007
+        begin(self.trainer)
         refuse_outlasting(self.trainer, self.schedule_length)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -257,8 +258,10 @@ class Task(LightningModule):
         self._window.reset()
 
     def on_train_epoch_end(self) -> None:
-        self._epoch.merge(self._window)
-        logged = {f"train/{name}_epoch": mean for name, mean in self._means(self._epoch).items()}
+        whole = RunningMeans()  # the parts stay: the run may end here, within an epoch
+        whole.merge(self._epoch)
+        whole.merge(self._window)
+        logged = {f"train/{name}_epoch": mean for name, mean in self._means(whole).items()}
         self.log_dict(logged, sync_dist=True)
 
     def _means(self, running: RunningMeans) -> dict[str, Tensor]:
@@ -328,12 +331,15 @@ class Task(LightningModule):
             "lr_scheduler": repr(self.lr_scheduler),
             "window": self._window.state_dict(),
             "epoch": self._epoch.state_dict(),
+            "validating": bool(self.trainer.validating),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         with suppress(RuntimeError):  # there is no trainer
             if self.trainer.precision == "64-true":  # Lightning does it once float32 has rounded
                 self.double()
+            if self.trainer.training:
+                restate(checkpoint, self.trainer.accumulate_grad_batches)
         state = checkpoint.get("zoo")
         if state:
             self._window.load_state_dict(state["window"], self.device)

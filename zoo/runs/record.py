@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +17,7 @@ from zoo.errors import InputError, StoppedError
 from zoo.files import write_json
 from zoo.runs.wandb_logger import KEY, RedactedWandbLogger
 from zoo.training.corpus import corpus_of
-from zoo.training.loop_progress import batches_begun
+from zoo.training.loop_progress import batches_begun, batches_of_epoch
 from zoo.version import zoo_version
 
 FILE = "run.json"
@@ -113,13 +112,12 @@ class RunRecord(Callback):
         self._write(trainer)
         # Lightning does not say that an epoch starts where a run goes on within one.
         self.on_train_epoch_start(trainer, pl_module)
+        if batches_of_epoch(trainer):
+            self._rows_before = _rows(pl_module)  # known from the checkpoint
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        done, batches = batches_begun(trainer), trainer.num_training_batches
-        within = isfinite(batches) and batches and done % batches
-        # What was done of the epoch before is known from the checkpoint.
-        self._rows_before = _rows(pl_module) if within else 0
-        self._trained, self._batches, self._done = 0.0, -1, done
+        self._rows_before = 0
+        self._trained, self._batches, self._done = 0.0, -1, batches_begun(trainer)
         self._since = _clock(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
