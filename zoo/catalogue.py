@@ -294,14 +294,15 @@ def optimizers() -> dict[str, str]:
 @cache
 def schedules() -> dict[str, str]:
     """Returns class paths of the zoo's own learning-rate schedules by class name."""
-    return _derived_from("torch.optim.lr_scheduler.LRScheduler")
+    module = "torch.optim.lr_scheduler"
+    return _derived_from(f"{module}.LRScheduler", f"{module}.ReduceLROnPlateau")
 
 
-def _derived_from(base: str) -> dict[str, str]:
+def _derived_from(*bases: str) -> dict[str, str]:
     return {
         definition.name: definition.class_path
         for definition in definitions().values()
-        if base in lineage(definition, definitions()) and "Source" in definition.header
+        if {*bases} & {*lineage(definition, definitions())} and "Source" in definition.header
     }
 
 

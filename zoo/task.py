@@ -12,13 +12,15 @@ from typing import Any, Literal, NamedTuple
 import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import SumMetric
 
 from zoo.errors import in_bounds
 from zoo.training.corpus import datamodule_of
 from zoo.training.finite import FiniteSteps
-from zoo.training.loop_progress import batches_begun, begin, restate
+from zoo.training.loop_progress import batches_begun, begin, is_due, is_last_batch, restate
 from zoo.training.optimization import (
     BatchObjective,
     is_second_order,
@@ -26,9 +28,11 @@ from zoo.training.optimization import (
     optimizer_steps,
     parameter_groups,
     refuse_outlasting,
+    step_plateaus,
     with_schedule,
     without_lr_ratios,
 )
+from zoo.training.resuming import circumstances, refuse_other_batches, take_options
 from zoo.training.running_means import COUNT, RunningMeans, at_least_one, means
 from zoo.training.whole_mean import WholeMean
 from zoo.version import CHECKPOINT_FORMAT, zoo_version
@@ -110,6 +114,7 @@ class Task(LightningModule):
         self._whole_mean = WholeMean()
         self._finite = FiniteSteps()
         self._objective: BatchObjective | None = None
+        self._begun: dict[str, Any] | None = None  # the checkpoint that a run goes on from
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Sets text and None directly: Lightning notes the running hook some 40 times a step.
@@ -171,6 +176,13 @@ class Task(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.log_means("val")
+        trainer = self.trainer
+        if (
+            trainer.state.fn == TrainerFn.FITTING
+            and not trainer.sanity_checking
+            and is_due(trainer)
+        ):
+            step_plateaus(trainer, "val")
 
     def on_test_epoch_end(self) -> None:
         self.log_means("test")
@@ -215,10 +227,18 @@ class Task(LightningModule):
         """Number of training examples of this epoch so far, on this rank."""
         return int(self._epoch.size) + int(self._window.size)
 
+    def on_fit_start(self) -> None:
+        """Has a run that goes on from a checkpoint take its own options; before that is loaded."""
+        if self._begun:
+            take_options(self._begun, self.trainer)
+
     def on_train_start(self) -> None:
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
         self._key = (seed * 1_000_003 + self.global_rank) * 1_000_000_007
         begin(self.trainer)
+        if self._begun:
+            refuse_other_batches(self._begun, self.trainer)
+        self._begun = None
         refuse_outlasting(self.trainer, self.schedule_length)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -263,6 +283,8 @@ class Task(LightningModule):
         whole.merge(self._window)
         logged = {f"train/{name}_epoch": mean for name, mean in self._means(whole).items()}
         self.log_dict(logged, sync_dist=True)
+        if is_last_batch(self.trainer):
+            step_plateaus(self.trainer, "train")
 
     def _means(self, running: RunningMeans) -> dict[str, Tensor]:
         """Means over the rows of all ranks, and what follows from them."""
@@ -291,10 +313,14 @@ class Task(LightningModule):
         optimizer: Any = optimizer_of(self, make_optimizer, groups, self.weight_decay)
         if is_second_order(optimizer):
             optimizer.objective = self._objective = BatchObjective(self)
-        interval, monitor = self.schedule_interval, self.monitor
-        return with_schedule(optimizer, make_scheduler, self.schedule_length, interval, monitor)
+        watched = (self.monitor, self.monitor_mode)
+        length, interval = self.schedule_length, self.schedule_interval
+        return with_schedule(optimizer, make_scheduler, length, interval, *watched)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Steps a schedule; those that watch a metric are stepped where it is measured."""
+        if isinstance(scheduler, ReduceLROnPlateau):
+            return
         with without_lr_ratios(scheduler.optimizer):
             super().lr_scheduler_step(scheduler, metric)
 
@@ -332,6 +358,7 @@ class Task(LightningModule):
             "window": self._window.state_dict(),
             "epoch": self._epoch.state_dict(),
             "validating": bool(self.trainer.validating),
+            "run": circumstances(self.trainer),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -340,6 +367,9 @@ class Task(LightningModule):
                 self.double()
             if self.trainer.training:
                 restate(checkpoint, self.trainer.accumulate_grad_batches)
+                self._begun = checkpoint
+                if self.trainer.strategy.restore_checkpoint_after_setup:
+                    self.on_fit_start()
         state = checkpoint.get("zoo")
         if state:
             self._window.load_state_dict(state["window"], self.device)

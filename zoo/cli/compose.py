@@ -16,6 +16,10 @@ from zoo.errors import InputError
 
 DEFAULT_OPTIMIZER = "torch.optim.Adam"  # of a task
 EPOCHS = 10  # of a pair without a recipe
+PLATEAUS = (  # in whose place the zoo's stands, which needs no metric
+    "lightning.pytorch.cli.ReduceLROnPlateau",
+    "torch.optim.lr_scheduler.ReduceLROnPlateau",
+)
 
 
 def compose(
@@ -164,7 +168,8 @@ def _choose_optimizer(model: dict[str, Any], overrides: list[str]) -> list[str]:
     jsonargparse would hand on those that the new class has too.
     """
     arguments = model["init_args"] = dict(model.get("init_args") or {})
-    for argument, known in (("optimizer", optimizers()), ("lr_scheduler", schedules())):
+    plateaus = dict.fromkeys(PLATEAUS, schedules()["ReduceLROnPlateau"])
+    for argument, known in (("optimizer", optimizers()), ("lr_scheduler", schedules() | plateaus)):
         start, chosen = f"--model.{argument}=", None
         for index, option in enumerate(overrides):
             if option.startswith(start):

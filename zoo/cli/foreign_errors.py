@@ -136,6 +136,6 @@ def _no_such(argument: str, name: str) -> str:
         "lr_scheduler": ("schedule", lr_scheduler, lr_scheduler.LRScheduler, schedules()),
     }[argument]
     torchs = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
-    names = {*own, *torchs} - {base.__name__}
+    names = {*own, *torchs} - {base.__name__, "_LRScheduler"}
     near = suggestion(name.rpartition(".")[2], names)
     return f"no {kind} is called {name}{near}; there are: {listed(names)}"

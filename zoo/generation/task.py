@@ -24,7 +24,7 @@ from zoo.training.manual_optimization import (
     backward,
     refuse_options,
     step_schedules,
-    without_monitor,
+    without_plateau,
 )
 from zoo.training.optimization import batches_per_epoch, evaluates_repeatedly
 from zoo.training.ranks import FixedDraws
@@ -329,7 +329,7 @@ class AdversarialGenerator(Task):
         optimizer: OptimizerCallable,
         lr_scheduler: LRSchedulerCallable | None,
     ) -> dict[str, Any]:
-        configured = without_monitor(self.configured(network, optimizer, lr_scheduler))
+        configured = without_plateau(self.configured(network, optimizer, lr_scheduler))
         made, schedule = configured["optimizer"], configured.get("lr_scheduler", {})
         if evaluates_repeatedly(made):
             raise InputError(f"{type(made).__name__} is for one network: take Adam or SGD")

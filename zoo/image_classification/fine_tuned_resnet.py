@@ -144,6 +144,7 @@ class FineTunedResNet(ImageClassifier):
         Lightning warns of modules in evaluation mode, which the frozen parts are meant to be in;
         they are again before the first step.
         """
+        super().on_fit_start()
         if self.unfreeze_at and not getattr(
             self.trainer.strategy.model, "find_unused_parameters", True
         ):

@@ -129,6 +129,7 @@ class Surface(Task):
         )
 
     def on_fit_start(self) -> None:
+        super().on_fit_start()
         self._stay_within()  # the start too, in the precision of the run
 
     def optimizer_step(self, *args: Any, **options: Any) -> None:

@@ -1,16 +1,18 @@
 """Learning-rate schedules of the course that torch lacks; multi-step is torch's MultiStepLR.
 
 Each is a formula in the base rate and the number of steps t. Nothing accumulates, so that a resumed
-run has the same rates.
+run has the same rates. The last is torch's, which knows here what to watch.
 
 Source: Zhang et al. 2023, https://d2l.ai/chapter_optimization/lr-scheduler.html, 12.11.2 to 12.11.4
 """
 
 from math import cos, pi
+from typing import Literal
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
 
 from zoo.errors import InputError
 
@@ -142,3 +144,42 @@ class WarmupCosineLR(LRScheduler):
         else:
             lower, height = self.final_lr, 0.0
         return [lower + (base - lower) * height for base in self.base_lrs]
+
+
+class ReduceLROnPlateau(TorchReduceLROnPlateau):
+    """Falls by a factor where a metric has not become better for a while; stepped when measured.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ReduceLROnPlateau.html
+
+    Args:
+        optimizer: Its learning rates fall.
+        monitor: Metric to watch; by default the one that the best checkpoint is chosen by.
+        mode: Whether lower (min) or higher (max) values are better; by default as of that metric.
+        factor: Factor of the learning rate, below 1.
+        patience: Measurements without an improvement that are let pass.
+        threshold: Least change that counts as an improvement.
+        threshold_mode: Whether the threshold is a share of the best value (rel) or a difference
+            (abs).
+        cooldown: Measurements after a fall that do not count.
+        min_lr: Smallest learning rate.
+        eps: Least change of the learning rate; a smaller one is left out.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        monitor: str | None = None,
+        mode: Literal["min", "max"] | None = None,
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: Literal["rel", "abs"] = "rel",
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(
+            *(optimizer, mode or "min", factor, patience, threshold, threshold_mode, cooldown),
+            *(min_lr, eps),
+        )
+        self.monitor = monitor

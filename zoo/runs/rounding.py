@@ -1,6 +1,9 @@
-"""Numbers and names as tables show them."""
+"""Numbers and names as tables show them, and of which metrics more is better."""
 
+import re
 from collections.abc import Sequence
+
+HIGHER = re.compile(r"accuracy|bleu|precision|recall|f1|iou|auc|similarity|\bm?ap\b", re.I)
 
 
 def rounded(value: float) -> str:

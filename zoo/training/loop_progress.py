@@ -80,7 +80,6 @@ def restate(checkpoint: dict[str, Any], accumulated: int) -> None:
         _place(batches, [done, done, done, done - 1])
         if finished and not validating and done % accumulated == 0:
             logged["_batches_that_stepped"] -= 1  # Lightning adds it again
-    batches["is_last_batch"] = False
 
 
 def _place(progress: dict[str, Any], counts: list[int]) -> None:
@@ -102,7 +101,7 @@ def begin(trainer: Trainer) -> None:
         return
     if epochs.current.ready == epochs.current.processed:  # type: ignore[attr-defined]
         loop.epoch_loop.restarting = False
-    elif batches.is_last_batch and not _validates(trainer):
+    elif batches.is_last_batch and (trainer.val_check_batch is None or not is_due(trainer)):
         epochs.increment_processed()
         epochs.increment_completed()
         loop.reset_restart_stage()
@@ -111,11 +110,14 @@ def begin(trainer: Trainer) -> None:
         loop.epoch_loop.on_load_checkpoint({"_batches_that_stepped": logged + 1})
 
 
-def _validates(trainer: Trainer) -> bool:
-    """Returns whether a validation follows the current batch."""
+def is_due(trainer: Trainer) -> bool:
+    """Returns whether a validation is due after the current batch; any is that is due by time.
+
+    Lightning also validates where a run is stopped within an epoch.
+    """
     every, epochs = trainer.val_check_batch, trainer.check_val_every_n_epoch
     if not trainer.enable_validation or every is None:
-        return False
+        return trainer.enable_validation
     progress = trainer.fit_loop.epoch_loop.batch_progress
     if epochs is None:
         return progress.total.ready % every == 0

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.training.loop_progress import is_last_batch
 
 
 def refuse_options(subject: str, options: Mapping[str, Any], otherwise: str = "") -> None:
@@ -27,16 +28,18 @@ def refuse_options(subject: str, options: Mapping[str, Any], otherwise: str = ""
             raise InputError(f"{subject} {instead}{otherwise}")
 
 
-def without_monitor(configured: Any) -> dict[str, Any]:
-    """Returns optimizer and schedule without a metric to watch, which Lightning would not read."""
+def without_plateau(configured: Any) -> dict[str, Any]:
+    """Returns optimizer and schedule without the key for a plateau, which has no meaning here."""
     if not isinstance(configured, dict):
         return {"optimizer": configured}
-    schedule = {name: of for name, of in configured["lr_scheduler"].items() if name != "monitor"}
-    return {**configured, "lr_scheduler": schedule}
+    keys = ("scheduler", "interval")
+    return {**configured, "lr_scheduler": {key: configured["lr_scheduler"][key] for key in keys}}
 
 
 def step_schedules(task: LightningModule, interval: str) -> None:
-    """Steps the schedules of an interval, `epoch` or `step`."""
+    """Steps the schedules of an interval, `epoch` or `step`; an epoch that ended early is none."""
+    if interval == "epoch" and not is_last_batch(task.trainer):
+        return
     for config in task.trainer.lr_scheduler_configs:
         if config.interval == interval:
             task.lr_scheduler_step(config.scheduler, None)

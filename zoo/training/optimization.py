@@ -4,9 +4,9 @@ An optimizer gets groups of parameters, or, of second order, the loss as a funct
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from math import ceil
+from math import ceil, inf
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
@@ -14,9 +14,14 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import LBFGS, Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from zoo.errors import InputError
+from zoo.runs.rounding import HIGHER
 from zoo.training.corpus import datamodule_of
+from zoo.training.loop_progress import is_due
+
+AT_A_CONSTANT_RATE = "at a constant rate: --model.lr_scheduler null --model.optimizer.lr RATE"
 
 
 def optimizer_of(
@@ -67,8 +72,11 @@ def with_schedule(
     length: Callable[[], int],
     interval: Literal["epoch", "step"],
     monitor: str | None,
+    mode: Literal["min", "max"],
 ) -> Any:
     """Returns an optimizer with its learning-rate schedule as Lightning takes them.
+
+    The optimizer also gets its `settings`, by which a run that goes on knows what was changed.
 
     Args:
         optimizer: The optimizer; the learning-rate ratios of its groups are applied.
@@ -76,21 +84,91 @@ def with_schedule(
         length: Number of its steps, for a schedule that takes `total_steps` and was given none.
         interval: Whether it steps after each epoch or after each step.
         monitor: Metric that a schedule watches where it names none of its own.
+        mode: Which end of that metric is the better one.
     """
+    groups = [_plain(group) for group in optimizer.param_groups]
+    settings: dict[str, Any] = {"name": type(optimizer).__name__, "groups": groups}
+    settings["lr_scheduler"] = None
+    vars(optimizer)["settings"] = settings
     if make_scheduler is None:
         apply_lr_ratios(optimizer)
         return optimizer
     given = {"total_steps": length()} if _wants_length(make_scheduler) else {}
     scheduler = make_scheduler(optimizer, **given)
+    settings["lr_scheduler"] = {
+        "name": type(scheduler).__name__,
+        "options": {**_schedule_options(make_scheduler, scheduler), "schedule_interval": interval},
+    }
+    if isinstance(scheduler, ReduceLROnPlateau):
+        _watch(scheduler, make_scheduler, monitor, mode)
     apply_lr_ratios(optimizer)
     return {
         "optimizer": optimizer,
         "lr_scheduler": {
             "scheduler": scheduler,
             "interval": interval,
-            "monitor": getattr(scheduler, "monitor", monitor),
+            "reduce_on_plateau": False,  # or Lightning would step it: see `step_plateaus`
         },
     }
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options that are numbers, texts or sequences of them."""
+    kinds = (int, float, str, tuple, list, type(None))
+    return {k: v for k, v in options.items() if k != "params" and isinstance(v, kinds)}
+
+
+def _schedule_options(make_scheduler: LRSchedulerCallable, scheduler: Any) -> dict[str, Any]:
+    """Returns the options that a schedule was made with, as far as its maker shows them."""
+    parameters = inspect.signature(type(scheduler).__init__).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return _plain({**defaults, **getattr(make_scheduler, "keywords", {})})
+
+
+def _watch(
+    scheduler: Any, make_scheduler: Any, monitor: str | None, mode: Literal["min", "max"]
+) -> None:
+    """Has a schedule that was given no metric, or no mode, watch the task's, or what is better."""
+    watched = scheduler.monitor = getattr(scheduler, "monitor", None) or monitor
+    if watched is None:
+        raise InputError("nothing is measured that a plateau could be seen by: another schedule")
+    given = getattr(make_scheduler, "keywords", {}).get("mode")
+    shown = isinstance(make_scheduler, type) or hasattr(make_scheduler, "keywords")
+    if shown and not given:
+        if watched != monitor:
+            mode = "max" if HIGHER.search(watched) else "min"
+        scheduler.load_state_dict({"mode": mode, "best": -inf if mode == "max" else inf})
+
+
+def step_plateaus(trainer: Trainer, stage: str) -> None:
+    """Steps the schedules that watch a metric of a stage, `train` or `val`, as it is measured.
+
+    Lightning steps them after the epoch: by what was measured long ago or not yet, and, in a run
+    that goes on from a checkpoint, not in its first epoch.
+
+    Raises:
+        InputError: The metric was not measured.
+    """
+    for config in trainer.lr_scheduler_configs:
+        scheduler: Any = config.scheduler
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            continue
+        watched = vars(scheduler)["monitor"]
+        here = watched.startswith("val/") == (stage == "val")
+        if here and watched in trainer.callback_metrics:
+            with without_lr_ratios(scheduler.optimizer):
+                scheduler.step(trainer.callback_metrics[watched])
+        elif here or not _validates(trainer):
+            raise InputError(
+                f"{type(scheduler).__name__} watches {watched}, which is not measured; "
+                f"there are: {', '.join(sorted(trainer.callback_metrics))}"
+            )
+
+
+def _validates(trainer: Trainer) -> bool:
+    """Returns whether something is measured in validations, as far as one was due."""
+    batches = sum(trainer.num_val_batches)
+    return trainer.enable_validation and (batches > 0 or not is_due(trainer))
 
 
 def _wants_length(scheduler: LRSchedulerCallable) -> bool:
@@ -113,8 +191,7 @@ def refuse_outlasting(trainer: Trainer, length: Callable[[], int]) -> None:
         if steps is not None and steps < length():
             raise InputError(
                 f"the learning-rate schedule ends after {steps} steps and the run has {length()}: "
-                "resume with the length it was begun with, or without it "
-                "(--model.lr_scheduler null)"
+                f"resume with the length it was begun with, or {AT_A_CONSTANT_RATE}"
             )
 
 

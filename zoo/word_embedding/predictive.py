@@ -16,7 +16,7 @@ from zoo.optimizers.row_sgd import RowSGD
 from zoo.shapes import IGNORED, Contexts, Negatives, Vectors, Words, WordVectors
 from zoo.task import Step
 from zoo.training.finite import check_loss
-from zoo.training.manual_optimization import refuse_options, step_schedules, without_monitor
+from zoo.training.manual_optimization import refuse_options, step_schedules, without_plateau
 from zoo.training.ranks import FixedDraws
 from zoo.training.running_means import at_least_one
 from zoo.word_embedding.bags import Bags
@@ -188,7 +188,7 @@ class PredictiveEmbedding(WordEmbedding):
             },
             otherwise=", or another --model.optimizer",
         )
-        return without_monitor(configured)
+        return without_plateau(configured)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if self.automatic_optimization:

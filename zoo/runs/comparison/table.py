@@ -8,9 +8,8 @@ from statistics import mean, stdev
 from typing import Any, Literal
 
 from zoo.runs.history import Line, Run, marked, metric_names
-from zoo.runs.rounding import rounded
+from zoo.runs.rounding import HIGHER, rounded
 
-HIGHER = re.compile(r"accuracy|bleu|precision|recall|f1|iou|auc|similarity|\bm?ap\b", re.I)
 LOWER = re.compile(r"loss|error|perplexity|distance|\b(mae|r?mse)\b", re.I)
 ADVERSARIAL = re.compile(r"/loss_[dg](_epoch)?$")
 SEED = "seed_everything"
