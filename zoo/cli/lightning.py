@@ -13,7 +13,7 @@ import jsonargparse
 import yaml
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.environments import (
@@ -25,6 +25,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from datamodules.files.errors import CorpusError
+from zoo.checkpoints.best_checkpoint import BestCheckpoint
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
 from zoo.cli.experiment import Experiment, refuse_unknown_options
@@ -165,16 +166,11 @@ class ZooCLI(LightningCLI):
             )
         return trainer
 
-    def _best(self, given: Any, folder: Path) -> ModelCheckpoint:
+    def _best(self, given: Any, folder: Path) -> BestCheckpoint:
         """Best by the task's own measure, or the newest where nothing is held out."""
         held_out = getattr(self.datamodule, "holds_out", True) and given["limit_val_batches"] != 0
-        return ModelCheckpoint(
-            dirpath=folder,
-            filename="best",
-            monitor=self.model.monitor if held_out else None,
-            mode=self.model.monitor_mode,
-            enable_version_counter=False,
-        )
+        monitor = self.model.monitor if held_out else None
+        return BestCheckpoint(folder, monitor, self.model.monitor_mode)
 
 
 def built_corpus(settings: dict[str, Any], overrides: list[str]) -> Any:

@@ -62,6 +62,12 @@ def apply(names: Iterable[str], config: dict[str, Any]) -> None:
         config["trainer"] = trainer
 
 
+def added_by(callback: str) -> str:
+    """Returns the overlay that adds a callback, or, if there is none, its class name."""
+    ends = f".{callback}\n"
+    return next((f"+{name}" for name, each in overlays().items() if ends in each.text), callback)
+
+
 def refuse(names: Iterable[str], experiment: Experiment, *, here: bool = True) -> None:
     """Refuses the overlays that cannot work with a model or an optimizer, or on this machine.
 

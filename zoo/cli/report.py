@@ -1,7 +1,7 @@
 """Reports of a run: what was measured, where its files are, and the next commands."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.catalogue import OWN
+from zoo.cli.overlays import added_by
 from zoo.files import write_json
 from zoo.runs.rounding import rounded
 
@@ -66,6 +67,54 @@ def _uses(model: Any, corpus: Any, checkpoint: str) -> Iterator[str]:
     inputs = getattr(model, "predicts", getattr(corpus, "predicts", None))
     if inputs is not None:
         yield f"zoo predict {options} {inputs}".rstrip()
+
+
+def report_changes(cli: Any, begun: dict[str, Any], console: Console) -> None:
+    """Prints in which settings a run differs from the one whose checkpoint it goes on from."""
+    from zoo.checkpoints.checkpoint import corpus_state  # torch
+    from zoo.training.resuming import ANY_TIME
+
+    run = begun["zoo"].get("run")
+    if not run:
+        return
+    trainer, corpus = cli.trainer, corpus_state(begun) or {}
+    before = {
+        "seed_everything": run["seed"],
+        "trainer.accumulate_grad_batches": run["accumulated"],
+        "number of processes": run["processes"],
+        **_settings("model", begun.get("hyper_parameters", {})),
+        **_settings("data", corpus.get("arguments", {})),
+    }
+    now = {
+        "seed_everything": int(os.environ.get("PL_GLOBAL_SEED", "0")),
+        "trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "number of processes": trainer.world_size,
+        **_settings("model", cli.model.hparams),
+        **_settings("data", cli.datamodule.hparams),
+    }
+    changes = [
+        f"{name} {value} -> {now[name]}"
+        for name, value in before.items()
+        if name in now and now[name] != value and name.rpartition(".")[2] not in ANY_TIME
+    ]
+    had, has = set(begun["callbacks"]), {c.state_key for c in trainer.callbacks if c.state_dict()}
+    changes += [f"without {added_by(key.partition('{')[0])}" for key in sorted(had - has)]
+    changes += [f"with {added_by(key.partition('{')[0])}" for key in sorted(has - had)]
+    if changes:
+        console.print(f"other settings than before: {', '.join(changes)}", soft_wrap=True)
+
+
+def _settings(name: str, value: Any) -> dict[str, Any]:
+    """Returns nested settings by dotted names; a class by its own, its arguments below it."""
+    if not isinstance(value, Mapping):
+        return {name: list(value) if isinstance(value, tuple) else value}
+    if "class_path" in value:
+        chosen = value["class_path"].rpartition(".")[2]
+        return {**_settings(name, value.get("init_args") or {}), name: chosen}
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        found |= {} if key.startswith("_") else _settings(f"{name}.{key}", each)
+    return found
 
 
 def print_metrics(console: Console, title: str, metrics: Any) -> None:

@@ -16,7 +16,13 @@ from zoo.cli.experiment import Experiment
 from zoo.cli.foreign_errors import in_one_line
 from zoo.cli.names import class_path
 from zoo.cli.overlays import refuse
-from zoo.cli.report import plain_console, report_evaluation, report_fit, report_profile
+from zoo.cli.report import (
+    plain_console,
+    report_changes,
+    report_evaluation,
+    report_fit,
+    report_profile,
+)
 from zoo.errors import InputError
 from zoo.runs import folder as run_folder
 from zoo.training.signals import stopped_at_once
@@ -55,11 +61,7 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         profiler = TrainingProfiler(run / "profile") if options.profile and first else None
         cli = train(experiment, run, options.wandb, console, path, begun, profiler)
         if begun and not again and cli.trainer.global_step == begun["global_step"]:
-            epochs = cli.trainer.max_epochs
-            raise InputError(
-                f"{options.ckpt_path} is at the end of its {epochs} epochs already: "
-                "raise --trainer.max_epochs to train on"
-            )
+            raise InputError(f"{options.ckpt_path} {_at_an_end(cli.trainer)}")
     report_fit(cli, run, console)
     if profiler:
         report_profile(profiler, console)
@@ -73,6 +75,25 @@ def experiment_of(options: argparse.Namespace, overrides: list[str]) -> Experime
     experiment = compose(*named, overrides, options.overlays, options.allow)
     refuse(options.overlays, experiment, here=options.verb != "submit")
     return experiment
+
+
+def _at_an_end(trainer: Any) -> str:
+    """Returns what ended a run before its first step, and the whole way on."""
+    from lightning.pytorch.callbacks import Timer
+
+    from zoo.training.optimization import AT_A_CONSTANT_RATE
+
+    timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]
+    spent = any((timer.time_remaining() or 1) <= 0 for timer in timers)
+    if 0 <= trainer.max_steps <= trainer.global_step:
+        text, option = f"has done its {trainer.max_steps} steps already", "max_steps"
+    elif spent:
+        text, option = "has used its time already", "max_time"
+    else:
+        text, option = f"is at the end of its {trainer.max_epochs} epochs already", "max_epochs"
+    ends = any(hasattr(config.scheduler, "total_steps") for config in trainer.lr_scheduler_configs)
+    rest = f", and, as the schedule ends there, {AT_A_CONSTANT_RATE}" if ends else ""
+    return f"{text}: raise --trainer.{option} to train on{rest}"
 
 
 @contextmanager
@@ -130,6 +151,7 @@ def train(
     cli = ZooCLI(experiment, run, wandb, profiler=profiler, begun=begun)
     if begun and ckpt_path:
         load_weights(cli.model, begun, ckpt_path)
+        report_changes(cli, begun, console)
     if not console.quiet:
         cli.save_config()
     size = sum(parameter.numel() for parameter in cli.model.parameters())

@@ -17,7 +17,7 @@ from zoo.errors import InputError, StoppedError
 from zoo.files import write_json
 from zoo.runs.wandb_logger import KEY, RedactedWandbLogger
 from zoo.training.corpus import corpus_of
-from zoo.training.loop_progress import batches_begun, batches_of_epoch
+from zoo.training.loop_progress import batches_begun, batches_of_epoch, is_last_batch
 from zoo.version import zoo_version
 
 FILE = "run.json"
@@ -133,7 +133,7 @@ class RunRecord(Callback):
         self._pause(trainer)
         rows = torch.tensor(_rows(pl_module) - self._rows_before, device=pl_module.device)
         self._count(int(trainer.strategy.reduce(rows, reduce_op="sum")))
-        self.record["epochs"] = trainer.current_epoch + 1
+        self.record["epochs"] = trainer.current_epoch + is_last_batch(trainer)
         self._write(trainer)
 
     def on_save_checkpoint(

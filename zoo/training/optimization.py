@@ -119,22 +119,31 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schedule_options(make_scheduler: LRSchedulerCallable, scheduler: Any) -> dict[str, Any]:
-    """Returns the options that a schedule was made with, as far as its maker shows them."""
+    """Returns the options that a schedule was made with; none of what its maker does not show."""
+    given = _given(make_scheduler)
+    if given is None:
+        return {}
     parameters = inspect.signature(type(scheduler).__init__).parameters.values()
-    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    return _plain({**defaults, **getattr(make_scheduler, "keywords", {})})
+    return _plain({p.name: p.default for p in parameters if p.default is not p.empty} | given)
+
+
+def _given(make_scheduler: Any) -> dict[str, Any] | None:
+    """Returns the options that the maker of a schedule hands on; None where it does not show."""
+    return {} if isinstance(make_scheduler, type) else getattr(make_scheduler, "keywords", None)
 
 
 def _watch(
-    scheduler: Any, make_scheduler: Any, monitor: str | None, mode: Literal["min", "max"]
+    scheduler: Any,
+    make_scheduler: LRSchedulerCallable,
+    monitor: str | None,
+    mode: Literal["min", "max"],
 ) -> None:
     """Has a schedule that was given no metric, or no mode, watch the task's, or what is better."""
     watched = scheduler.monitor = getattr(scheduler, "monitor", None) or monitor
     if watched is None:
         raise InputError("nothing is measured that a plateau could be seen by: another schedule")
-    given = getattr(make_scheduler, "keywords", {}).get("mode")
-    shown = isinstance(make_scheduler, type) or hasattr(make_scheduler, "keywords")
-    if shown and not given:
+    given = _given(make_scheduler)
+    if given is not None and not given.get("mode"):
         if watched != monitor:
             mode = "max" if HIGHER.search(watched) else "min"
         scheduler.load_state_dict({"mode": mode, "best": -inf if mode == "max" else inf})

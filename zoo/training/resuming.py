@@ -69,8 +69,8 @@ def _take_groups(
     """
     if len(saved) != len(fresh):
         raise InputError(
-            f"the parameters were in {len(saved)} groups and are in {len(fresh)}: resume with the "
-            "--model.weight_decay that the run was begun with"
+            f"groups of parameters: {len(saved)} in the checkpoint, {len(fresh)} now: resume with "
+            "the --model.weight_decay that the run was begun with"
         )
     dropped = old["lr_scheduler"] and not new["lr_scheduler"]
     for group, own, was, now in zip(saved, fresh, old["groups"], new["groups"], strict=True):
@@ -87,22 +87,24 @@ def _take_groups(
 
 def _refuse_other_schedule(before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
     """Raises InputError if a run is to go on with another schedule than it was begun with."""
-    if after is None or before == after:
+    if after is None:
         return
     if before is None:
         raise InputError(
             "the run was begun without a schedule, and none can begin in its midst: leave out "
             f"{after['name']} (--model.lr_scheduler null)"
         )
-    texts = []
-    for one, other in ((before, after), (after, before)):
-        options = {k: v for k, v in one["options"].items() if other["options"].get(k) != v}
-        shown = ", ".join(f"{name} {value}" for name, value in options.items())
-        same = one["name"] == other["name"]
-        texts.append(f"{one['name']} ({shown})" if same else one["name"])
+    old, new = before["options"], after["options"]
+    names = [name for name in old if name in new and old[name] != new[name]]
+    if before["name"] == after["name"] and not names:
+        return
+    was, now = (
+        ", ".join((each["name"], *(f"{name} {each['options'][name]}" for name in names)))
+        for each in (before, after)
+    )
     raise InputError(
-        f"the run was begun with {texts[0]} and cannot go on with {texts[1]}: leave the schedule "
-        "as it was, or drop it (--model.lr_scheduler null)"
+        f"the run was begun with the schedule {was} and cannot go on with {now}: leave it as it "
+        "was, or drop it (--model.lr_scheduler null)"
     )
 
 
