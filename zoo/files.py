@@ -123,6 +123,8 @@ def parsed(path: Path, parse: Callable[[str], T]) -> T:
     """
     try:
         return parse(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise InputError(f"{path}: cannot be read (nested too deeply)") from None
     except (OSError, ValueError, TypeError, KeyError, csv.Error, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = str(getattr(error, "strerror", error))

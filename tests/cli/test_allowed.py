@@ -226,6 +226,12 @@ def test_a_file_whose_name_is_no_folders(name, capsys):
     assert "its name cannot be that of a folder of runs" in line
 
 
+@pytest.mark.parametrize("package", ["my-package", "", "mine.", "jsonargparse", "../mine"])
+def test_only_a_package_can_be_trusted(package, capsys):
+    line = fails(capsys, "fit", "lenet-fashion_mnist", "--allow", package)
+    assert line == f"zoo: --allow {package}: wanted the name of a package with your classes"
+
+
 def test_short_paths_of_both_packages():
     options = ("fit", "--model", "zoo.LeNet", "--data", "datamodules.FashionMNIST")
     assert main([*options, "--print_config"]) == 0

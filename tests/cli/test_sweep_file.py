@@ -161,6 +161,11 @@ def test_what_is_no_file_gets_one_line(capsys):
     assert "did you mean --jobs?" in fails(capsys, "sweep", write_sweep(), "--job", "3")
 
 
+def test_a_deep_file_gets_one_line(capsys):
+    Path("s.yaml").write_text(f"method: {'[' * 2000}{']' * 2000}")
+    assert fails(capsys, "sweep", "s.yaml") == "zoo: s.yaml: nested too deeply"
+
+
 def test_options_are_checked_before_the_first_run(really, capsys):
     path = write_sweep(parameters={"model.activatoin": {"values": ["relu"]}})
     assert "did you mean activation?" in fails(capsys, "sweep", path)

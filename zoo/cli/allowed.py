@@ -45,6 +45,9 @@ def refuse_foreign_classes(
             stands where none may, or in a file of its own; or there are settings of something
             else than an experiment.
     """
+    for package in allow:
+        if not all(name.isidentifier() for name in package.split(".")) or package == "jsonargparse":
+            raise InputError(f"--allow {package}: wanted the name of a package with your classes")
     if isinstance(config, dict):
         for key in config:
             if key not in KEYS:
