@@ -107,17 +107,17 @@ def test_a_backbone_is_an_architecture(evil):
 
 
 def test_a_package_that_is_allowed_defines_the_model(tmp_path, monkeypatch):
-    Path(tmp_path / "mine.py").write_text(
+    Path(tmp_path / "defining.py").write_text(
         "from os import system\nfrom zoo import LeNet as Other\nclass Mine(Other): pass\nMAX = 1\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     weights = {"state_dict": zoo.LeNet(**SIZES).state_dict()}
-    torch.save({**held("mine.Mine"), **weights}, "mine.ckpt")
-    assert type(zoo.load("mine.ckpt", allow=["mine"])).__name__ == "Mine"
+    torch.save({**held("defining.Mine"), **weights}, "mine.ckpt")
+    assert type(zoo.load("mine.ckpt", allow=["defining"])).__name__ == "Mine"
     for name in ("system", "Other", "MAX"):
-        torch.save(held(f"mine.{name}"), "mine.ckpt")
-        with pytest.raises(InputError, match=f"mine.{name} is no LightningModule"):
-            zoo.load("mine.ckpt", allow=["mine"])
+        torch.save(held(f"defining.{name}"), "mine.ckpt")
+        with pytest.raises(InputError, match=f"defining.{name} is no LightningModule"):
+            zoo.load("mine.ckpt", allow=["defining"])
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,8 @@ def _refuse_foreign(key: str, text: str, wanted: str) -> None:
         else:
             known = own and _makes_optimizers(found)
         if not known:
-            raise InputError(f"{key}: {text} is no class that is defined there")
+            trust = "" if package in OWN else f"; where you trust it: --allow {text}"
+            raise InputError(f"{key}: {text} is no class that is defined there{trust}")
 
 
 def _makes_optimizers(function: Any) -> bool:
@@ -165,7 +166,8 @@ def _makes_optimizers(function: Any) -> bool:
 
 def _is_file(text: str) -> bool:
     try:
-        return Path(text).expanduser().is_file()
+        path = Path(text).expanduser()
+        return path.exists() and not path.is_dir()  # a pipe, too
     except (OSError, RuntimeError):  # no name of a file
         return False
 
