@@ -3,7 +3,8 @@
 #
 #     scripts/slurm/torchrun.sh ID HOST:PORT HOSTS PROCESSES RECIPE [arguments of zoo fit]
 #
-# ID         names the run: runs/<recipe>/job-<ID>/. The same ID again goes on with that run.
+# ID         names the run: runs/<recipe>/job-<ID>/. The same line again goes on with that run, or
+#            trains it longer; the same ID with other settings trains another, in job-<ID>-2/.
 # HOST:PORT  an address of one of the hosts, and a free port there, that all of them reach
 # HOSTS      how many; PROCESSES: on each, one a GPU
 #

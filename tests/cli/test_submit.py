@@ -358,14 +358,16 @@ def test_runs_of_one_job_overwrite_nothing_of_each_other(capsys, monkeypatch):
         monkeypatch.setenv(name, value)
     fit = ["fit", RECIPE, "--data.synthetic", "true", "--trainer.accelerator", "cpu"]
     seeds = [["--seed_everything", seed] for seed in "12"]
-    for given in (*seeds, ["--ckpt_path", "last"], seeds[0]):
+    for given in (*seeds, seeds[0]):
         assert main([*fit, "--trainer.max_epochs", "1", *given]) == 0
-    begun = last(Path("runs") / RECIPE / f"job-{JOB}-3")["global_step"]
-    # Of the same settings but for its length:
-    assert main([*fit, "--trainer.max_epochs", "2", "--ckpt_path", "last"]) == 0
+    begun = last(Path("runs") / RECIPE / f"job-{JOB}-2")["global_step"]
+    capsys.readouterr()
+    longer = [*fit, "--trainer.max_epochs", "2"]
+    assert main([*longer, *seeds[1], "--ckpt_path", "last"]) == 0
     assert "it goes on from" in capsys.readouterr().out
+    assert main([*longer, *seeds[0]]) == 0
     runs = {path.name: last(path)["global_step"] for path in (Path("runs") / RECIPE).iterdir()}
-    ends = {"": begun, "-2": begun, "-3": 2 * begun}
+    ends = {"": begun, "-2": 2 * begun, "-3": 2 * begun}
     assert runs == {f"job-{JOB}{number}": steps for number, steps in ends.items()}
 
 

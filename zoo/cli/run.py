@@ -104,7 +104,9 @@ def new_run(options: argparse.Namespace, experiment: Experiment) -> Iterator[tup
     """
     first, had_runs = run_folder.is_first_process(), options.runs.exists()
     with stopped_at_once():
-        run = run_folder.create(options.runs, experiment.name, _settings(options, experiment))
+        last = vars(options).get("ckpt_path") == LAST
+        settings = _settings(options, experiment)
+        run = run_folder.create(options.runs, experiment.name, *settings, any_length=last)
         try:
             yield run, first
         except BaseException:
@@ -117,18 +119,16 @@ def new_run(options: argparse.Namespace, experiment: Experiment) -> Iterator[tup
                 run_folder.forget()
 
 
-def _settings(options: argparse.Namespace, experiment: Experiment) -> str:
-    """Returns what a run has in common with the one that its job goes on with.
-
-    That is all but its length, where the run is told to go on from the job's last checkpoint.
-    """
-    config, overrides, begun = experiment.config, experiment.overrides, vars(options)
-    if begun.get("ckpt_path") == LAST:
-        trainer = dict(config.get("trainer") or {})
-        config = config | {"trainer": {n: v for n, v in trainer.items() if n[:4] != "max_"}}
-        overrides = [o for o in overrides if not o.startswith("--trainer.max_")]
-    given = [begun.get(name) for name in ("verb", "ckpt_path", "folds")]
-    return json.dumps([*given, config, overrides], default=str)
+def _settings(options: argparse.Namespace, experiment: Experiment) -> tuple[str, str]:
+    """Returns what a run has in common with the one that its job goes on with, and its length."""
+    begun = vars(options).get("ckpt_path")
+    given = [options.verb, vars(options).get("folds"), None if begun == LAST else begun]
+    config, trainer = dict(experiment.config), dict(experiment.config.get("trainer") or {})
+    config["trainer"] = {name: value for name, value in trainer.items() if name[:4] != "max_"}
+    limits = [option for option in experiment.overrides if option.startswith("--trainer.max_")]
+    others = [option for option in experiment.overrides if option not in limits]
+    texts = [given, config, others], [trainer, limits]
+    return json.dumps(texts[0], default=str), json.dumps(texts[1], default=str)
 
 
 def train(

@@ -1,7 +1,6 @@
 """Run folders: runs/<name>/<number>/, made once, by the first process."""
 
 import os
-from itertools import count
 from pathlib import Path
 from shutil import rmtree
 from uuid import uuid4
@@ -26,7 +25,9 @@ def given() -> Path | None:
     return Path(folder) if folder else None
 
 
-def create(base: Path, name: str, settings: str = "") -> Path:
+def create(
+    base: Path, name: str, settings: str = "", length: str = "", *, any_length: bool = False
+) -> Path:
     """Makes the next numbered folder, or finds the one that this job has for these settings.
 
     The number follows from an exclusive mkdir, so that two runs started together get two
@@ -40,6 +41,8 @@ def create(base: Path, name: str, settings: str = "") -> Path:
         base: Folder of all runs.
         name: Name of the experiment.
         settings: Text that two runs of one job share where the second is the first, requeued.
+        length: Text of how long the run trains, which they share too.
+        any_length: Whether a run of another length will do, to be trained longer.
 
     Raises:
         InputError: The folder cannot be written.
@@ -58,7 +61,8 @@ def create(base: Path, name: str, settings: str = "") -> Path:
             folder = Path(chosen)
             folder.mkdir(exist_ok=True)
         else:
-            folder = _of_job(parent, job, settings) if job else _next_number(parent)
+            run = [str(job), settings, length]
+            folder = _of_job(parent, run, any_length) if job else _next_number(parent)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
@@ -86,27 +90,37 @@ def _job() -> str | None:
     return None if job == "none" else job
 
 
-def _of_job(parent: Path, job: str, settings: str) -> Path:
-    """Finds or makes the folder of a job's run; all ranks get the same, whichever comes first."""
-    text = f"{job}\n{settings}\n"
-    for path in sorted(parent.glob(f"job-{job}*/{SETTINGS}")):
-        if path.read_text(encoding="utf-8") == text:
-            return path.parent
+def _of_job(parent: Path, run: list[str], any_length: bool) -> Path:
+    """Finds or makes the folder of a job's run; all ranks get the same, whichever comes first.
+
+    Args:
+        parent: Folder of the runs of one name.
+        run: Job, settings and length.
+        any_length: Whether a run of another length will do.
+    """
+    job, text = run[0], "\n".join(run)
+    begun = {path: path.read_text("utf-8") for path in sorted(parent.glob(f"job-*/{SETTINGS}"))}
+    found = [path.parent for path, other in begun.items() if other == text]
+    if any_length:
+        found += [p.parent for p, other in begun.items() if other.split("\n")[:2] == run[:2]]
+    if found:
+        return found[0]
     draft = parent / f".{uuid4().hex}"  # it gets its name with the settings in it
     draft.mkdir()
     try:
         (draft / SETTINGS).write_text(text, encoding="utf-8")
-        for number in count(1):
-            folder = parent / (f"job-{job}-{number}" if number > 1 else f"job-{job}")
+        number, folder = 1, parent / f"job-{job}"
+        while True:
             try:
                 return draft.rename(folder)
             except OSError:
                 if not folder.is_dir():
                     raise
             path = folder / SETTINGS
-            if not path.exists() or path.read_text(encoding="utf-8") == text:
+            if not path.exists() or path.read_text("utf-8") == text:
                 return folder
-        raise AssertionError("numbers have no end")
+            number += 1
+            folder = parent / f"job-{job}-{number}"
     finally:
         rmtree(draft, ignore_errors=True)
 
