@@ -28,6 +28,7 @@ def fit(argv):
     quality = float(given.get("model.quality", 0.5))
     epochs = int(given.get("trainer.max_epochs", 2))
     folder = run_folder.create(Path(), "x")
+    print(argv)
     (folder.parent / "begun.txt").open("a").write(f"{folder.name} {os.getpid()}\\n")
     (folder.parent / "env.txt").open("a").write(os.environ.get("CUDA_VISIBLE_DEVICES", "-") + "\\n")
     if quality == 0.13:

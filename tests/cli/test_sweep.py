@@ -59,8 +59,9 @@ def gone(pid):
 
 
 def test_a_grid_runs_whole_and_is_reported(capsys):
-    assert main(["sweep", write_sweep(), "--jobs", "2"]) == 0
+    assert main(["sweep", write_sweep(), "--jobs", "2", "--allow", "mine"]) == 0
     out = capsys.readouterr().out
+    assert all("--allow=mine" in log.read_text() for log in Path("runs/s/logs").glob("*.txt"))
     rows = results()
     assert [row["trial"] for row in rows[:2]] == ["5", "6"]  # quality 0.9, in the file's order
     accuracies = [float(row["val/accuracy"]) for row in rows]

@@ -199,7 +199,7 @@ def _with_seed(options: argparse.Namespace, overrides: list[str]) -> list[str]:
 
 def _refuse_other_class(checkpoint: dict[str, Any], path: str | Path, wanted: str) -> None:
     """Lightning would train or test the checkpoint's class without a word."""
-    trained = checkpoint["zoo"]["class_path"]
+    trained = checkpoint["zoo"].get("class_path") or "nothing"
     if trained != wanted:
         names = [path.rpartition(".")[2] for path in (trained, wanted)]
         raise InputError(f"{path} is a checkpoint of {names[0]}, not of {names[1]}")

@@ -34,7 +34,8 @@ class FeatureNetwork(nn.Module):
         super().__init__()
         saved = checkpoint.read(path)
         state = checkpoint.corpus_state(saved)
-        if not saved["zoo"]["class_path"].startswith(FAMILY) or not state or "mean" not in state:
+        class_path = saved["zoo"].get("class_path", "")
+        if not class_path.startswith(FAMILY) or not state or "mean" not in state:
             raise InputError(f"{path}: not an image classifier trained on a corpus of the zoo")
         self.path, self.in_channels = path, len(state["mean"])
         self.size, self.crop_size, self.resize = (

@@ -78,6 +78,7 @@ def report(
     trials: Sequence[Trial],
     parameters: Sequence[Parameter],
     metric: Metric,
+    allow: Sequence[str] = (),
 ) -> None:
     """Prints the table and what comes next; writes results.csv and draws the picture."""
     varying = [parameter for parameter in parameters if parameter.varies]
@@ -106,6 +107,7 @@ def report(
     checkpoint = folder / str(order[0].number) / "checkpoints" / "best.ckpt" if order else None
     if checkpoint and checkpoint.is_file():
         lines.append(f"best:     {checkpoint}")
-        commands.append(f"zoo test --ckpt_path {checkpoint}")
+        trust = "".join(f" --allow {package}" for package in allow)
+        commands.append(f"zoo test --ckpt_path {checkpoint}{trust}")
     lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
     console.print("\n".join(lines), soft_wrap=True)

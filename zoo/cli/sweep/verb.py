@@ -221,7 +221,7 @@ def _run(
     before = f", {ended} have ended before" if ended else ""
     console.print(f"sweep: {folder}, {study.total} trials{before}", soft_wrap=True)
     Runner(study, plan, folder, own, _environments(options.jobs), say).run()
-    report(console, folder, study.trials, plan.parameters, metric)
+    report(console, folder, study.trials, plan.parameters, metric, options.allow)
     if all(trial.state == "failed" for trial in study.trials):
         print("zoo: all trials failed", file=sys.stderr)
         return 1
