@@ -1,5 +1,6 @@
 """Signals only raise a flag: nothing is saved within a handler, where a step may be half done."""
 
+import atexit
 import ctypes
 import os
 import re
@@ -130,6 +131,8 @@ def hear_warning() -> None:
     if slurm_job():
         with suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGUSR1, note)
+            # Python drops its handlers as it ends, and a run that is done ends as ever.
+            atexit.register(signal.signal, signal.SIGUSR1, signal.SIG_IGN)
 
 
 def pass_over_signals() -> None:
