@@ -77,7 +77,6 @@ def test_requeued_jobs_lose_nothing(capsys, outcome, tries):
         time.sleep(draw.uniform(0.1, 0.9) * longest)
         how = ("scancel", "--signal=USR1") if outcome.tries % 2 else ("scontrol", "requeue")
         found = requeued(job, how, whole, outcome)
-        print(f"job {job}: {how[-1]}: {(found or 'as if nothing had been')[:99]}", flush=True)
         if found == TOO_LATE:
             outcome.note(TOO_LATE)
             longest *= 0.9  # the machine is less busy than it was
