@@ -80,6 +80,30 @@ def test_weights_stay_as_before_the_step(name, tmp_path):
                 assert torch.equal(weight, saved["state_dict"][key]), key
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["gru-time_machine", "gan-gaussian2d"])
+def test_moments_are_seen_before_they_reach_the_weights(name, value, tmp_path):
+    class Moments(Damage):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+            if trainer.global_step >= 4:
+                state = random.choice(list(trainer.optimizers[0].state.values()))
+                state[random.choice(["exp_avg", "exp_avg_sq"])].view(-1)[-1] = value
+            elif trainer.global_step == 2:
+                trainer.save_checkpoint(tmp_path / "last.ckpt")
+            self.model = pl_module
+
+        def on_after_backward(self, trainer, pl_module):
+            pass
+
+    damage = Moments(0, value)
+    with pytest.raises(NonFiniteError, match="optimizer's state is not finite in step "):
+        train(name, damage, tmp_path)
+    for key, weight in damage.model.state_dict().items():
+        assert torch.equal(weight, damage.weights[key])
+    assert read(tmp_path / "last.ckpt")["global_step"] == 2
+
+
 def test_the_saved_state_goes_on_with_the_batch_that_failed(tmp_path):
     class Seen(Callback):
         def __init__(self):

@@ -11,7 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from zoo.errors import NonFiniteError, StoppedError
 from zoo.runs.wandb_logger import finish
-from zoo.training.finite import weights_are_finite
+from zoo.training.finite import can_go_on
 from zoo.training.loop_progress import batch_not_begun, is_last_batch
 from zoo.training.signals import SignalListener, pass_over_signals, requeue, slurm_job
 
@@ -119,7 +119,7 @@ class LastCheckpoint(ModelCheckpoint):
             if trainer.is_global_zero:
                 finish()  # before SLURM ends W&B's service with all other processes of the job
                 exception.args = (f"{exception}; {requeue(exception.job)}",)
-        if isinstance(exception, NonFiniteError) and weights_are_finite(pl_module):
+        if isinstance(exception, NonFiniteError) and can_go_on(pl_module):
             with batch_not_begun(trainer):
                 self._save(trainer)
 
