@@ -1,6 +1,7 @@
 """Files: written whole or not at all, read with an error of one line, numbered."""
 
 import csv
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ def written_whole(path: Path, advice: str = "") -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.name}.partial")  # one name: a kill leaves one at most
     made: list[Path] = []
+    lock = None
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "Is a directory")
@@ -41,7 +43,7 @@ def written_whole(path: Path, advice: str = "") -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Anew: what a kill has left, or a link to another file that somebody laid there, goes.
         partial.unlink(missing_ok=True)
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o666))
+        lock = _locked(partial)
         yield partial
         _sync(partial)
         partial.replace(path)
@@ -56,6 +58,31 @@ def written_whole(path: Path, advice: str = "") -> Iterator[Path]:
             partial.unlink(missing_ok=True)
             for folder in made:
                 folder.rmdir()
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(partial: Path) -> int:
+    """Makes an empty file that is locked as long as what is returned is open."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY
+    while True:
+        lock = os.open(partial, flags, 0o666)
+        with suppress(OSError):  # some network file systems cannot
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return lock
+        os.close(lock)  # `remove_partial` was quicker
+
+
+def remove_partial(partial: Path) -> None:
+    """Removes the temporary file of a process that was killed, not one that is being written."""
+    with suppress(OSError):
+        lock = os.open(partial, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
+        finally:
+            os.close(lock)
 
 
 def _sync(path: Path) -> None:

@@ -15,6 +15,7 @@ from zoo.catalogue import CORPUS, OWN, TASK, imported, is_a, owner, renamed
 from zoo.checkpoints import checked_archive, safetensors_file
 from zoo.checkpoints.bundled import bundled, resolved
 from zoo.errors import InputError
+from zoo.files import remove_partial
 from zoo.version import CHECKPOINT_FORMAT
 
 
@@ -30,7 +31,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Raises InputError where it cannot be written; an older file is as it was."""
         for left in Path(path).parent.glob(".*.ckpt.partial"):  # by a kill
-            left.unlink(missing_ok=True)
+            remove_partial(left)
         checked_archive.write(checkpoint, Path(path))
 
     def load_checkpoint(

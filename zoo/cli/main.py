@@ -1,6 +1,7 @@
 """The `zoo` command: a light front end that imports torch only for what trains or predicts."""
 
 import argparse
+import errno
 import os
 import re
 import sys
@@ -19,6 +20,7 @@ from zoo.training.signals import end_with_first_rank, hear_warning
 OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
 NUMBER = re.compile(r"-[\d.]")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # what a disk says that takes no more
 
 
 def _join_values(argv: Sequence[str]) -> list[str]:
@@ -64,6 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, head say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        if not run_folder.given():
+            where = error.filename or "a file of the run"
+            way_out = "make room, or choose another folder"
+            print(f"zoo: {where}: cannot be written ({error.strerror}): {way_out}", file=sys.stderr)
+        return 2
 
 
 def _run(argv: list[str]) -> int:

@@ -1,6 +1,7 @@
 """Reports of a run: what was measured, where its files are, and the next commands."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,13 @@ from zoo.runs.rounding import rounded
 def plain_console(**options: Any) -> Console:
     """Returns a console that prints texts as they are: a path or a label may look like markup."""
     return Console(highlight=False, markup=False, emoji=False, **options)
+
+
+def say_unwritten(cli: Any) -> None:
+    """Says what callbacks could not write (pictures, texts, run.json); no metric is lost by that."""
+    failures = (getattr(callback, "failure", "") for callback in cli.trainer.callbacks)
+    for line in dict.fromkeys(filter(None, failures)):
+        print(f"zoo: {line}", file=sys.stderr)
 
 
 def report_profile(profiler: Any, console: Console) -> None:
@@ -157,5 +165,6 @@ def report_evaluation(
             "date": date.today().isoformat(),
         }
         write_json(run / "test.json", record)
-        console.print(f"pictures: {run / 'pictures'}", soft_wrap=True)
+        if (run / "pictures").is_dir():
+            console.print(f"pictures: {run / 'pictures'}", soft_wrap=True)
         console.print(f"next:     zoo compare {run}", soft_wrap=True)

@@ -22,6 +22,7 @@ from zoo.cli.report import (
     report_evaluation,
     report_fit,
     report_profile,
+    say_unwritten,
 )
 from zoo.errors import InputError
 from zoo.runs import folder as run_folder
@@ -63,6 +64,7 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         if begun and not again and cli.trainer.global_step == begun["global_step"]:
             raise InputError(f"{options.ckpt_path} {_at_an_end(cli.trainer)}")
     report_fit(cli, run, console)
+    say_unwritten(cli)
     if profiler:
         report_profile(profiler, console)
     return 0
@@ -189,6 +191,7 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     if cli.trainer.is_global_zero:
         kept = run if options.verb == "test" else None
         report_evaluation(cli, path, checkpoint, metrics, kept)
+        say_unwritten(cli)
     return 0
 
 

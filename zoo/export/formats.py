@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,7 +83,7 @@ def export_graph(
                 else:
                     run = save_program(made, path, metadata)
                 difference = compared(graph, run, made.sizes)
-        except InputError:
+        except (InputError, OSError):  # the disk is full
             path.unlink(missing_ok=True)
             raise
         except Exception as error:  # of an exporter: anything
@@ -111,10 +112,13 @@ def save_program(made: Program, path: Path, metadata: str) -> Run:
 
 def _rewritten(program: Any, path: Path, metadata: str) -> Any:
     """The module of a program that was written and read again."""
-    with path.open("wb") as file:
-        torch.export.save(program, file, extra_files={METADATA: metadata})
-    with path.open("rb") as written:
-        return torch.export.load(written).module()
+    written = (
+        BytesIO()
+    )  # a file on a disk that is full would end the process by an exception in C++
+    torch.export.save(program, written, extra_files={METADATA: metadata})
+    path.write_bytes(written.getbuffer())
+    written.seek(0)
+    return torch.export.load(written).module()
 
 
 def save_onnx(made: Program, graph: Graph, path: Path, metadata: str, opset: int | None) -> Run:

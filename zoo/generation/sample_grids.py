@@ -32,8 +32,11 @@ class SampleFilm(FolderCallback):
         raise TypeError(f"{type(self).__name__} does not say how samples are drawn")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero:
-            keep(trainer, self.folder, "train", {"samples": self.draw(pl_module)})
+        if not trainer.is_global_zero:
+            return
+        figure = self.draw(pl_module)
+        with self.writing():
+            keep(trainer, self.folder, "train", {"samples": figure})
             frame = self.folder / "samples" / f"{trainer.current_epoch + 1:04}.png"
             frame.parent.mkdir(exist_ok=True)
             copyfile(self.folder / "train_samples.png", frame)
@@ -41,7 +44,8 @@ class SampleFilm(FolderCallback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         frames = sorted((self.folder / "samples").glob("*.png"))
         if trainer.is_global_zero and frames:
-            write_film(frames, self.folder / "samples.gif")
+            with self.writing():
+                write_film(frames, self.folder / "samples.gif")
 
 
 class SampleGrids(SampleFilm):

@@ -61,9 +61,10 @@ class TextSamples(FolderCallback):
             gap.join(corpus.vocab.tokens(tokens[0].tolist())) for tokens in (self.prompt, written)
         )
         epoch = trainer.current_epoch
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "samples.txt").open("a", encoding="utf-8") as file:
-            file.write(f"epoch {epoch}, step {trainer.global_step}: {begun}|{rest}\n")
+        with self.writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / "samples.txt").open("a", encoding="utf-8") as file:
+                file.write(f"epoch {epoch}, step {trainer.global_step}: {begun}|{rest}\n")
         for logger in wandb_loggers(trainer):
             logger.log_text("val/sample", columns=["epoch", "text"], data=[[str(epoch), rest]])
 

@@ -41,8 +41,9 @@ class DescentPictures(FolderCallback):
             figure = Figure(figsize=(6, 4), layout="constrained")
             function = surface.function
             draw_trace(figure.subplots(), surface.value, function.shown, trace, function.formula)
-            keep(trainer, self.folder, "training", {"trace": figure})
-            write_trace(self.folder / "training_trace.csv", trace, values)
+            with self.writing():
+                keep(trainer, self.folder, "training", {"trace": figure})
+                write_trace(self.folder / "training_trace.csv", trace, values)
 
 
 def _point(surface: Any) -> Tensor:

@@ -6,7 +6,7 @@ from shutil import rmtree
 from uuid import uuid4
 
 from zoo.errors import InputError
-from zoo.files import numbered
+from zoo.files import numbered, remove_partial
 
 VARIABLE = "ZOO_RUN"
 SETTINGS = ".settings"  # of the run of a job
@@ -72,6 +72,8 @@ def create(
         ) from None
     if first:
         _keep_metrics(folder)
+        for left in parent.glob("*/checkpoints/.*.partial"):  # by runs that were killed
+            remove_partial(left)
     os.environ[VARIABLE] = str(folder)
     return folder
 

@@ -11,7 +11,6 @@ import lightning
 import psutil
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
 
 from zoo.errors import InputError, StoppedError
 from zoo.files import write_json
@@ -78,7 +77,7 @@ class RunRecord(Callback):
         self._rows_before = 0  # of this epoch in an earlier try
         self._batches = 0  # ever done when validation began
         self._done = 0  # batches when the epoch, or what is left of it, began
-        self._warned = False
+        self.failure = ""  # why the record could not be written
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         device = trainer.strategy.root_device
@@ -201,9 +200,7 @@ class RunRecord(Callback):
         try:
             write_json(self.path, self.record)
         except InputError as error:
-            if not self._warned:
-                rank_zero_warn(str(error))
-            self._warned = True
+            self.failure = self.failure or str(error)
 
 
 def _rows(module: LightningModule) -> int:

@@ -35,8 +35,9 @@ class PaintingPictures(FolderCallback):
         if not trainer.is_global_zero:
             return None
         path = self.folder / f"{name}.png"
-        write_picture(path, as_bytes(model.painting)[0])
-        return path
+        with self.writing():
+            write_picture(path, as_bytes(model.painting)[0])
+        return path if path.exists() else None
 
 
 class StyledPictures(EvaluationPictures):

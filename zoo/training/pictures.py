@@ -1,5 +1,7 @@
 """Pictures of a run: files in its folder, shown in Weights & Biases too."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,33 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from zoo.errors import InputError
+from zoo.files import written_whole
 from zoo.training.corpus import WithLabels, corpus_of
 
 
 class FolderCallback(Callback):
-    """Base of the callbacks that write files.
+    """Base of the callbacks that write files; where they cannot be written the run goes on.
 
     Args:
         folder: Folder of the files.
     """
 
+    failure = ""  # why the first file that could not be written was not
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keeps the reason why a file cannot be written, for the end."""
+        try:
+            yield
+        except OSError as error:
+            reason = f"{error.filename or self.folder}: cannot be written ({error.strerror})"
+            self.failure = self.failure or reason
+        except InputError as error:
+            self.failure = self.failure or str(error)
 
 
 class EvaluationPictures(FolderCallback):
@@ -60,10 +77,14 @@ class EvaluationPictures(FolderCallback):
     on_test_batch_end = on_validation_batch_end
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        keep(trainer, self.folder, "validation", self.draw(trainer, pl_module))
+        figures = self.draw(trainer, pl_module)
+        with self.writing():
+            keep(trainer, self.folder, "validation", figures)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        keep(trainer, self.folder, "test", self.draw(trainer, pl_module))
+        figures = self.draw(trainer, pl_module)
+        with self.writing():
+            keep(trainer, self.folder, "test", figures)
 
 
 class ConfusionPictures(EvaluationPictures):
@@ -94,9 +115,9 @@ class ConfusionPictures(EvaluationPictures):
 def keep(trainer: Trainer, folder: Path, stage: str, figures: dict[str, Figure]) -> None:
     """Writes each figure as `<stage>_<name>.png` into `folder`, and hands it to W&B; on rank 0."""
     for name, figure in figures.items() if trainer.is_global_zero else ():
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{stage}_{name}.png"
-        figure.savefig(path, dpi=120)
+        with written_whole(path) as partial:
+            figure.savefig(partial, dpi=120, format="png")
         for logger in wandb_loggers(trainer):
             logger.log_image(f"{stage}/{name}", [str(path)])
 

@@ -56,16 +56,18 @@ class Translations(FolderCallback):
             text, known = corpus.target_text(found), corpus.translations(sentence)
             best = max((sentence_bleu(text, reference) for reference in known), default=0.0)
             rows.append([sentence, text, f"{best:.3f}"])
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "translations.txt").open("a", encoding="utf-8") as file:
-            file.write(f"epoch {trainer.current_epoch}, step {trainer.global_step}\n")
-            file.writelines(f"  {a} => {b}  (BLEU {score})\n" for a, b, score in rows)
+        with self.writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / "translations.txt").open("a", encoding="utf-8") as file:
+                file.write(f"epoch {trainer.current_epoch}, step {trainer.global_step}\n")
+                file.writelines(f"  {a} => {b}  (BLEU {score})\n" for a, b, score in rows)
         for logger in wandb_loggers(trainer):
             columns = ["source", "translation", "bleu"]
             logger.log_text("val/translations", columns=columns, data=rows)
         if hasattr(model, "attention"):
             maps = attention_maps(model, corpus, examples[:SHOWN])
-            keep(trainer, self.folder, "validation", {"attention": draw_attention(maps)})
+            with self.writing():
+                keep(trainer, self.folder, "validation", {"attention": draw_attention(maps)})
 
 
 def translated(model: Any, corpus: Examples, sentences: Sequence[str]) -> list[list[int]]:
