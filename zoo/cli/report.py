@@ -22,7 +22,7 @@ def plain_console(**options: Any) -> Console:
 
 
 def say_unwritten(cli: Any) -> None:
-    """Says what callbacks could not write (pictures, texts, run.json); no metric is lost by that."""
+    """Says what callbacks could not write: pictures, texts, run.json."""
     failures = (getattr(callback, "failure", "") for callback in cli.trainer.callbacks)
     for line in dict.fromkeys(filter(None, failures)):
         print(f"zoo: {line}", file=sys.stderr)
