@@ -37,7 +37,8 @@ PACKAGES = ("zoo", "datamodules")
 TIERS = ROOT / "tests" / "tiers.csv"
 QUICK = 0.25  # seconds: a test that takes less is in the first tier
 LONGEST = 5.0  # seconds: one that takes more is in the rest
-# In the first tier as long as they take less than `LONGEST`: bad input, each architecture and stand-in, a stop
+# In the first tier as long as they take less than `LONGEST`: bad input, each architecture, each
+# stand-in, a stop
 EACH = re.compile(
     r"::test_(header_is_true|every_parameter_gets_a_finite_gradient|a_signal_within_a_step"
     r"|a_stand_in_is_that_of_its_version)"
