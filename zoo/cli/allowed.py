@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import get_loader, set_parsing_settings
 
 from zoo.catalogue import CORPUS, OWN, TASK, architectures, corpora, imported, is_a, owner
 from zoo.errors import InputError
@@ -45,6 +44,8 @@ def refuse_foreign_classes(
             stands where none may, or in a file of its own; or there are settings of something
             else than an experiment.
     """
+    from jsonargparse import set_parsing_settings  # here, as it takes a quarter of a start
+
     for package in allow:
         if not all(name.isidentifier() for name in package.split(".")) or package == "jsonargparse":
             raise InputError(f"--allow {package}: wanted the name of a package with your classes")
@@ -88,6 +89,8 @@ def _texts(values: list[tuple[Place, Any]]) -> Iterator[tuple[Place, str]]:
 
 
 def _parsed(text: str) -> Any:
+    from jsonargparse import get_loader
+
     try:
         return get_loader("yaml")(text)
     except (yaml.YAMLError, ValueError):
