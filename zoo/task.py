@@ -28,6 +28,7 @@ from zoo.training.optimization import (
     optimizer_steps,
     parameter_groups,
     refuse_outlasting,
+    run_epochs,
     step_plateaus,
     with_schedule,
     without_lr_ratios,
@@ -327,7 +328,7 @@ class Task(LightningModule):
     def schedule_length(self) -> int:
         """Returns the number of schedule steps of a run; a family that takes fewer overrides it."""
         if self.schedule_interval == "epoch":
-            return self.trainer.max_epochs or 1
+            return run_epochs(self.trainer, self.trainer.accumulate_grad_batches)
         return optimizer_steps(self.trainer)
 
     def save_hyperparameters(

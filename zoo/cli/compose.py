@@ -65,7 +65,9 @@ def compose(
     _choose(config, "data", data)
     apply(overlays, config)
     overrides = _choose_optimizer(config["model"], overrides)
-    return Experiment(name, config, overrides, note)
+    peaks = _peaks(config["model"]["init_args"], overrides)
+    note = "\n".join([*([note] if note else []), *(text for _, text in peaks)])
+    return Experiment(name, config, [*overrides, *(option for option, _ in peaks)], note)
 
 
 def from_checkpoint(
@@ -159,6 +161,26 @@ def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
     if given.get("init_args"):
         given["init_args"] = renamed(given["class_path"], given["init_args"])
     config[group] = given
+
+
+def _peaks(arguments: dict[str, Any], overrides: list[str]) -> list[tuple[str, str]]:
+    """Returns the options that set the peak of a schedule to the rate that was given, with texts.
+
+    A schedule with a `max_lr`, as a recipe gives it, would pass a rate of the optimizer by.
+    """
+    given = dict(option.removeprefix("--model.").partition("=")[::2] for option in overrides)
+    found = []
+    for name, schedule in arguments.items():
+        if not name.endswith("lr_scheduler") or not isinstance(schedule, dict):
+            continue
+        optimizer = name.replace("lr_scheduler", "optimizer")
+        rate = given.get(f"{optimizer}.init_args.lr", given.get(f"{optimizer}.lr"))
+        chosen = f"{name}.max_lr" in given or f"{name}.init_args.max_lr" in given
+        if rate and not chosen and "max_lr" in (schedule.get("init_args") or {}):
+            option = f"--model.{name}.max_lr"
+            text = f"{option} is {rate}, as --model.{optimizer}.lr, which it would pass by"
+            found.append((f"{option}={rate}", text))
+    return found
 
 
 def _choose_optimizer(model: dict[str, Any], overrides: list[str]) -> list[str]:

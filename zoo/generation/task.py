@@ -26,7 +26,7 @@ from zoo.training.manual_optimization import (
     step_schedules,
     without_plateau,
 )
-from zoo.training.optimization import batches_per_epoch, evaluates_repeatedly
+from zoo.training.optimization import batches_per_epoch, evaluates_repeatedly, run_epochs
 from zoo.training.ranks import FixedDraws
 
 Batch = tuple[Samples] | tuple[Samples, Labels]
@@ -339,8 +339,10 @@ class AdversarialGenerator(Task):
 
     def schedule_length(self) -> int:
         """Returns the number of schedule steps: by steps, those of the generator."""
+        if self.schedule_interval == "epoch":
+            return run_epochs(self.trainer, self.discriminator_steps)
         length, epochs = super().schedule_length(), self.trainer.max_epochs or 0
-        if self.schedule_interval == "epoch" or epochs < 1:
+        if epochs < 1:
             return length
         batches = int(batches_per_epoch(self.trainer) * epochs)
         return min(length, max(1, batches // self.discriminator_steps))

@@ -213,6 +213,17 @@ def optimizer_steps(trainer: Trainer) -> int:
     return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps
 
 
+def run_epochs(trainer: Trainer, batches_per_step: int) -> int:
+    """Returns the number of epochs of a run, the last perhaps cut short by its number of steps."""
+    epochs, batches = trainer.max_epochs or 0, inf
+    if trainer.max_steps >= 0:
+        batches = batches_per_epoch(trainer)
+    if batches < inf:
+        needed = ceil(trainer.max_steps / max(1, ceil(batches / batches_per_step)))
+        epochs = min(epochs, needed) if epochs > 0 else needed
+    return max(1, epochs)
+
+
 def batches_per_epoch(trainer: Trainer) -> int | float:
     """Returns the number of training batches of an epoch.
 
