@@ -1,10 +1,15 @@
 """A run that goes on from any step ends as if it had not been stopped, bit by bit.
 
 Each step is taken twice: by the run that was never stopped, and by one that was loaded just before
-it. That all of them are the same means the same of all that follow.
+it. That all of them are the same means the same of all that follow. And runs under each option that
+a resume may trip over go on to their end, with the same weights, best.ckpt and rows of metrics.csv.
 """
 
+import csv
 import gc
+import random
+import shutil
+import signal
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from zoo.catalogue import RECIPES, arguments, corpora, definitions, recipes
 from zoo.checkpoints.checkpoint import read
 from zoo.cli.compose import compose
 from zoo.cli.lightning import ZooCLI
+from zoo.errors import InputError
 
 EPOCH = 20  # steps
 CASES = {  # a recipe of each family, with dropout, augmentation and schedules by steps among them
@@ -40,6 +46,24 @@ CASES = {  # a recipe of each family, with dropout, augmentation and schedules b
     "translation": ("transformer-fra_eng",),
     "word_embedding": ("skip_gram-penn_treebank_windows", "--model.embed_dim=8"),
 }
+VARIATIONS = {  # overlays and options
+    "plain": (),
+    "ema": ("+ema",),
+    "swa": ("+swa",),
+    "accumulate": ("--trainer.accumulate_grad_batches=2",),
+    "plateau": (
+        *("--model.lr_scheduler=ReduceLROnPlateau", "--model.lr_scheduler.patience=0"),
+        "--model.lr_scheduler.threshold=0.5",
+    ),
+    "one-cycle": (
+        *("--model.lr_scheduler=OneCycleLR", "--model.lr_scheduler.max_lr=0.01"),
+        "--model.schedule_interval=step",
+    ),
+    "workers": ("--data.num_workers=2",),
+    "max_steps": ("--model.lr_scheduler=null",),  # one that knows its length would end too soon
+    "batch size": ("--model.lr_scheduler=null",),
+}
+EPOCHS, BATCHES, OTHER_BATCHES = 3, 5, 7
 COMPARED = ("global_step", "epoch", "state_dict", "optimizer_states", "lr_schedulers")
 
 
@@ -115,6 +139,122 @@ def test_the_next_step_is_the_same(family, outcome, tries, tmp_path):
             else:
                 outcome.count(f"{what}: not taken")
             gc.collect()
+
+
+class KeepEachStep(Callback):
+    """Asks for a checkpoint after each step, as by SIGUSR1, and keeps it when it is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.last = folder, folder / "whole" / "checkpoints" / "last.ckpt"
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+        if self.last.is_file():
+            shutil.copyfile(self.last, self.folder / f"{read(self.last)['global_step']}.ckpt")
+
+
+def run(
+    family: str,
+    folder: Path,
+    options: tuple[str, ...],
+    start: Path | None = None,
+    keep: KeepEachStep | None = None,
+) -> Path:
+    """Trains a recipe in a run folder, perhaps on from a checkpoint; returns the folder."""
+    recipe, *own = CASES[family]
+    data = arguments(corpora()[recipes()[recipe].corpus], definitions())
+    settings = [
+        *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"),
+        *(f"--trainer.limit_train_batches={BATCHES}", f"--trainer.max_epochs={EPOCHS}"),
+        *("--trainer.limit_val_batches=1", "--trainer.num_sanity_val_steps=0"),
+        *("--trainer.log_every_n_steps=2", "--data.synthetic=true", "--data.batch_size=8"),
+        *own,
+        *(option for option in options if not option.startswith("+")),
+    ]
+    kept = [
+        option
+        for option in settings
+        if not option.startswith("--data.") or option[7:].partition("=")[0] in data
+    ]
+    overlays = [option[1:] for option in options if option.startswith("+")]
+    folder.mkdir()
+    cli = ZooCLI(compose(recipe, None, None, None, kept, overlays), folder, "disabled")
+    trainer: Any = cli.trainer
+    trainer.callbacks = [c for c in trainer.callbacks if ".pictures" not in type(c).__module__]
+    trainer.callbacks += [keep] if keep else []
+    trainer.fit(cli.model, cli.datamodule, ckpt_path=start)
+    return folder
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """Returns the rows of metrics.csv, without empty cells."""
+    with (folder / "metrics.csv").open() as file:
+        return [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+def difference(whole: Path, again: Path) -> str | None:
+    """Returns in what a run that went on differs from the one that was never stopped."""
+    checkpoints = whole / "checkpoints", again / "checkpoints"
+    one, other = (read(folder / "last.ckpt") for folder in checkpoints)
+    names = [name for name in COMPARED if not same(one[name], other[name])]
+    paths = [folder / "best.ckpt" for folder in checkpoints]
+    best = [read(path)["state_dict"] if path.exists() else None for path in paths]
+    names += [] if same(*best) else ["best.ckpt"]
+    rest = rows(again)
+    if not rest or rows(whole)[-len(rest) :] != rest:
+        names.append("metrics.csv")
+    return f"another {names}" if names else None
+
+
+def has_whole_epochs(start: Path, again: Path, validated: bool) -> str | None:
+    """Returns what is wrong with a run that went on with other batches from an epoch's end."""
+    before, after = read(start), read(again / "checkpoints" / "last.ckpt")
+    left = EPOCHS - before["epoch"] - 1
+    done = after["global_step"] - before["global_step"]
+    measured = sum(any(name.startswith("val/") for name in row) for row in rows(again))
+    if (done, measured) != (OTHER_BATCHES * left, left if validated else 0):
+        return f"{done} steps and {measured} validations in {left} epochs"
+    return None
+
+
+def resumed(family: str, variation: str, outcome: Any, tries: int, folder: Path) -> None:
+    """Takes a run on to its end, from so many of its steps."""
+    folder.mkdir()
+    options, keep = VARIATIONS[variation], KeepEachStep(folder)
+    try:
+        whole = run(family, folder / "whole", options, keep=keep)
+    except InputError:
+        outcome.note(f"{variation} refused")
+        return
+    steps = sorted(int(path.stem) for path in folder.glob("*.ckpt"))
+    for step in random.Random(family + variation).sample(steps, min(tries, len(steps))):
+        start, again = folder / f"{step}.ckpt", folder / f"again-{step}"
+        if variation == "batch size":
+            start = folder / f"{BATCHES * (1 + step % 2)}.ckpt"
+            other = ("--data.batch_size=4", f"--trainer.limit_train_batches={OTHER_BATCHES}")
+            run(family, again, (*options, *other), start)
+            failure = has_whole_epochs(start, again, (whole / "checkpoints/best.ckpt").exists())
+        elif variation == "max_steps":
+            ends = (*options, f"--trainer.max_steps={step}")
+            part = run(family, folder / f"part-{step}", ends)
+            run(family, again, options, part / "checkpoints" / "last.ckpt")
+            failure = difference(whole, again)
+        else:
+            run(family, again, options, start)
+            failure = difference(whole, again)
+        outcome.count(f"{variation} from step {step}: {failure}" if failure else None)
+        gc.collect()
+
+
+@pytest.mark.slow
+@pytest.mark.tries(1, 3)
+@pytest.mark.parametrize("family", CASES)
+def test_a_run_goes_on_to_the_same_end(family, outcome, tries, tmp_path):
+    """From so many steps under each option."""
+    for variation in VARIATIONS:
+        resumed(family, variation, outcome, tries, tmp_path / variation)
 
 
 def test_equal_to_the_bit():
