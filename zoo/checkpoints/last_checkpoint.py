@@ -44,6 +44,7 @@ class LastCheckpoint(ModelCheckpoint):
         self._signals = SignalListener()
         self._steps = 0  # done when the last batch that was begun was begun
         self._saved = 0  # steps of last.ckpt
+        self._ends = False  # the run, when the step is done
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Not before: Lightning would take the signals over, and give them back.
@@ -78,6 +79,14 @@ class LastCheckpoint(ModelCheckpoint):
         self._signals.received = None
         if trainer.is_global_zero:
             print(saved, flush=True)
+
+    def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
+        super().on_train_batch_end(trainer, *rest)
+        if self._gathers(trainer):  # a checkpoint would lose the gradients
+            self._ends |= trainer.should_stop
+            trainer.should_stop = False
+        elif self._ends:
+            trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_validation_end(trainer, pl_module)
