@@ -43,7 +43,9 @@ class BestCheckpoint(ModelCheckpoint):
         return super().state_key.replace(type(self).__name__, ModelCheckpoint.__name__, 1)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if state_dict["dirpath"] == self.dirpath:
+        # A run whose folder was moved may have had the name that this one has now.
+        best = state_dict["best_model_path"]
+        if state_dict["dirpath"] == self.dirpath and (not best or Path(best).is_file()):
             super().load_state_dict(state_dict)
         elif self.monitor is not None and state_dict["best_model_score"] is not None:
             self._earlier = state_dict
