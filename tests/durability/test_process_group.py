@@ -176,7 +176,7 @@ def restarted(job: str, draw: random.Random, outcome) -> str | None:
     outcome.note("went on" if "it goes on from" in said else "began anew")
     if process.returncode or "epoch 60/60" not in said:
         return f"{job}: exit code {process.returncode}: {said[-2000:]}"
-    return None
+    return f"{job}: {said[-2000:]}" if "Traceback" in said else None
 
 
 def killed(torchrun: subprocess.Popen, rank: str) -> bool:

@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"zoo: {error}", file=sys.stderr)
         return error.code if isinstance(error, StoppedError) else 3
     except RankError as error:
-        print(f"zoo: {error}", file=sys.stderr)
+        if not run_folder.given():
+            print(f"zoo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("zoo: interrupted", file=sys.stderr)

@@ -1,6 +1,5 @@
 """Ranks of a run: the first one reports the failure that came first."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +8,7 @@ from pathlib import Path
 from torch import distributed
 
 from zoo.errors import RankError
+from zoo.training.signals import own_rank
 
 LOST = re.compile(r"gloo|NCCL|ProcessGroup|by peer")  # what a process says that lost another
 REPORT = ".failed-"
@@ -33,9 +33,9 @@ def report_rank_failures(folder: Path) -> Iterator[None]:
             which would only know that it lost a connection.
 
     Raises:
-        RankError: Another process failed first.
+        RankError: Another process failed first; the ranks but the first don't know which.
     """
-    rank = int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+    rank = own_rank()
     try:
         yield
     except Exception as error:
@@ -44,8 +44,8 @@ def report_rank_failures(folder: Path) -> Iterator[None]:
             text = f"{type(error).__name__}: {_first_line(error)}"
             with suppress(OSError):  # the folder goes where nothing was trained
                 (folder / f"{REPORT}{rank}").write_text(text, encoding="utf-8")
-        elif only_lost and not rank:
-            raise _cause(folder, error) from None
+        elif only_lost:
+            raise (_lost(error) if rank else _cause(folder, error)) from None
         raise
 
 
@@ -57,6 +57,10 @@ def _cause(folder: Path, error: Exception) -> RankError:
         path.unlink()
     if said:
         return RankError("process {} failed: {}".format(*said[0]))
+    return _lost(error)
+
+
+def _lost(error: Exception) -> RankError:
     return RankError(
         f"another process is gone or hangs, perhaps killed for memory ({_first_line(error)})"
     )

@@ -166,13 +166,18 @@ def requeue(job: str) -> str:
     return f"job {job} is requeued"
 
 
+def own_rank() -> int:
+    """Returns the rank that the launcher of this process gave it; 0 where there is none."""
+    given = map(os.environ.get, ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return int(next(filter(None, given), 0))
+
+
 def end_with_first_rank() -> None:
     """Has Linux kill this process, a rank, where the one that started it ends or has ended.
 
     Called first of all: a rank that waits for one that was killed waits for minutes.
     """
-    rank = next(filter(None, map(os.environ.get, ("RANK", "LOCAL_RANK", "SLURM_PROCID"))), "0")
-    if rank == "0":
+    if own_rank() == 0:
         os.environ[STARTER] = str(os.getpid())
     elif sys.platform == "linux":
         launchers = {"TORCHELASTIC_RUN_ID", "SLURM_PROCID"} & set(os.environ)
