@@ -10,7 +10,9 @@ from torch import distributed
 from zoo.errors import RankError
 from zoo.training.signals import own_rank
 
-LOST = re.compile(r"gloo|NCCL|ProcessGroup|by peer")  # what a process says that lost another
+LOST = re.compile(
+    r"gloo|NCCL|ProcessGroup|by peer|waiting for clients"
+)  # what a process says that lost another
 REPORT = ".failed-"
 
 
