@@ -68,7 +68,8 @@ def state_is_finite(optimizer: Optimizer) -> bool:
     """Whether all values that an optimizer keeps from step to step are finite."""
     values = [value for kept in optimizer.state.values() for value in kept.values()]
     moments = [v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
-    return not moments or bool(get_total_norm(moments, math.inf).isfinite())
+    norms = (2.0, math.inf)  # the first is the quicker, but may overflow
+    return not moments or any(bool(get_total_norm(moments, p).isfinite()) for p in norms)
 
 
 def described(trainer: Trainer, what: str, optimizer: Optimizer) -> str:
