@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
+from torch.linalg import vector_norm
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
@@ -20,8 +21,8 @@ class FiniteSteps:
     """Looks at the gradients and the optimizer's moments of each step before it is taken.
 
     Under float16 the scaler leaves out a step whose gradient is too large, and halves its scale:
-    only steps that go on so are refused. Costs 40 to 80 us on the CPU, and on a GPU a wait for the
-    gradients.
+    only steps that go on so are refused. Costs about 5 us a tensor on the CPU, and on a GPU a wait
+    for the gradients.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,9 @@ class FiniteSteps:
         trainer = module.trainer
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
-        fine, sound = are_finite(gradients), state_is_finite(optimizer)
+        fine = sound = are_finite([*gradients, *moments_of(optimizer)])  # nearly always, at once
+        if not fine:
+            fine, sound = are_finite(gradients), state_is_finite(optimizer)
         if trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy):
             # Each has gradients and moments of its own.
             fine, sound = map(trainer.strategy.reduce_boolean_decision, (fine, sound))
@@ -59,17 +62,24 @@ def check_loss(module: LightningModule, loss: Tensor, optimizer: Optimizer) -> N
 
 
 def are_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether all values are finite, and their Euclidean norm."""
+    """Whether all values are finite, and their Euclidean norms."""
     given = [t.coalesce().values() if t.is_sparse else t for t in tensors]
-    return not given or bool(get_total_norm(given).isfinite())
+    if all(t.device.type == "cpu" for t in given):  # where nothing waits, half as long
+        return math.isfinite(sum(vector_norm(t).item() for t in given))
+    return bool(get_total_norm(given).isfinite())
 
 
 def state_is_finite(optimizer: Optimizer) -> bool:
     """Whether all values that an optimizer keeps from step to step are finite."""
-    values = [value for kept in optimizer.state.values() for value in kept.values()]
-    moments = [v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
+    moments = moments_of(optimizer)
     norms = (2.0, math.inf)  # the first is the quicker, but may overflow
     return not moments or any(bool(get_total_norm(moments, p).isfinite()) for p in norms)
+
+
+def moments_of(optimizer: Optimizer) -> list[Tensor]:
+    """Returns the tensors that an optimizer keeps from step to step, but for counts of steps."""
+    values = [v for kept in optimizer.state.values() for n, v in kept.items() if n != "step"]
+    return [v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
 
 
 def described(trainer: Trainer, what: str, optimizer: Optimizer) -> str:
