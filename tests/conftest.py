@@ -4,6 +4,7 @@ import csv
 import hashlib
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ if REAL:
 TIERS = Path(__file__).with_name("tiers.csv")
 STAND_INS = ROOT / ".pytest_cache" / "stand-ins"
 LONGEST = 5.0  # seconds of the processor that a test of the first tier may take
+HANDLERS = {signal.SIGINT: signal.default_int_handler}
 LIMIT = pytest.StashKey[float]()  # seconds of the processor that a test may take
 LIMITS = {"first": 60, "rest": 300, "slow": 3600}  # seconds after which a test hangs
 SMALL = [  # options with which a recipe takes seconds; see `shrunk`
@@ -82,6 +84,9 @@ def pytest_configure(config):
         "zoo", derandomize=True, deadline=None, max_examples=30 if first else 100
     )
     hypothesis.settings.load_profile("zoo")
+    for number in (signal.SIGINT, signal.SIGHUP):  # which nohup, or a shell's &, has ignored
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, HANDLERS.get(number, signal.SIG_DFL))
 
 
 def pytest_collection_modifyitems(config, items):

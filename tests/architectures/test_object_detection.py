@@ -398,7 +398,7 @@ def test_a_backbone_brings_what_its_checkpoint_learned(tmp_path):
     ("options", "words"),
     [
         ({"backbone": "os.path.join"}, "below zoo.image_classification"),
-        ({"backbone": "zoo.image_classification.resnet.Net"}, "cannot be imported"),
+        ({"backbone": "zoo.image_classification.resnet.Net"}, "a backbone is a class"),
         ({"backbone": "none.ckpt"}, "no such file"),
         ({"backbone": "zoo.image_classification.mlp.MLP"}, "in_features"),
         ({"backbone_args": {"depht": 18}}, "depht"),

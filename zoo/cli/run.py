@@ -86,7 +86,8 @@ def _at_an_end(trainer: Any) -> str:
     from zoo.training.optimization import AT_A_CONSTANT_RATE
 
     timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]
-    spent = any((timer.time_remaining() or 1) <= 0 for timer in timers)
+    left = [timer.time_remaining() for timer in timers]
+    spent = any(seconds is not None and seconds <= 0 for seconds in left)
     if 0 <= trainer.max_steps <= trainer.global_step:
         text, option = f"has done its {trainer.max_steps} steps already", "max_steps"
     elif spent:

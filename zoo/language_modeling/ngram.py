@@ -122,7 +122,7 @@ class NGram(LanguageModel):
             self._read.append(torch.cat([rows, target], 1))
         size = wanted.sum()
         loss = -chances.log().where(wanted, 0.0).sum().float() / size.clamp(min=1)
-        return Step(loss, size, {}, chances.log().view_as(targets))
+        return Step(loss, size, {}, chances.detach().log().view_as(targets))
 
     def probabilities(self, contexts: Tensor, tokens: Tensor) -> Tensor:
         """Of tokens (rows, choices) after contexts (rows, order - 1), in float64."""
