@@ -194,6 +194,15 @@ def test_the_worst_of_the_others_count():
     classes = torch.tensor([[1, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
     found = hardest(losses, classes, 2.0).int().tolist()
     assert found == [[1, 1, 0, 1, 0], [0, 0, 0, 1, 1]]
+    losses, classes = (
+        torch.rand(4, 12),
+        (torch.rand(4, 12) * torch.arange(1, 5)[:, None] / 2).long(),
+    )
+    for row, of, found in zip(losses, classes, hardest(losses, classes, 1.5), strict=True):
+        there = [place for place in range(12) if of[place]]
+        others = sorted(set(range(12)) - set(there), key=lambda place: -row[place])
+        count = int(1.5 * max(1, len(there)))
+        assert found.nonzero().flatten().tolist() == sorted(there + others[:count])
 
 
 def test_boxes_cost_what_they_are_off():

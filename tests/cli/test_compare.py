@@ -136,6 +136,7 @@ def test_any_folder_stands_for_the_runs_in_it(capsys, undrawn):
     write_run("runs/mlp/1/fold-1", config=settings(lr=3))
     write_run("runs/sweep/4", config=settings(lr=4))
     write_run("runs/lenet/2/copy/5", config=settings(lr=5))  # within a run: none of its own
+    write_run("runs/wandb/6", config=settings(lr=6))
     compare(["runs"])
     assert cells(capsys.readouterr().out, "model.optimizer.lr") == ["1", "2", "3", "4"]
 

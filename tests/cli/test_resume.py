@@ -54,12 +54,14 @@ def test_what_differs_is_said(begun, capsys):
     go_on(begun)
     assert "other settings" not in capsys.readouterr().out
     others = ["--seed_everything", 3, "--data.batch_size", 64, "--model.optimizer.lr", 0.1]
+    others += ["--trainer.accumulate_grad_batches", 2]
     go_on(begun, *others, "+ema")
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "other settings" in line]
     for words in (
         "seed_everything 0 -> 3",
         "data.batch_size 256 -> 64",
         "model.optimizer.lr 0.005 -> 0.1",
+        "trainer.accumulate_grad_batches 1 -> 2",
         "with +ema",
     ):
         assert words in line
