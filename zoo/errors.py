@@ -31,7 +31,8 @@ class StoppedError(BaseException):
     def __init__(self, signal: int, message: str, job: str | None = None) -> None:
         super().__init__(message)
         self.job = job
-        self.code = 128 + (Signals.SIGTERM if signal == Signals.SIGUSR1 else signal)
+        warning = getattr(Signals, "SIGUSR1", None)  # Windows has none
+        self.code = 128 + (Signals.SIGTERM if signal == warning else signal)
 
 
 def in_bounds(least: float, most: float = math.inf, /, **numbers: Any) -> None:

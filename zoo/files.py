@@ -1,7 +1,6 @@
 """Files: written whole or not at all, read with an error of one line, numbered."""
 
 import csv
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +13,13 @@ import yaml
 
 from zoo.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is locked
+    fcntl = None  # type: ignore[assignment]
+
 T = TypeVar("T")
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how texts begin that spreadsheets reckon with
 
 
@@ -43,7 +48,7 @@ def written_whole(path: Path, advice: str = "") -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Anew: what a kill has left, or a link to another file that somebody laid there, goes.
         partial.unlink(missing_ok=True)
-        lock = _locked(partial)
+        lock = _locked(partial) if fcntl else None
         yield partial
         _sync(partial)
         partial.replace(path)
@@ -64,7 +69,7 @@ def written_whole(path: Path, advice: str = "") -> Iterator[Path]:
 
 def _locked(partial: Path) -> int:
     """Makes an empty file that is locked as long as what is returned is open."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY
+    flags = os.O_CREAT | os.O_EXCL | NO_LINK | os.O_WRONLY
     while True:
         lock = os.open(partial, flags, 0o666)
         with suppress(OSError):  # some network file systems cannot
@@ -77,7 +82,9 @@ def _locked(partial: Path) -> int:
 def remove_partial(partial: Path) -> None:
     """Removes the temporary file of a process that was killed, not one that is being written."""
     with suppress(OSError):
-        lock = os.open(partial, os.O_RDWR | os.O_NOFOLLOW)
+        if fcntl is None:
+            return partial.unlink()
+        lock = os.open(partial, os.O_RDWR | NO_LINK)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             partial.unlink()
@@ -87,7 +94,7 @@ def remove_partial(partial: Path) -> None:
 
 def _sync(path: Path) -> None:
     """Sends a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_NOFOLLOW)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | NO_LINK)
     try:
         os.fsync(descriptor)
     finally:

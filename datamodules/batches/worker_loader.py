@@ -8,7 +8,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-HELD = {signal.SIGHUP, signal.SIGINT, signal.SIGUSR1}
+NAMES = ("SIGHUP", "SIGINT", "SIGUSR1")
+HELD = {getattr(signal, name) for name in NAMES if hasattr(signal, name)}  # Windows lacks two
 if hasattr(signal, "sigwaitinfo"):  # which says who sent it; macOS has none
     HELD.add(signal.SIGTERM)
 
@@ -29,6 +30,8 @@ class WorkerLoader(DataLoader):
 
     def __iter__(self) -> Any:
         """Holds signals back while workers are started, which then never receive them."""
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().__iter__()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
         try:
             return super().__iter__()

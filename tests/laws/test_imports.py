@@ -1,6 +1,7 @@
 """Who imports whom: downwards only, without a circle, nothing heavy early, public names alone."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.laws.conftest import BASES, FAMILIES, chains, imports, sources
 
 ROOMS = {  # of the zoo, and how high they lie; at the bottom what is in none of them
@@ -165,3 +167,24 @@ def test_a_circle_is_seen():
 )
 def test_a_private_name_is_seen(text):
     assert [*private(ast.parse(text))]
+
+
+def test_the_packages_can_be_imported_on_windows():
+    code = (
+        "import os, signal, sys\n"
+        "sys.modules['fcntl'] = None\n"
+        "for name in ('SIGHUP', 'SIGUSR1', 'pthread_sigmask', 'sigwaitinfo'):\n"
+        "    delattr(signal, name)\n"
+        "del os.O_NOFOLLOW\n"
+        "import datamodules.corpus, zoo.cli.main, zoo.checkpoints.last_checkpoint\n"
+        "from pathlib import Path\n"
+        "from zoo.files import remove_partial, write_text\n"
+        "write_text(Path('a.txt'), 'a')\n"
+        "Path('.b.partial').touch()\n"
+        "remove_partial(Path('.b.partial'))\n"
+        "print(*sorted(path.name for path in Path().iterdir()))"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "a.txt\n"), found.stderr

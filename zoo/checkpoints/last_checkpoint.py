@@ -13,7 +13,7 @@ from zoo.errors import NonFiniteError, StoppedError
 from zoo.runs.wandb_logger import finish
 from zoo.training.finite import can_go_on
 from zoo.training.loop_progress import batch_not_begun, is_last_batch
-from zoo.training.signals import SignalListener, pass_over_signals, requeue, slurm_job
+from zoo.training.signals import SIGUSR1, SignalListener, pass_over_signals, requeue, slurm_job
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -55,7 +55,7 @@ class LastCheckpoint(ModelCheckpoint):
         self._signals.listen()
         self._steps = self._saved = trainer.global_step
         number = self._received(trainer, pl_module)
-        if number and number != signal.SIGUSR1:  # a job that is requeued takes a step in each life
+        if number and number != SIGUSR1:  # a job that is requeued takes a step in each life
             self._stop(trainer, number, " before its first step")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -74,7 +74,7 @@ class LastCheckpoint(ModelCheckpoint):
             with batch_not_begun(trainer):
                 self._save(trainer)
         saved = f"step {self._steps} is saved: --ckpt_path {self.path} goes on from it"
-        if number != signal.SIGUSR1 or slurm_job():
+        if number != SIGUSR1 or slurm_job():
             self._stop(trainer, number, f": {saved}")
         self._signals.received = None
         if trainer.is_global_zero:
@@ -115,7 +115,7 @@ class LastCheckpoint(ModelCheckpoint):
         self._saved = trainer.global_step
 
     def _stop(self, trainer: Trainer, number: int, where: str) -> None:
-        job = slurm_job() if number == signal.SIGUSR1 else None
+        job = slurm_job() if number == SIGUSR1 else None
         raise StoppedError(number, f"stopped by {signal.Signals(number).name}{where}", job)
 
     def on_exception(

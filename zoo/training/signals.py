@@ -17,8 +17,9 @@ from zoo.errors import StoppedError
 
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 STARTER = "ZOO_STARTER"  # the process that starts the ranks of its run
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1)
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+SIGHUP, SIGUSR1 = (getattr(signal, name, None) for name in ("SIGHUP", "SIGUSR1"))  # not on Windows
+SIGNALS = tuple(filter(None, (signal.SIGTERM, SIGHUP, signal.SIGINT, SIGUSR1)))
+ENDING = tuple(filter(None, (signal.SIGTERM, SIGHUP)))
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
@@ -42,7 +43,7 @@ class SignalListener:
         """
         _state.passes_over = False
         if _state.warned and self.received is None:
-            self.received = signal.SIGUSR1
+            self.received = SIGUSR1
         for number in SIGNALS:
             current = signal.getsignal(number)
             if current not in (self._note, signal.SIG_IGN):
@@ -61,9 +62,9 @@ class SignalListener:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             signal.default_int_handler(number, frame)
-        if number == signal.SIGHUP:
+        if number == SIGHUP:
             _leave_terminal()
-        if self.received in (None, signal.SIGUSR1):  # the end is more urgent than its announcement
+        if self.received in (None, SIGUSR1):  # the end is more urgent than its announcement
             self.received = number
 
 
@@ -77,7 +78,7 @@ def stopped_at_once() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if _state.passes_over:
             return
-        if number == signal.SIGHUP:
+        if number == SIGHUP:
             _leave_terminal()
         name = signal.Signals(number).name
         raise StoppedError(number, f"stopped by {name} before its first step")
@@ -128,11 +129,11 @@ def hear_warning() -> None:
     def note(number: int, frame: FrameType | None) -> None:
         _state.warned = True
 
-    if slurm_job():
+    if SIGUSR1 and slurm_job():
         with suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGUSR1, note)
+            signal.signal(SIGUSR1, note)
             # Python drops its handlers as it ends, and a run that is done ends as ever.
-            atexit.register(signal.signal, signal.SIGUSR1, signal.SIG_IGN)
+            atexit.register(signal.signal, SIGUSR1, signal.SIG_IGN)
 
 
 def pass_over_signals() -> None:
