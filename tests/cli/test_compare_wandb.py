@@ -229,7 +229,7 @@ def test_a_dead_server_is_one_line_in_seconds(capsys, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     start = time.perf_counter()
     assert "does not answer" in fails(capsys, "compare", "me/zoo", "--wandb", "online")
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 25
 
 
 def test_a_silent_server_is_one_line_in_seconds(server, capsys, monkeypatch):
@@ -237,7 +237,7 @@ def test_a_silent_server_is_one_line_in_seconds(server, capsys, monkeypatch):
     start = time.perf_counter()
     line = fails(capsys, "compare", "me/zoo", "--wandb", "online")
     assert "me/zoo: W&B cannot be read: no answer in 5 s" in line
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 25
 
 
 def test_metrics_that_are_no_numbers_are_read(server):

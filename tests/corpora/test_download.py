@@ -232,7 +232,7 @@ def test_nobody_listens_or_none_is_known(mirror, root):
 def test_a_silent_mirror_is_given_up(mirror, root, start):
     began = time.monotonic()
     fetch(mirror.file(mirror.slow(start), good), root, timeout=0.2)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert (root / NAME).read_bytes() == CONTENT
     assert mirror.requests == ["/0", "/1"]
 
