@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import box_iou, generalized_box_iou, nms, sigmoid_focal_loss
+from torchvision.ops import box_iou, generalized_box_iou, sigmoid_focal_loss
 
 import zoo
 from tests.conftest import fails, quiet_trainer
@@ -29,7 +29,6 @@ from zoo.object_detection.anchors import (
     overlaps_of,
     targets_of,
 )
-from zoo.object_detection.detections import detect
 from zoo.object_detection.losses import box_losses, class_losses, hardest
 from zoo.object_detection.ssd import SSD
 from zoo.object_detection.tiny_ssd import TinySSD
@@ -214,55 +213,6 @@ def test_boxes_cost_what_they_are_off():
     overlap = generalized_box_iou(decode(anchors, offsets), boxes).diagonal()
     torch.testing.assert_close(box_losses("giou", anchors, offsets, boxes), 1 - overlap)
     assert (box_losses("ciou", anchors, encode(anchors, boxes), boxes).abs() < 1e-5).all()
-
-
-# Boxes that are found
-
-
-def plainly_found(logits, offsets, anchors, least_score, overlap):
-    """Picture by picture and class by class."""
-    found = []
-    for scores, moved in zip(logits.softmax(2)[:, :, 1:], offsets, strict=True):
-        boxes, rows = decode(anchors, moved).clamp(0, 1), []
-        for label in range(scores.shape[1]):
-            over = scores[:, label] >= least_score
-            kept = nms(boxes[over], scores[over, label], overlap)
-            for place in kept.tolist():
-                score = scores[over, label][place].item()
-                rows.append((score, label, *boxes[over][place].tolist()))
-        found.append(sorted(rows, reverse=True))
-    return found
-
-
-def test_boxes_are_found_as_picture_by_picture():
-    torch.manual_seed(0)
-    anchors = anchors_of(5, 5, [0.3, 0.5], [1.0, 2.0])
-    logits, offsets = 2 * torch.randn(4, 75, 4), torch.randn(4, 75, 4)
-    logits[2, :, 0] = 50  # nothing there
-    found = detect(logits, offsets, anchors, 0.3, 0.4)
-    wanted = plainly_found(logits, offsets, anchors, 0.3, 0.4)
-    assert [len(each.scores) for each in found] == [len(rows) for rows in wanted]
-    assert len(found[2].boxes) == 0
-    for each, rows in zip(found, wanted, strict=True):
-        ours = torch.cat([each.scores[:, None], each.labels[:, None], each.boxes], 1)
-        torch.testing.assert_close(ours, torch.tensor(rows).view(-1, 6))
-    outside = offsets + torch.tensor([99.0, 0, 0, 0])
-    assert all(len(each.boxes) == 0 for each in detect(logits, outside, anchors, 0.3, 0.4))
-    few = detect(logits, offsets, anchors, 0.3, 0.4, detections_per_img=2)
-    for each, all_of_them in zip(few, found, strict=True):
-        torch.testing.assert_close(each.boxes, all_of_them.boxes[:2])
-
-
-def test_the_courses_suppression():
-    """d2l 14.4: four boxes, of which a dog and a cat are left."""
-    anchors = torch.tensor(
-        [[0.1, 0.08, 0.52, 0.92], [0.08, 0.2, 0.56, 0.95], [0.15, 0.3, 0.62, 0.91],
-         [0.55, 0.2, 0.9, 0.88]]
-    )  # fmt: skip
-    chances = torch.tensor([[[0.1, 0.9, 0.1], [0.2, 0.8, 0.2], [0.3, 0.7, 0.3], [0.1, 0.1, 0.9]]])
-    (found,) = detect(chances.log(), torch.zeros(1, 4, 4), anchors, score_thresh=0.5)
-    assert found.labels.sort().values.tolist() == [0, 1]
-    torch.testing.assert_close(found.boxes.sort(0).values, anchors[[0, 3]].sort(0).values)
 
 
 # Detectors

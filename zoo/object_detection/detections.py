@@ -6,6 +6,7 @@ Source: Liu et al. 2016, https://arxiv.org/abs/1512.02325, Section 2.1; the cour
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
@@ -39,6 +40,8 @@ def detect(
 ) -> list[Detections]:
     """Returns the objects of each picture of a batch, boxes cut off at its edges.
 
+    They do not depend on the other pictures of the batch.
+
     Args:
         logits: Logits of nothing and of each class.
         offsets: Offsets of boxes from anchors.
@@ -56,9 +59,26 @@ def detect(
     boxes = decode(anchors[anchor], offsets[picture, anchor]).clamp(0, 1)
     inside = (boxes[:, :2] < boxes[:, 2:]).all(1)  # the others were outside of the picture
     picture, boxes, score, label = (part[inside] for part in (picture, boxes, score, label))
-    kept = batched_nms(boxes, score, picture * num_classes + label, nms_thresh)
-    kept = kept[picture[kept].argsort(stable=True)]
+    kept = _suppressed(boxes, score, picture * num_classes + label, nms_thresh)
     sizes = picture[kept].bincount(minlength=len(logits)).tolist()
     parts = (part[kept].split(sizes) for part in (boxes, score, label))
     best = slice(detections_per_img)
     return [Detections(*(part[best] for part in found)) for found in zip(*parts, strict=True)]
+
+
+def _suppressed(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> Tensor:
+    """Returns the indices, ascending, of the boxes that non-maximum suppression leaves.
+
+    torchvision moves the boxes of each group by a multiple of its index to keep groups apart, which
+    rounds them. In double precision and on a grid of 2^-32, moves up to 2^20 are exact.
+
+    Args:
+        boxes: Corners in [0, 1], (boxes, 4).
+        scores: Score of each; of equal ones the first is the better.
+        groups: Index of the picture and the class of each.
+        threshold: Overlap (IoU) with a better box of its group above which one is dropped.
+    """
+    device = "cpu" if boxes.device.type == "mps" else boxes.device  # Metal has no float64
+    grid = (boxes.to(device, torch.float64) * 2**32).round() / 2**32
+    kept = batched_nms(grid, scores.to(grid), groups.to(device), threshold)
+    return kept.to(boxes.device).sort().values
