@@ -14,7 +14,8 @@ from datamodules.boxes.corpus import DetectionCorpus
 from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
 from datamodules.pictures.folders import InFolderOrZip
-from datamodules.pictures.rows import named_pictures, picture_size
+from datamodules.pictures.reading import picture_size
+from datamodules.pictures.rows import named_pictures
 from datamodules.synthetic import sprites
 from datamodules.tables.reading import Layout, read_table
 

@@ -16,7 +16,8 @@ from datamodules.boxes.annotations import Annotation, Box, Faults, corners, numb
 from datamodules.boxes.corpus import DetectionCorpus
 from datamodules.files.errors import CorpusError
 from datamodules.files.json_files import read_json
-from datamodules.pictures.rows import Picture, named_pictures, picture_size
+from datamodules.pictures.reading import Picture, picture_size
+from datamodules.pictures.rows import named_pictures
 from datamodules.synthetic import sprites
 
 FILES = ("train", "test")

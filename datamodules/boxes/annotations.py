@@ -11,7 +11,7 @@ import torch
 
 from datamodules.boxes.rows import Boxes
 from datamodules.files.errors import CorpusError
-from datamodules.pictures.rows import Picture
+from datamodules.pictures.reading import Picture
 
 SLACK = 0.001  # of the side of a picture, by which rounding may carry a box outside; it is cut off
 

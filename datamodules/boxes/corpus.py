@@ -19,7 +19,8 @@ from datamodules.boxes.augmentation import BoxAugmentation
 from datamodules.boxes.rows import BoxedPictures, Boxes, DetectionBatch
 from datamodules.files.errors import CorpusError
 from datamodules.pictures.normalised import NormalisedPictures
-from datamodules.pictures.rows import THREADS, Picture, PictureRows, read_picture
+from datamodules.pictures.reading import Picture, read_picture
+from datamodules.pictures.rows import THREADS, PictureRows
 
 
 @rank_zero_only

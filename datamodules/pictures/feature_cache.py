@@ -23,7 +23,7 @@ from datamodules.files.errors import CorpusError
 from datamodules.files.staging import flush
 from datamodules.pictures.rows import PictureRows
 
-VERSION = 1  # of the files
+VERSION = 2  # of the files and of how pictures are read
 HEAD = "head"  # the child of a model that features do not pass
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from datamodules.batches.in_memory import Batches, Rows, WholeBatches
 from datamodules.batches.samplers import EvaluationBatches
 from datamodules.corpus import Loader
-from datamodules.pictures.rows import Picture, picture_size, read_picture
+from datamodules.pictures.reading import Picture, picture_size, read_picture
 from datamodules.pictures.style_corpus import StyleCorpus, size_at
 from datamodules.pictures.to_predict import pictures_at
 

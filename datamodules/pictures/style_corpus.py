@@ -14,7 +14,7 @@ from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath
 from datamodules.pictures.normalised import Normalised
-from datamodules.pictures.rows import MOST_PIXELS, Picture, picture_size, read_picture
+from datamodules.pictures.reading import MOST_PIXELS, Picture, picture_size, read_picture
 from datamodules.synthetic import scenes
 
 URL = (

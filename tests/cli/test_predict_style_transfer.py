@@ -9,7 +9,7 @@ from PIL import Image
 import zoo
 from datamodules import StylePictures
 from datamodules.files.file_paths import FilePath
-from datamodules.pictures.rows import read_picture
+from datamodules.pictures.reading import read_picture
 from tests.architectures.conftest import JUDGE
 from tests.conftest import fails, quiet_trainer
 from zoo.cli.main import main

@@ -14,7 +14,7 @@ from datamodules.batches.in_memory import Rows
 from datamodules.boxes.rows import DetectionBatch
 from datamodules.files.download import RemoteFile
 from datamodules.files.file_paths import FilePath
-from datamodules.pictures.rows import picture_size, read_picture
+from datamodules.pictures.reading import picture_size, read_picture
 from datamodules.pictures.to_predict import PictureFiles
 from tests.conftest import quiet_trainer, refused
 from tests.corpora.conftest import SMALL, prepared

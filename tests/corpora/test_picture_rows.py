@@ -11,7 +11,8 @@ from PIL import Image
 
 from datamodules.batches.in_memory import InMemory, Rows
 from datamodules.files.file_paths import FilePath, read_file
-from datamodules.pictures.rows import PictureRows, pictures_in, read_picture
+from datamodules.pictures.reading import read_picture
+from datamodules.pictures.rows import PictureRows, pictures_in
 from datamodules.pictures.to_predict import PictureFiles
 from tests.conftest import refused
 

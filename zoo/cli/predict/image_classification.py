@@ -88,7 +88,7 @@ def _table(pictures: Sequence[Any], probabilities: Tensor, labels: list[str]) ->
 def _draw(corpus: Any, probabilities: Tensor, labels: list[str]) -> Figure:
     from matplotlib.figure import Figure
 
-    from datamodules.pictures.rows import read_picture
+    from datamodules.pictures.reading import read_picture
     from zoo.image_classification.pictures import show
 
     pictures = corpus.rows.pictures[:SHOWN]

@@ -38,7 +38,7 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     Raises:
         InputError: There is no picture, or the folder cannot be written.
     """
-    from datamodules.pictures.rows import read_picture
+    from datamodules.pictures.reading import read_picture
 
     arguments = prediction.saved("labels", "mean", "std", "size")
     ids, labels = prediction.saved("category_ids")["category_ids"], arguments["labels"]

@@ -1,0 +1,208 @@
+"""One reader of picture files, for every corpus and for what is predicted.
+
+A picture is read as it is looked at: its first frame or page, turned as its camera noted (EXIF),
+on white where it is transparent, grey of 16 bits as its shade.
+"""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from PIL import __version__ as PILLOW
+from torch import Tensor
+
+from datamodules.files.errors import CorpusError
+from datamodules.files.file_paths import DAMAGE, FilePath, why
+from datamodules.formats.record_io import Record
+
+MOST_PIXELS = 25_000_000
+Picture = FilePath | Record  # where the file of one is; its text names it
+BROKEN = (*DAMAGE, ArithmeticError, LookupError, TypeError, struct.error)  # of a decoder
+PHONES = (".avif", ".heic", ".heif", ".hif")  # whose pictures some or all Pillows do not know
+
+ORIENTATION = 0x0112  # of EXIF
+TURNS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+BITS, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF, and a value
+
+# Said as an error, with the picture's name, of far smaller pictures than Pillow warns of.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Said as an error, too, of a format that Pillow was built without.
+warnings.filterwarnings("ignore", "image file could not be identified because")
+# Of a damaged note, which turns nothing.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
+
+
+def read_picture(
+    picture: Picture,
+    channels: int,
+    size: int | None = None,
+    *,
+    whole: bool = False,
+    on_white: bool = False,
+) -> Tensor:
+    """Reads a picture as uint8 (channels, height, width).
+
+    Args:
+        picture: Path of the picture.
+        channels: 1 for grey, 3 for colour.
+        size: Side of the square that it becomes; by default it stays as it is.
+        whole: Whether one of another shape is squeezed into the square; else its middle is cut out.
+        on_white: Whether one of another shape is put on a white square.
+
+    Raises:
+        CorpusError: It cannot be read, is no picture, is cut off or has over 25 million pixels.
+    """
+    with _opened(picture) as image:
+        turn = _turn(image)  # first: a note behind the pixels of a PNG is not of the header
+        colored = _upright(_shown(image, "L" if channels == 1 else "RGB"), turn)
+        colored = _white_square(colored) if on_white else colored
+        if size is not None:
+            colored = colored if whole else _centre_square(colored)
+            if colored.size != (size, size):
+                colored = colored.resize((size, size), Image.Resampling.BILINEAR)
+        pixels = np.array(colored)
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).movedim(-1, 0)
+
+
+def picture_size(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels as it is read, by the file's header alone.
+
+    Raises:
+        CorpusError: It cannot be read, is no picture or has over 25 million pixels.
+    """
+    return size_and_turn(picture)[0]
+
+
+def size_and_turn(picture: Picture) -> tuple[tuple[int, int], int]:
+    """Width and height as it is read, and the orientation that its camera noted, from 1 to 8.
+
+    Raises:
+        CorpusError: As `picture_size`.
+    """
+    with _opened(picture) as image:
+        noted = _orientation(image)
+        width, height = image.size
+        if _turn(image) >= 5:
+            width, height = height, width
+        return (width, height), noted
+
+
+@contextmanager
+def _opened(picture: Picture) -> Iterator[Image.Image]:
+    try:
+        content = picture.open()
+    except KeyError as error:
+        raise CorpusError(f"{picture}: the archive has no such member") from error
+    except DAMAGE as error:
+        raise CorpusError(f"{picture}: cannot be read ({why(error)})") from error
+    try:
+        with content, Image.open(content) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise CorpusError(f"{picture}: {image.width} x {image.height} pixels are too many")
+            yield image
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise CorpusError(f"{picture}: {_unread(picture)}") from error
+    except BROKEN as error:
+        raise CorpusError(f"{picture}: cannot be read ({why(error)})") from error
+
+
+def _unread(picture: Picture) -> str:
+    """Why Pillow does not know a file: it is no picture, or in a format of phones, by any name."""
+    with picture.open() as file:
+        head = file.read(12)
+    known = head[4:8] == b"ftyp"
+    named = next((ending for ending in PHONES if str(picture).lower().endswith(ending)), None)
+    if not (known or named):
+        return "not a picture that can be read"
+    ending = (".avif" if head[8:11] == b"avi" else named or ".heic") if known else named
+    return f"{ending} is not read by this Pillow ({PILLOW}): save it as JPEG or PNG"
+
+
+# What is seen
+
+
+def _orientation(image: Image.Image) -> int:
+    """As EXIF or XMP note it, from 1 to 8; 1 where they do not, or are damaged."""
+    try:
+        # The base's: PNG's own decodes the pixels to look for a note behind them.
+        noted = Image.Image.getexif(image).get(ORIENTATION)
+        return noted if noted in TURNS else 1
+    except BROKEN:
+        return 1
+
+
+def _turn(image: Image.Image) -> int:
+    """The orientation that is left to heed: Pillow turns a TIFF itself, when it is loaded."""
+    if image.format == "TIFF":
+        image.load()
+    return _orientation(image)
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    turn = TURNS[orientation]
+    return image if turn is None else image.transpose(turn)
+
+
+def _shown(image: Image.Image, mode: str) -> Image.Image:
+    """As grey (L) or in colour (RGB), on white."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        image = _shade(image)
+    elif image.getbands()[-1] in "Aa" or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("LA", "RGBA"):
+        ground = Image.new("RGBA", image.size, "white")
+        ground.alpha_composite(image.convert("RGBA"))
+        image = ground
+    return image.convert(mode)
+
+
+def _shade(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits, or of fractions, in 8; and how opaque it is where that is noted.
+
+    Raises:
+        ValueError: Its values are not from 0 to the most that its bits hold, or not from 0 to 1.
+    """
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    bits = (tags.get(BITS) or (16,))[0]
+    most = 1 if image.mode == "F" else 2 ** min(bits, 16) - 1
+    least, highest = values.min(), values.max()
+    if not (least >= 0 and highest <= most):
+        found = f"{least:g} to {highest:g}"
+        raise ValueError(f"its values go from {found}, not from 0 to {most:,}: save it in 16 bits")
+    shares = values / most
+    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        shares = 1 - shares
+    grey = Image.fromarray((255 * shares).round().astype(np.uint8))
+    clear = image.info.get("transparency")
+    if clear is None:
+        return grey
+    return Image.merge(
+        "LA", (grey, Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    )
+
+
+def _white_square(picture: Image.Image) -> Image.Image:
+    side = max(picture.size)
+    ground = Image.new(picture.mode, (side, side), "white")
+    ground.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return ground
+
+
+def _centre_square(picture: Image.Image) -> Image.Image:
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))
