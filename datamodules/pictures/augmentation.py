@@ -10,10 +10,11 @@ from torch import Tensor
 
 from datamodules.files.errors import CorpusError
 from datamodules.pictures import changes
+from datamodules.pictures.transforms import is_transform, keyed
 
 T = TypeVar("T")
 Change = Callable[[Tensor, Tensor], Tensor]
-Mix = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Mix = Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 CHANGES: dict[str, Callable[..., Tensor]] = {
     change.__name__: change
     for change in (
@@ -31,8 +32,8 @@ class Augmentation:
     """The changes that a recipe names, tried out once so that a bad option is found at once.
 
     Args:
-        named: Names of changes, or mappings from one name to its options: `{crop: {padding: 2}}`.
-        num_classes: Number of classes; mixed labels are shares of them.
+        named: Names of changes or of classes of torchvision.transforms.v2, or mappings from one
+            name to its options: `{crop: {padding: 2}}`.
         size: Side of what `resized_crop` gives, where its options do not say.
         channels: Channels of the pictures.
 
@@ -41,23 +42,23 @@ class Augmentation:
     """
 
     def __init__(
-        self,
-        named: Sequence[str | Mapping[str, Any]],
-        num_classes: int,
-        size: int,
-        channels: int = 3,
+        self, named: Sequence[str | Mapping[str, Any]], size: int, channels: int = 3
     ) -> None:
         self.changes: list[Change] = []
         self.mix: Mix | None = None
         trial = torch.zeros(2, channels, size, size, dtype=torch.uint8)
         keys = torch.arange(2)
-        for entry in named:
+        for place, entry in enumerate(named):
+            if is_transform(entry):
+                self.changes.append(keyed(entry, place, trial, keys))
+                continue
             name, options = named_change(entry, {**CHANGES, **MIXES}, GIVEN)
             if name in MIXES:
                 if self.mix:
                     raise CorpusError(f"augment, {name}: one mix of two pictures is enough")
-                labels, options["num_classes"] = torch.zeros(2, dtype=torch.long), num_classes
-                self.mix = tried(name, partial(MIXES[name], **options), trial.float(), labels, keys)
+                labels = torch.zeros(2, dtype=torch.long)
+                mix = partial(MIXES[name], **options)
+                self.mix = tried(name, mix, trial.float(), labels, keys, 2)
             else:
                 if name == "resized_crop":
                     options.setdefault("size", size)

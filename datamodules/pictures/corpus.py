@@ -23,8 +23,10 @@ class PictureCorpus(NormalisedPictures):
         crop_size: Side of the middle of each picture that the network sees; by default all of it.
         resize: Height and width to give that, on the device; by default its own.
         augment: Random changes of the training pictures, in order, by name (flip, vertical_flip,
-            crop, resized_crop, color_jitter, rand_augment, cutout, mixup, cutmix) or with options
-            ({crop: {padding: 2}}); see `datamodules.pictures.changes`. Mixing comes last.
+            crop, resized_crop, color_jitter, rand_augment, cutout, mixup, cutmix; see
+            `datamodules.pictures.changes`) or as a class of torchvision.transforms.v2
+            (RandomPerspective), or with options ({crop: {padding: 2}}, {RandomRotation: {degrees:
+            10}}). Mixing comes last.
         scale: Whether pixels have mean 0 and deviation 1, or are in [-1, 1], as tanh gives them.
         corpus: Arguments of every corpus.
 
@@ -53,9 +55,7 @@ class PictureCorpus(NormalisedPictures):
         if scale == "symmetric":
             self.mean = self.std = (0.5,) * len(self.mean)
         self.augment = tuple(augment)
-        self.augmentation = Augmentation(
-            augment, len(self.labels), crop_size or self.size, len(self.mean)
-        )
+        self.augmentation = Augmentation(augment, crop_size or self.size, len(self.mean))
 
     @cached_property
     def image_size(self) -> int:
@@ -78,7 +78,7 @@ class PictureCorpus(NormalisedPictures):
             images = self.augmentation.change(images, keys)
         images = self.normalise(images).to(self.dtype)
         if keys is not None and self.augmentation.mix:
-            images, labels = self.augmentation.mix(images, labels, keys)
+            images, labels = self.augmentation.mix(images, labels, keys, self.num_classes)
         return images, labels
 
     def normalise(self, images: Tensor) -> Tensor:

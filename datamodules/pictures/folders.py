@@ -45,11 +45,11 @@ class InFolderOrZip(Corpus):
         return unwrapped(place, self.name)
 
 
-class PictureFolderCorpus(InFolderOrZip, PictureCorpus):
-    """A corpus of picture files in a folder, or within a zip that is read where it lies.
+class PictureFileCorpus(PictureCorpus):
+    """A corpus of picture files.
 
-    The middle square of each picture is decoded. A corpus says what its folder and its zip are
-    called (`name`) and which pictures there are (`pictures`); they are normalised as ImageNet is.
+    The middle square of each picture is decoded. A corpus says which pictures there are
+    (`pictures`); they are normalised as ImageNet is.
 
     Args:
         size: Side of the square that each picture is decoded to.
@@ -84,8 +84,12 @@ class PictureFolderCorpus(InFolderOrZip, PictureCorpus):
         self._parts: dict[str, tuple[list[FilePath], Tensor]] = {}
 
     def pictures(self, part: str) -> tuple[list[FilePath], Tensor]:
-        """The pictures of train or of test, and their classes, int64."""
+        """Returns the pictures of a part, and their classes, int64."""
         raise TypeError(f"{type(self).__name__} does not say which pictures it has")
+
+    def part_of(self, split: str) -> str:
+        """Returns the part that a split is taken from: train, of which val is held out, or test."""
+        return "test" if split == "test" else "train"
 
     # Who gets which rows
 
@@ -112,16 +116,21 @@ class PictureFolderCorpus(InFolderOrZip, PictureCorpus):
         """The training rows to train on, and those held out."""
         return self.divide(len(classes))
 
+    def read_again(self) -> None:
+        """Reads the rows again, whose classes are numbered in another way now."""
+        self._parts.clear()
+        self.data = {split: self.to_device(self.read(split)) for split in self.data}
+
     def _part(self, split: str) -> tuple[list[FilePath], Tensor]:
         """What a split is taken from."""
-        part = "test" if split == "test" else "train"
+        part = self.part_of(split)
         if part not in self._parts:
             self._parts[part] = self.pictures(part)
         return self._parts[part]
 
     def _chosen(self, split: str) -> Tensor:
         classes = self._part(split)[1]
-        if split == "test":
+        if split == "test" or self.part_of("val") != self.part_of("train"):
             return torch.arange(len(classes))
         return self.divided(classes)[0 if split == "train" else 1]
 
@@ -163,3 +172,10 @@ class PictureFolderCorpus(InFolderOrZip, PictureCorpus):
         if batch[0].ndim == 2:
             return batch[0], batch[1]
         return super().on_after_batch_transfer(batch, dataloader_idx)
+
+
+class PictureFolderCorpus(InFolderOrZip, PictureFileCorpus):
+    """A corpus of picture files in a folder, or within a zip that is read where it lies.
+
+    A corpus says what its folder and its zip are called (`name`).
+    """

@@ -51,7 +51,7 @@ def test_numbers_are_uniform_and_independent_between_streams_epochs_and_rows():
 @pytest.mark.parametrize("entry", EVERY, ids=named)
 def test_a_picture_is_changed_by_its_own_key_alone(entry):
     images = photographs(32)
-    change = Augmentation([entry], num_classes=10, size=16).change
+    change = Augmentation([entry], size=16).change
     before = images.clone()
     whole = change(images, keys(32))
     assert whole.dtype == torch.uint8
@@ -70,7 +70,7 @@ def test_every_change_has_a_test_here():
 @pytest.mark.parametrize("entry", EVERY, ids=named)
 def test_grey_pictures_are_changed_too(entry):
     images = photographs(8)[:, :1]
-    changed = Augmentation([entry], num_classes=10, size=16, channels=1).change(images, keys(8))
+    changed = Augmentation([entry], size=16, channels=1).change(images, keys(8))
     assert changed.shape == images.shape
 
 
@@ -78,7 +78,7 @@ def test_grey_pictures_are_changed_too(entry):
 @pytest.mark.parametrize("entry", EVERY, ids=named)
 def test_changed_pictures_lie_plane_by_plane(entry, corpus):
     """Else a network would run in a layout that nobody asked for, and not every one may."""
-    changed = Augmentation([entry], num_classes=10, size=16).change(photographs(8), keys(8))
+    changed = Augmentation([entry], size=16).change(photographs(8), keys(8))
     assert corpus(synthetic=True).normalise(changed).is_contiguous()
 
 

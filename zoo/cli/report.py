@@ -1,6 +1,7 @@
 """Reports of a run: what was measured, where its files are, and the next commands."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -58,23 +59,32 @@ def report_fit(cli: Any, run: Path, console: Console) -> None:
         measured = f"  ({saved.monitor} {rounded(float(score))})" if score is not None else ""
         path = os.path.relpath(path) if not run.is_absolute() else path
         lines.append(f"{'best' if best else 'last'}:     {path}{measured}")
-        commands = [*_uses(cli.model, cli.datamodule, path), f"zoo compare {run.parent}"]
+        commands = [*_uses(cli, path), f"zoo compare {shlex.quote(str(run.parent))}"]
         lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
     console.print("\n".join(lines), soft_wrap=True)
 
 
-def _uses(model: Any, corpus: Any, checkpoint: str) -> Iterator[str]:
+def _uses(cli: Any, checkpoint: str) -> Iterator[str]:
     """Yields the commands that use a checkpoint."""
+    model, corpus = cli.model, cli.datamodule
     packages = dict.fromkeys(type(each).__module__.partition(".")[0] for each in (model, corpus))
     allowed = [f" --allow {package}" for package in packages if package not in OWN]
-    options = f"--ckpt_path {checkpoint}{''.join(allowed)}"
+    options = f"--ckpt_path {shlex.quote(checkpoint)}{''.join(allowed)}"
+    places = "".join(f" --data.{name} {shlex.quote(value)}" for name, value in _places(cli))
     if "test" in getattr(corpus, "splits", ("test",)):
-        yield f"zoo test {options}"
+        yield f"zoo test {options}{places}"
     elif corpus.holds_out:
-        yield f"zoo validate {options}"
+        yield f"zoo validate {options}{places}"
     inputs = getattr(model, "predicts", getattr(corpus, "predicts", None))
     if inputs is not None:
         yield f"zoo predict {options} {inputs}".rstrip()
+
+
+def _places(cli: Any) -> Iterator[tuple[str, str]]:
+    """Yields the arguments of a corpus that were given and that checkpoints do not keep: paths."""
+    for name, value in cli.config.data.init_args.items():
+        if value is not None and name not in (*cli.datamodule.hparams, "root", "synthetic"):
+            yield name, str(value)
 
 
 def report_changes(cli: Any, begun: dict[str, Any], console: Console) -> None:

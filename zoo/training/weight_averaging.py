@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from zoo.errors import InputError
+from zoo.training.loop_progress import batches_of_epoch
 
 
 class AveragedWeights(WeightAveraging):
@@ -166,14 +167,16 @@ class StochasticWeightAveraging(AveragedWeights):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self.lr and self._counts(trainer):
+        if self.lr and self._counts(trainer, trainer.current_epoch):
             for group in trainer.optimizers[0].param_groups:
                 group["lr"] = self.lr * group.get("lr_ratio", 1.0)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._ends = trainer.is_last_batch and self._counts(trainer)
+        # A run that resumes between two epochs takes in the last step of the one before.
+        epoch = trainer.current_epoch if batches_of_epoch(trainer) else trainer.current_epoch - 1
+        self._ends = trainer.is_last_batch and self._counts(trainer, epoch)
         self._updated = False
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._updated:
@@ -181,10 +184,10 @@ class StochasticWeightAveraging(AveragedWeights):
             renew_statistics(trainer, pl_module)
             super().on_validation_epoch_end(trainer, pl_module)  # and back
 
-    def _counts(self, trainer: Trainer) -> bool:
-        """Whether this epoch is one of those that are averaged."""
+    def _counts(self, trainer: Trainer, epoch: int) -> bool:
+        """Whether an epoch is one of those that are averaged."""
         epochs = trainer.max_epochs or 1
-        return trainer.current_epoch >= min(int(self.start * epochs), epochs - 1)
+        return epoch >= min(int(self.start * epochs), epochs - 1)
 
 
 @torch.no_grad()

@@ -87,13 +87,13 @@ def _grid(corpus: Any, augment: Named, batch: Sequence[Tensor]) -> Grid:
     """Returns of each picture the original and copies."""
     images, labels = batch[:2]
     size = corpus.crop_size or images.shape[-1]
-    augmentation = Augmentation(augment, corpus.num_classes, size, images.shape[1])
+    augmentation = Augmentation(augment, size, images.shape[1])
     batches = [corpus.normalise(images)]
     for epoch in range(COPIES):
         keys = (epoch << 32) + torch.arange(len(images))
         changed = corpus.normalise(augmentation.change(images, keys))
         if augmentation.mix:
-            changed, _ = augmentation.mix(changed, labels, keys)
+            changed, _ = augmentation.mix(changed, labels, keys, corpus.num_classes)
         batches.append(changed)
     return corpus.denormalise(torch.stack(batches, dim=1)), []
 
