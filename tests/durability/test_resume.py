@@ -63,6 +63,7 @@ VARIATIONS = {  # overlays and options
     "max_steps": ("--model.lr_scheduler=null",),  # one that knows its length would end too soon
     "batch size": ("--model.lr_scheduler=null",),
 }
+WITHOUT_MOMENTUM = {"word_embedding": ("--model.lr_scheduler.cycle_momentum=false",)}
 EPOCHS, BATCHES, OTHER_BATCHES = 3, 5, 7
 COMPARED = ("global_step", "epoch", "state_dict", "optimizer_states", "lr_schedulers")
 
@@ -223,6 +224,7 @@ def resumed(family: str, variation: str, outcome: Any, tries: int, folder: Path)
     """Takes a run on to its end, from so many of its steps."""
     folder.mkdir()
     options, keep = VARIATIONS[variation], KeepEachStep(folder)
+    options += WITHOUT_MOMENTUM.get(family, ()) if variation == "one-cycle" else ()
     try:
         whole = run(family, folder / "whole", options, keep=keep)
     except InputError:
@@ -235,7 +237,8 @@ def resumed(family: str, variation: str, outcome: Any, tries: int, folder: Path)
             start = folder / f"{BATCHES * (1 + step % 2)}.ckpt"
             other = ("--data.batch_size=4", f"--trainer.limit_train_batches={OTHER_BATCHES}")
             run(family, again, (*options, *other), start)
-            failure = has_whole_epochs(start, again, (whole / "checkpoints/best.ckpt").exists())
+            validated = any(name.startswith("val/") for row in rows(whole) for name in row)
+            failure = has_whole_epochs(start, again, validated)
         elif variation == "max_steps":
             ends = (*options, f"--trainer.max_steps={step}")
             part = run(family, folder / f"part-{step}", ends)

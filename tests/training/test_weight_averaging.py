@@ -33,6 +33,7 @@ AVERAGES = {
     "every other step": lambda: ExponentialMovingAverage(decay=0.5, every_n_steps=2),
     "swa": lambda: StochasticWeightAveraging(start=0.0, lr=0.02),
 }
+LATE = {"swa of the last epoch": lambda: StochasticWeightAveraging()}
 
 
 class Record(Callback):
@@ -166,12 +167,12 @@ def test_a_test_of_a_checkpoint_after_training_has_the_average(tmp_path):
 
 
 @pytest.mark.parametrize("saved_first", [False, True], ids=["saved after", "saved before"])
-@pytest.mark.parametrize("kind", AVERAGES)
+@pytest.mark.parametrize("kind", [*AVERAGES, *LATE])
 def test_a_run_goes_on_exactly_from_every_step(kind, saved_first, tmp_path):
     """Wherever the callback that saves stands."""
 
     def callbacks(folder=None):
-        both = [AVERAGES[kind](), Record(folder)]
+        both = [{**AVERAGES, **LATE}[kind](), Record(folder)]
         return both[::-1] if saved_first else both
 
     whole, trainer = train(callbacks(tmp_path))
