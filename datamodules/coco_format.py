@@ -9,15 +9,15 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from datamodules.boxes.annotations import Annotation, Box, Faults, corners, number
-from datamodules.boxes.corpus import DetectionCorpus
+from datamodules.boxes.annotations import SLACK, Annotation, Box, Faults, corners, number
+from datamodules.boxes.corpus import DetectionCorpus, say
+from datamodules.boxes.listed_sizes import on_pictures
 from datamodules.files.errors import CorpusError
 from datamodules.files.json_files import read_json
-from datamodules.pictures.reading import Picture, picture_size
-from datamodules.pictures.rows import named_pictures
+from datamodules.pictures.names import PictureNames
 from datamodules.synthetic import sprites
 
 FILES = ("train", "test")
@@ -33,7 +33,10 @@ class COCOFormat(DetectionCorpus):
     """Pictures with any number of boxes, of which a tenth is held out.
 
     Paths are read from the current folder or else from the root; a checkpoint does not keep them.
-    Classes come in the order of their ids. Crowds (iscrowd) are left out.
+    Classes come in the order of their ids. Crowds (iscrowd) are left out. Lists may be as tools
+    write them: boxes as fractions of the sides, sizes and boxes of one scale for both sides, names
+    of another machine, ids as texts. Boxes drawn on pictures as they were before their camera's
+    note turned them are moved, by the listed sizes.
 
     Args:
         annotations: JSON file with images, annotations and categories.
@@ -45,6 +48,7 @@ class COCOFormat(DetectionCorpus):
     """
 
     title = "COCO format"
+    synthetic_version = 2
 
     def __init__(
         self,
@@ -128,52 +132,69 @@ class COCOFormat(DetectionCorpus):
         """The pictures of train or of test, and the boxes in each."""
         path, folder = self._list(part), self._folder(part)
         content = read_json(path)
+        known = {_key(key): name for key, name in self._categories.items()}
         for key, name in _categories(path, content).items():
-            if self._categories.get(key) != name:
+            if known.get(_key(key)) != name:
                 raise CorpusError(
                     f"{path}: category {key}, {name!r}, is none of {self._list('train')}"
                 )
         images = self._images(path, content, faults)
         boxes = self._boxes(path, content, part, images, faults)
-        pictures = named_pictures(folder)
+        listed = _in_pixels(list(self._listed(folder, images, boxes, faults)))
+        found, remark = on_pictures(listed, faults)
+        if remark:
+            say(f"{path}: {remark}")
+        yield from found
+
+    def _listed(
+        self,
+        folder: Path,
+        images: Mapping[Any, tuple[str, dict]],
+        boxes: Mapping[Any, list[Box]],
+        faults: Faults,
+    ) -> Iterator[Annotation]:
+        """What the list says of each picture that is there."""
+        pictures = PictureNames(folder)
         for key, (where, image) in images.items():
             width, height = number(image["width"]), number(image["height"])
-            name = str(PurePosixPath(str(image["file_name"])))
+            name = str(image["file_name"])
             if not (0 < width < math.inf and 0 < height < math.inf):
                 faults.note(f"{where}: no picture is {image['width']} x {image['height']}")
-            elif name not in pictures:
+            elif (picture := pictures.find(name)) is None:
                 faults.note(f"{where}: there is no picture {name!r} in {folder}")
-            elif fault := _turned(pictures[name], width, height):
-                faults.note(f"{where}: {fault}")
             else:
-                yield Annotation(where, pictures[name], boxes[key], width, height)
+                yield Annotation(where, picture, boxes[key], width, height)
 
     def _images(self, path: Path, content: dict, faults: Faults) -> dict[Any, tuple[str, dict]]:
         """Each image of the file, and where it says so, by id."""
         images: dict[Any, tuple[str, dict]] = {}
         for where, image in _entries(path, content, "images", faults):
-            if image["id"] in images:
+            if (key := _key(image["id"])) in images:
                 faults.note(f"{where}: the id is there twice")
             else:
-                images[image["id"]] = where, image
+                images[key] = where, image
         return images
 
     def _boxes(
         self, path: Path, content: dict, part: str, images: Mapping[Any, Any], faults: Faults
     ) -> defaultdict[Any, list[Box]]:
         """The boxes of each image."""
-        classes = {key: index for index, key in enumerate(self._categories)}
+        classes = {_key(key): index for index, key in enumerate(self._categories)}
         boxes: defaultdict[Any, list[Box]] = defaultdict(list)
         self._num_crowds[part] = 0
         for where, entry in _entries(path, content, "annotations", faults):
-            image, category = entry["image_id"], entry["category_id"]
+            image, category = _key(entry["image_id"]), _key(entry["category_id"])
             if image not in images:
-                faults.note(f"{where}: there is no image of the id {image!r}")
-            elif entry.get("iscrowd"):
+                faults.note(f"{where}: there is no image of the id {entry['image_id']!r}")
+            elif _is_set(entry.get("iscrowd")):
                 self._num_crowds[part] += 1
             else:
-                known = category in classes
-                fault = "" if known else f"{where}: there is no category of the id {category!r}"
+                fault = ""
+                if entry["bbox"] == []:
+                    fault = f"{where}: its bbox is empty"
+                elif category not in classes:
+                    given = entry["category_id"]
+                    fault = f"{where}: there is no category of the id {given!r}"
                 left, top, width, height = corners(entry["bbox"])
                 place = (left, top, left + width, top + height)
                 boxes[image].append(Box(where, place, classes.get(category, -1), fault))
@@ -185,19 +206,34 @@ class COCOFormat(DetectionCorpus):
         return super().described + (f"; {crowds:,} crowds left out" if crowds else "")
 
 
-def _turned(picture: Picture, width: float, height: float) -> str:
-    """Says how a picture lies on its side, or why it cannot be read; nothing where it is right.
+def _key(value: Any) -> Any:
+    """An id as all tools write it: 7, 7.0 and "7" are one."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    Cameras turn a picture by a note in the file (EXIF), which is not heeded here, and which many
-    programs that draw boxes heed.
-    """
-    try:
-        size = picture_size(picture)
-    except CorpusError as error:
-        return str(error)
-    if width == height or size != (height, width):
-        return ""
-    return f"{picture} is {size[0]} x {size[1]}, not {width:g} x {height:g}: turn its pixels"
+
+def _is_set(flag: Any) -> bool:
+    """Whether a flag is set: some tools write "0" and "false"."""
+    return str(flag or "").strip().lower() not in ("", "0", "0.0", "false", "no", "none", "null")
+
+
+def _in_pixels(annotations: list[Annotation]) -> list[Annotation]:
+    """Boxes in pixels: where all of a list are fractions of their pictures' sides, of these."""
+    places = [box.corners for annotation in annotations for box in annotation.boxes]
+    known = [place for place in places if all(map(math.isfinite, place))]
+    if not known or not all(-SLACK <= edge <= 1 + SLACK for place in known for edge in place):
+        return annotations
+    return [
+        annotation._replace(boxes=[_scaled(box, annotation) for box in annotation.boxes])
+        for annotation in annotations
+    ]
+
+
+def _scaled(box: Box, annotation: Annotation) -> Box:
+    left, top, right, bottom = box.corners
+    width, height = annotation.width, annotation.height
+    return box._replace(corners=(left * width, top * height, right * width, bottom * height))
 
 
 def _categories(path: Path, content: dict) -> dict[Any, str]:
@@ -208,12 +244,17 @@ def _categories(path: Path, content: dict) -> dict[Any, str]:
     """
     found: dict[Any, str] = {}
     for where, category in _entries(path, content, "categories", Faults(skip=False)):
-        if category["id"] in found:
+        if _key(category["id"]) in map(_key, found):
             raise CorpusError(f"{where}: the id is there twice")
         found[category["id"]] = str(category["name"])
     if not found:
         raise CorpusError(f"{path}: there are no categories")
-    return dict(sorted(found.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Numbers before texts."""
+    return isinstance(_key(value), str), _key(value)
 
 
 def _entries(path: Path, content: dict, key: str, faults: Faults) -> Iterator[tuple[str, dict]]:
@@ -232,7 +273,7 @@ def _entries(path: Path, content: dict, key: str, faults: Faults) -> Iterator[tu
         ids = [entry.get(name) for name in wanted if name.endswith("id")]
         if absent := [name for name in wanted if name not in entry]:
             faults.note(f"{where}: it has no {absent[0]}")
-        elif not all(isinstance(value, int | str) for value in ids):
+        elif not all(isinstance(value, int | str) for value in map(_key, ids)):
             faults.note(f"{where}: an id is neither a whole number nor a text")
         else:
             yield where, entry

@@ -117,6 +117,8 @@ class DetectionCorpus(NormalisedPictures):
         chosen = part.good
         if split != "test":
             chosen = chosen[self.divide(len(chosen))[0 if split == "train" else 1]]
+        if len(chosen) and not part.boxes.counts[chosen].any():
+            raise CorpusError(self._boxless(split, len(chosen)))
         rows = PictureRows(
             [part.pictures[index] for index in chosen.tolist()],
             chosen,
@@ -126,6 +128,12 @@ class DetectionCorpus(NormalisedPictures):
             whole=True,
         )
         return BoxedPictures(rows.kept(), part.boxes, chosen)
+
+    def _boxless(self, split: str, num_pictures: int) -> str:
+        if split == "val":
+            way_out = "hold out others: --data.split_seed 1, or more: --data.validation_fraction"
+            return f"{self.title}: no picture held out ({num_pictures:,}) has a box: {way_out}"
+        return f"{self.title}: none of {num_pictures:,} pictures has a box to {split} on"
 
     def _part(self, split: str) -> Part:
         """What a split is taken from."""

@@ -216,7 +216,8 @@ def write_coco(folder: Path) -> None:
             picture.save(folder / "pictures" / name, quality=90)
             images.append({"id": number, "file_name": name, "width": width, "height": height})
             annotations += [_annotation(sprite, number, ids) for sprite in sprites]
-        numbered = [{"id": row, **entry} for row, entry in enumerate(annotations)]
+        # From 1: COCO's own evaluation takes the id 0 for no annotation.
+        numbered = [{"id": row, **entry} for row, entry in enumerate(annotations, start=1)]
         categories = [{"id": key, "name": name} for key, name in CATEGORIES.items()]
         content = {"images": images, "annotations": numbered, "categories": categories}
         (folder / f"{part}.json").write_text(json.dumps(content))
