@@ -58,11 +58,18 @@ class TableCorpus(HeldOut):
 
     def files_to_predict(self) -> list[Path]:
         """The rows that came without their answers, once the files are there."""
+        if not self.unlabelled:
+            return []
         self.prepare_data()
-        paths = [self.folder / self.unlabelled] if self.unlabelled else []
-        if not all(path.is_file() for path in paths):
+        path = self.folder / self.unlabelled
+        if not path.is_file():
             self.download()
-        return paths
+        return [path]
+
+    @property
+    def place(self) -> Path:
+        """Where the rows with their answers are."""
+        return self.folder / self.labelled
 
     @property
     def files_exist(self) -> bool:
@@ -73,7 +80,7 @@ class TableCorpus(HeldOut):
     def _table(self) -> Table:
         self.prepare_data()  # facts are asked for before the Trainer does this
         wanted = [*self.numeric, *self.categorical, self.target]
-        return read_table(self.folder / self.labelled, self.layout, wanted)
+        return read_table(self.place, self.layout, wanted)
 
     @cached_property
     def _targets(self) -> np.ndarray:
@@ -88,10 +95,7 @@ class TableCorpus(HeldOut):
             row = int(bad.argmax())
             found = in_short(self._table.columns[self.target][row])
             wanted = "a number over 0" if self.log_target else "a number"
-            raise CorpusError(
-                f"{self._table.path}, line {self._table.lines[row]}, column {self.target}: "
-                f"{found} is not {wanted}"
-            )
+            raise CorpusError(f"{self._table.at(row, self.target)}: {found} is not {wanted}")
         return np.log(values) if self.log_target else values
 
     @cached_property
@@ -120,9 +124,9 @@ class TableCorpus(HeldOut):
         return {
             **super().state_dict(),
             "encoder": self._encoder.state_dict(),
-            "layout": [self.layout.delimiter, list(self.layout.header)],
+            "layout": [self.layout.delimiter, list(self.layout.header), list(self.layout.marks)],
             "target": self.target,
-            "target_scale": [self.target_mean, self.target_std],
+            "target_scale": [self._target_scale.mean, self._target_scale.std],
             "identifier": self.identifier,
             "log_target": self.log_target,
         }
@@ -132,7 +136,7 @@ class TableCorpus(HeldOut):
         saved, own = Encoder.from_state(state["encoder"]), self._encoder
         scales = {**own.scales, self.target: self._target_scale}
         others = {**saved.scales, self.target: Scale(*state["target_scale"])}
-        same = saved.names == own.names and all(
+        same = (saved.names, saved.dates) == (own.names, own.dates) and all(
             others[name].logarithm == scale.logarithm
             and math.isclose(others[name].mean, scale.mean, rel_tol=1e-6, abs_tol=1e-9)
             and math.isclose(others[name].std, scale.std, rel_tol=1e-6)

@@ -1,16 +1,19 @@
-"""Columns of a table to features: numbers standardised, words one-hot."""
+"""Columns of a table to features: numbers and dates standardised, words one-hot."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.tables.dates import date_parts
 from datamodules.tables.reading import MISSING, Table, numbers
 
 SKEWED = 0.75
+DATE_PART = ": "  # between the name of a column of dates and that of its number
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,20 @@ class Encoder:
     """Columns to features: numbers standardised, words one-hot.
 
     Fitted on the training rows alone. A missing number becomes the mean, a missing word is a word
-    of its own, and a word that the training rows do not have is none of theirs: all zeros.
+    of its own, and a word that the training rows do not have is none of theirs: all zeros. A date
+    is several numbers; see `date_parts`. What scikit-learn's ColumnTransformer does by a
+    StandardScaler and a OneHotEncoder, but the state is plain data, and a constant is 0 however
+    large it is.
 
     Attributes:
-        scales: Scales of the columns of numbers.
+        scales: Scales of the columns of numbers, and of the numbers of dates.
         words: Words of the other columns, in order.
+        dates: Formats of the columns of dates.
     """
 
     scales: dict[str, Scale]
     words: dict[str, list[str]]
+    dates: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -49,6 +57,8 @@ class Encoder:
         numeric: Iterable[str],
         categorical: Iterable[str],
         logarithms: bool = False,
+        dates: Mapping[str, str] | None = None,
+        most_words: int | None = None,
     ) -> "Encoder":
         """Learns the encoding of a table from some of its rows.
 
@@ -59,41 +69,69 @@ class Encoder:
             categorical: Columns of words.
             logarithms: Take logarithms of columns without negative numbers that are skewed to the
                 right by over 0.75.
+            dates: Formats of the columns of dates.
+            most_words: Number of words of a column to keep where it has more: the most frequent,
+                and none that is there once. By default all.
         """
         scales = {}
-        for name in numeric:
-            values = numbers(table, name)[rows]
-            scales[name] = fit_scale(values[~np.isnan(values)], logarithms)
+        for name, values in _numbers(table, numeric, dates or {}):
+            known = values[rows]
+            scales[name] = fit_scale(known[~np.isnan(known)], logarithms)
         words = {}
         for name in categorical:
             cells = _words(table, name)
-            words[name] = sorted({cells[i] for i in rows})
-        return cls(scales, words)
+            counts = Counter(cells[i] for i in rows)
+            if most_words is not None and len(counts) > most_words:
+                often = sorted(counts, key=lambda word: (-counts[word], word))[:most_words]
+                counts = Counter({word: counts[word] for word in often if counts[word] > 1})
+            words[name] = sorted(counts)
+        return cls(scales, words, dict(dates or {}))
 
     def __call__(self, table: Table) -> Tensor:
-        """All rows of a table: float32 (rows, features)."""
-        columns = [
-            np.nan_to_num(scale(numbers(table, name))) for name, scale in self.scales.items()
-        ]
+        """Encodes all rows of a table: float32 (rows, features)."""
+        values = _numbers(table, self.numeric, self.dates)
+        columns = [np.nan_to_num(self.scales[name](column)) for name, column in values]
         for name, words in self.words.items():
             cells = np.array(_words(table, name), dtype=object)
             columns += [(cells == word).astype(np.float64) for word in words]
         return torch.from_numpy(np.stack(columns, axis=1)).float()
 
     @property
+    def numeric(self) -> list[str]:
+        """Names of the columns of numbers."""
+        return [name for name in self.scales if name.partition(DATE_PART)[0] not in self.dates]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that it reads."""
+        return [*self.numeric, *self.dates, *self.words]
+
+    @property
     def names(self) -> list[str]:
-        """Of the features."""
+        """Names of the features."""
         return [*self.scales, *(f"{name}={word}" for name, ws in self.words.items() for word in ws)]
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data, for a checkpoint."""
         scales = {n: [s.mean, s.std, s.logarithm] for n, s in self.scales.items()}
-        return {"scales": scales, "words": self.words}
+        dates = {"dates": self.dates} if self.dates else {}
+        return {"scales": scales, "words": self.words, **dates}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Encoder":
         scales = {name: Scale(*values) for name, values in state["scales"].items()}
-        return cls(scales, state["words"])
+        return cls(scales, state["words"], state.get("dates", {}))
+
+
+def _numbers(
+    table: Table, numeric: Iterable[str], dates: Mapping[str, str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the name and the values of each column of numbers, float64 (rows); dates are last."""
+    for name in numeric:
+        yield name, numbers(table, name)
+    for name, form in dates.items():
+        for part, values in date_parts(table, name, form).items():
+            yield f"{name}{DATE_PART}{part}", values
 
 
 def _words(table: Table, column: str) -> list[str]:

@@ -3,10 +3,10 @@
 Batch: (features, rows)
 """
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,27 +22,22 @@ class TableFiles(Corpus):
 
     Args:
         files: Paths of the tables.
-        encoder: State of the encoder of the corpus that the model was trained on.
-        layout: Delimiter of that corpus's file, and names of its columns where it has no header.
-        identifier: The column that names a row; by default rows are counted from 1.
+        encoding: JSON text of what the checkpoint keeps of the corpus that the model was trained
+            on: `encoder`, `layout` of the file and `identifier`, the column that names a row, or
+            null, and rows are counted from 1. A text, for a command line takes words like 1e3 in
+            other data for numbers.
         batch_size: Rows a batch.
     """
 
     title = "tables"
 
-    def __init__(
-        self,
-        files: Sequence[str],
-        encoder: dict[str, Any],
-        layout: Sequence[Any],
-        identifier: str | None = None,
-        batch_size: int = 1024,
-    ) -> None:
+    def __init__(self, files: Sequence[str], encoding: str, batch_size: int = 1024) -> None:
         super().__init__(batch_size=batch_size)
         self.paths = [Path(file) for file in files]
-        self.encoder = Encoder.from_state(encoder)
-        self.layout = Layout(layout[0], tuple(layout[1]))
-        self.identifier = identifier
+        state = json.loads(encoding)
+        self.encoder = Encoder.from_state(state["encoder"])
+        self.layout = Layout(state["layout"][0], *map(tuple, state["layout"][1:]))
+        self.identifier = state["identifier"]
         self.identifiers: list[str] = []
         self.features = torch.empty(0)
 
@@ -67,8 +62,8 @@ class TableFiles(Corpus):
             self.identifiers = [str(row + 1) for row in range(len(self.features))]
 
     def _read(self, path: Path) -> Table:
-        wanted = [*self.encoder.scales, *self.encoder.words]
-        return read_table(path, self.layout, [*wanted, *filter(None, [self.identifier])])
+        wanted = [*self.encoder.columns, *filter(None, [self.identifier])]
+        return read_table(path, self.layout, wanted)
 
     def predict_dataloader(self) -> Loader:
         rows = InMemory(self.features, torch.arange(len(self.features)))

@@ -1,5 +1,6 @@
 """Corpora of a table: held-out rows, targets, tables to predict."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,8 @@ def test_too_few_rows_to_train_on():
 
 
 def predicted(*files: str, encoder: Encoder, layout=(",", ()), identifier=None) -> TableFiles:
-    corpus = TableFiles(files, encoder.state_dict(), layout, identifier)
+    state = {"encoder": encoder.state_dict(), "layout": layout, "identifier": identifier}
+    corpus = TableFiles(files, json.dumps(state))
     corpus.setup("predict")
     return corpus
 

@@ -7,6 +7,9 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pandas import DataFrame
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from datamodules.tables.encoder import Encoder
 from datamodules.tables.reading import Table
@@ -123,3 +126,24 @@ def test_the_state_is_plain_data_and_encodes_bit_equal(values, words):
     assert again == encoder
     assert again.names == encoder.names
     assert torch.equal(again(fitted), encoder(fitted))
+
+
+@given(
+    COLUMN,
+    st.lists(st.sampled_from("xyz"), min_size=6, max_size=6),
+    st.sets(st.integers(0, 5), min_size=2),
+)
+def test_the_features_are_those_of_scikit_learn(values, words, rows):
+    rows = sorted(rows)
+    known = [values[row] for row in rows if values[row] is not None]
+    assume(known and (np.ptp(known) == 0 or np.std(known) > 1e-6 * np.abs(known).max()))
+    frame = DataFrame({"a": np.array(values, dtype=float), "w": words})
+    columns = [
+        ("numbers", StandardScaler(), ["a"]),
+        ("words", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["w"]),
+    ]
+    transformer = ColumnTransformer(columns).fit(frame.iloc[rows])
+    wanted = np.nan_to_num(transformer.transform(frame))
+    assume(np.abs(wanted).max() < 1e30)
+    features = encode(table(a=cells(values), w=words), rows, ["a"], ["w"])
+    np.testing.assert_allclose(features, wanted, rtol=1e-5, atol=1e-5)

@@ -185,13 +185,17 @@ def bring(folder):
     import numpy as np
     from PIL import Image
 
-    from datamodules.synthetic import garments, phrases, prose, scenes, sprites
+    from datamodules.synthetic import garments, phrases, prose, scenes, seedlings, sprites
 
     scenes.write(folder / "photo.jpg", folder / "painting.jpg")
     (shirt,) = garments.draw(np.array([6]), seed=0)
     Image.fromarray(shirt).save(folder / "shirt.png")
     prose.write_book(folder / "my.txt", num_paragraphs=40)
     phrases.write_pairs(folder / "pairs.tsv", num_pairs=6000)
+    seedlings.write(folder / "seedlings.csv")
+    rows = (folder / "seedlings.csv").read_text(encoding="utf-8").splitlines()
+    unlabelled = [row.rpartition(",")[0] for row in rows[:5]]
+    (folder / "new.csv").write_text("\n".join([*unlabelled, ""]), encoding="utf-8")
     lines = (folder / "pairs.tsv").read_text(encoding="utf-8").splitlines()
     english = [line.partition("\t")[0] for line in lines[:3]]
     (folder / "english.txt").write_text("\n".join([*english, ""]), encoding="utf-8")

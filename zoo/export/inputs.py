@@ -1,4 +1,4 @@
-"""Inputs of graphs that several families share: pictures, tokens, lengths."""
+"""Inputs of graphs that several families share: pictures, rows of tables, tokens, lengths."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -58,6 +58,20 @@ def pictures_input(trained: TrainedModel) -> tuple[nn.Module, Input, Sizes]:
     sizes = {"batch": 2, "height": height, "width": width}
     pixels = Input("pixels", ("batch", channels, "height", "width"), meaning, drawn_input(channels))
     return before, pixels, sizes
+
+
+def features_input(trained: TrainedModel) -> Input:
+    """Rows of a table, as its corpus encodes them."""
+    number = trained.arguments.get("in_features") or trained.shape[0]
+
+    def draw(sizes: Sizes, generator: Generator) -> Tensor:
+        return torch.randn(sizes["batch"], number, generator=generator)
+
+    scaled = (
+        "; the scaling of its columns is not in the graph" if "encoder" in trained.state else ""
+    )
+    meaning = f"features as the corpus encodes them{scaled}"
+    return Input("features", ("batch", number), meaning, draw)
 
 
 def drawn_input(channels: int) -> Callable[[Sizes, Generator], Tensor]:

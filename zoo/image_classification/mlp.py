@@ -18,14 +18,14 @@ from torch import nn
 
 from zoo.image_classification.task import FASHION_MNIST, ImageClassifier
 from zoo.layers.dense import hidden_layers
-from zoo.shapes import Images, Logits
+from zoo.shapes import Features, Images, Logits
 
 
 class MLP(ImageClassifier):
     """Hidden layers of the given widths, then one logit a class.
 
     Args:
-        in_features: Values in a picture: channels x height x width.
+        in_features: Values in a picture: channels x height x width; or in a row of a table.
         num_classes: Number of classes.
         hidden_sizes: Width of each hidden layer.
         activation: Non-linearity after each hidden layer.
@@ -48,5 +48,5 @@ class MLP(ImageClassifier):
         self.hidden = hidden_layers(in_features, hidden_sizes, activation, dropout)
         self.head = nn.Linear((in_features, *hidden_sizes)[-1], num_classes)
 
-    def forward(self, images: Images) -> Logits:
+    def forward(self, images: Images | Features) -> Logits:
         return self.head(self.hidden(images.flatten(start_dim=1)))

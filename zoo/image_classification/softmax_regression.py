@@ -14,14 +14,14 @@ from typing import Any
 from torch import nn
 
 from zoo.image_classification.task import FASHION_MNIST, ImageClassifier
-from zoo.shapes import Images, Logits
+from zoo.shapes import Features, Images, Logits
 
 
 class SoftmaxRegression(ImageClassifier):
     """logits = W x + b, with weights from N(0, 0.01).
 
     Args:
-        in_features: Values in a picture: channels x height x width.
+        in_features: Values in a picture: channels x height x width; or in a row of a table.
         num_classes: Number of classes.
     """
 
@@ -34,5 +34,5 @@ class SoftmaxRegression(ImageClassifier):
         nn.init.normal_(self.linear.weight, std=0.01)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, images: Images) -> Logits:
+    def forward(self, images: Images | Features) -> Logits:
         return self.linear(images.flatten(start_dim=1))

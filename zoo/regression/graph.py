@@ -2,28 +2,19 @@
 
 from typing import Any
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from zoo.export.inputs import TrainedModel
-from zoo.export.signature import Graph, Input, Sizes
+from zoo.export.inputs import TrainedModel, features_input
+from zoo.export.signature import Graph
 
 
 def graph(trained: TrainedModel) -> Graph:
     """Returns what is exported of a trained model."""
     state = trained.state
-    number = trained.arguments.get("in_features") or trained.shape[0]
-
-    def draw(sizes: Sizes, generator: Generator) -> Tensor:
-        return torch.randn(sizes["batch"], number, generator=generator)
-
-    scaled = "; the scaling of its columns is not in the graph" if "encoder" in state else ""
-    meaning = f"features as the corpus encodes them{scaled}"
     target = state.get("target") or "the target"
     unit = "the natural logarithm of {}" if state.get("log_target") else "{} in its own units"
     outputs = {"predictions": f"(batch), {unit.format(target)}"}
-    inputs = (Input("features", ("batch", number), meaning, draw),)
-    return Graph(Regression(trained.model), inputs, outputs, {"batch": 2})
+    return Graph(Regression(trained.model), (features_input(trained),), outputs, {"batch": 2})
 
 
 class Regression(nn.Module):

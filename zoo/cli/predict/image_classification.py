@@ -1,4 +1,7 @@
-"""predict, for pictures: a table of labels and an annotated PNG, or a submission to Kaggle."""
+"""predict, for pictures: a table of labels and an annotated PNG, or a submission to Kaggle.
+
+A classifier that was trained on a table labels the rows of tables.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from zoo.cli.predict.prediction import Prediction, write_figure
+from zoo.cli.predict.tables import encoded_rows
 from zoo.cli.report import plain_console
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     Raises:
         InputError: The checkpoint says not how pictures were prepared, or there is no picture.
     """
+    if "encoder" in prediction.state:
+        return _label_rows(prediction, inputs)
     corpus_class = "datamodules.pictures.to_predict.PictureFiles"
     arguments = prediction.saved("labels", "mean", "std", "size", "crop_size", "resize")
     files = inputs or prediction.unanswered("picture")
@@ -53,6 +59,17 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     return path
 
 
+def _label_rows(prediction: Prediction, inputs: list[str]) -> Path:
+    """Labels the rows of tables, and writes a CSV file with the label of each."""
+    corpus, probabilities = encoded_rows(prediction, inputs)
+    state = prediction.state
+    classes = zip(corpus.identifiers, probabilities.argmax(dim=1).tolist(), strict=True)
+    header = [state["identifier"] or "row", state["target"]]
+    path = prediction.submit(header, ([name, state["labels"][index]] for name, index in classes))
+    plain_console().print(_counted(probabilities, state["labels"], "rows"))
+    return path
+
+
 def _submission(
     kind: str, pictures: Sequence[Any], probabilities: Tensor, labels: list[str]
 ) -> tuple[list[str], Iterator[list[str]]]:
@@ -64,10 +81,10 @@ def _submission(
     return ["id", "label"], ([picture.name, labels[index]] for picture, index in classes)
 
 
-def _counted(probabilities: Tensor, labels: list[str]) -> Table:
-    """Returns the number of pictures with each of the most frequent labels."""
+def _counted(probabilities: Tensor, labels: list[str], unit: str = "pictures") -> Table:
+    """Returns the number of pictures or rows with each of the most frequent labels."""
     counts = probabilities.argmax(dim=1).bincount(minlength=len(labels))
-    table = Table("label", "pictures")
+    table = Table("label", unit)
     values, classes = counts.topk(min(10, len(labels)))
     for value, index in zip(values.tolist(), classes.tolist(), strict=True):
         if value:

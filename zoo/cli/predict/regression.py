@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.table import Table
 
 from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.tables import encoded_rows
 from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
 DOES = "fills in tables"
-FILES = "datamodules.tables.to_predict.TableFiles"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,9 +23,7 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     Raises:
         InputError: There is no table, a prediction is not finite, or the file cannot be written.
     """
-    arguments = prediction.saved("encoder", "layout", "identifier")
-    files = inputs or prediction.unanswered("table")
-    corpus, outputs = prediction.run(FILES, {"files": files, **arguments})
+    corpus, outputs = encoded_rows(prediction, inputs)
     state = prediction.state
     values = outputs.double().exp() if state["log_target"] else outputs.double()
     if not values.isfinite().all():
