@@ -95,8 +95,8 @@ class ImageClassifier(Task):
     def pictures(self, folder: Path) -> list[Callback]:
         return [ClassificationPictures(folder)]
 
-    def predict_step(self, batch: tuple[Images, Any], batch_idx: int) -> Logits:
-        """Class probabilities, one row a picture."""
+    def predict_step(self, batch: tuple[Images | Features, Any], batch_idx: int) -> Logits:
+        """Class probabilities, one row a picture or row of a table."""
         return self.classify(batch[0]).softmax(dim=1)
 
 
