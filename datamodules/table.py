@@ -70,9 +70,7 @@ class Table(OwnFile, TableCorpus):
         super().__init__(batch_size=batch_size, **table)
         self.save_hyperparameters(ignore=["root", "path"], logger=False)
         self.name_file(path)
-        if target is None and not self.synthetic:
-            raise CorpusError("name the column to predict: --data.target COLUMN")
-        self.target = target or seedlings.TARGET
+        self.target = target or (seedlings.TARGET if self.synthetic else "")
         self.given_identifier, self.classes = identifier, classes
         self.categorical = tuple(categorical)
 
@@ -84,6 +82,8 @@ class Table(OwnFile, TableCorpus):
     @cached_property
     def _table(self) -> reading.Table:
         self.prepare_data()  # facts are asked for before the Trainer does this
+        if not self.target:
+            raise CorpusError("name the column to predict: --data.target COLUMN")
         wanted = [*self.categorical, *filter(None, [self.given_identifier]), self.target]
         return read_table(self.place, self.layout, wanted)
 

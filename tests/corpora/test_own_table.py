@@ -227,7 +227,7 @@ def test_a_date_of_another_format_is_named():
 
 def test_a_column_is_wanted_and_has_to_be_there():
     written(columns())
-    assert "--data.target COLUMN" in refused(Table, "own.csv")
+    assert "--data.target COLUMN" in refused(prepared, Table("own.csv"))
     assert "the column z is missing; there are: id, x" in refused(prepared, Table("own.csv", "z"))
     assert "no column but y has anything" in refused(own, {"y": columns()["y"]})
 
