@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import import_module
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,59 @@ class Definition:
 
 @cache
 def architectures() -> dict[str, Definition]:
-    """Returns the architectures of the zoo by class name, in order of family and name."""
+    """Returns the architectures of the zoo by class name, in order of family and name.
+
+    After them come those of installed packages; a name of the zoo's is its own.
+    """
     found = scan("zoo", Path(__file__).parent)
-    return {
+    return installed("zoo.models") | {
         definition.name: definition
         for definition in found.values()
         if "Paper" in definition.header and TASK in lineage(definition, found)
     }
+
+
+@cache
+def installed(group: str) -> dict[str, Definition]:
+    """Returns the classes that installed packages add, by class name, from their source text.
+
+    Their distributions name them by entry points: `Mine = "package.module:Mine"`. One whose source
+    is not there, or has no such class, is passed over.
+
+    Args:
+        group: Group of the entry points: zoo.models or zoo.corpora.
+    """
+    return {path.rpartition(".")[2]: _source(path)[path] for path in _entry_points(group)}
+
+
+@cache
+def trusted() -> tuple[str, ...]:
+    """Returns class paths that installed packages add: who installs one lets it be imported."""
+    return (*_entry_points("zoo.models"), *_entry_points("zoo.corpora"))
+
+
+@cache
+def _entry_points(group: str) -> tuple[str, ...]:
+    paths = sorted(point.value.replace(":", ".") for point in entry_points(group=group))
+    return tuple(path for path in paths if path in _source(path))
+
+
+@cache
+def _source(class_path: str) -> dict[str, Definition]:
+    """Returns the public classes of the module of a class path, without an import of it."""
+    package, *inner = class_path.split(".")[:-1]
+    try:
+        spec = find_spec(package)
+        places = [*((spec.submodule_search_locations if spec else None) or [])]
+        files = [Path(place, *inner[:-1], f"{inner[-1]}.py") for place in places if inner]
+        files += [Path(place, *inner, "__init__.py") for place in places]
+        files += [Path(spec.origin)] if spec and spec.origin and not inner else []
+        file = next(file for file in files if file.is_file())
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (ImportError, ValueError, OSError, SyntaxError, StopIteration):
+        return {}
+    module = class_path.rpartition(".")[0]
+    return {each.class_path: each for each in _classes(tree, module, file)}
 
 
 @cache
@@ -268,13 +315,18 @@ def definitions() -> dict[str, Definition]:
     found = dict(scan("zoo", Path(__file__).parent))
     for folder in folders:
         found |= scan("datamodules", Path(folder))
+    for path in trusted():
+        found |= _source(path)
     return found
 
 
 @cache
 def corpora() -> dict[str, Definition]:
-    """Returns the corpora by class name: those that say where their data comes from."""
-    return {
+    """Returns the corpora by class name: those that say where their data comes from.
+
+    After them come those of installed packages; a name of the zoo's is its own.
+    """
+    return installed("zoo.corpora") | {
         definition.name: definition
         for definition in definitions().values()
         if "Source" in definition.header and is_a(definition.class_path, CORPUS)

@@ -350,6 +350,7 @@ class Task(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         cls, corpus = type(self), datamodule_of(self.trainer)
         checkpoint["zoo"] = {
+            **checkpoint.get("zoo", {}),
             "version": zoo_version(),
             "format": CHECKPOINT_FORMAT,
             "class_path": f"{cls.__module__}.{cls.__qualname__}",

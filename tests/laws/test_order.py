@@ -30,9 +30,11 @@ def _backwards(monkeypatch):
     """Lists folders from Z to A, as a file system may."""
     for name in LISTINGS:
         plain = getattr(Path, name)
-        monkeypatch.setattr(
-            Path, name, lambda *args, plain=plain: iter(sorted(plain(*args), reverse=True))
-        )
+
+        def backwards(*args, plain=plain, **options):
+            return iter(sorted(plain(*args, **options), reverse=True))
+
+        monkeypatch.setattr(Path, name, backwards)
 
 
 def files(folder, pattern="{}"):

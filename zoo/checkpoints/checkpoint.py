@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from zoo.catalogue import CORPUS, OWN, TASK, imported, is_a, owner, renamed
+from zoo.catalogue import CORPUS, OWN, TASK, imported, is_a, owner, renamed, trusted
 from zoo.checkpoints import checked_archive, safetensors_file
 from zoo.checkpoints.bundled import bundled, resolved
 from zoo.errors import InputError
@@ -30,6 +30,11 @@ class DurableCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Raises InputError where it cannot be written; an older file is as it was."""
+        noted = checkpoint.get("zoo", {})
+        if "arguments" in noted:  # of a foreign model, whose own notes may be no plain data
+            checkpoint["hyper_parameters"] = noted["arguments"]
+        if "data" in noted:
+            checkpoint.pop("datamodule_hyper_parameters", None)
         for left in Path(path).parent.glob(".*.ckpt.partial"):  # by a kill
             remove_partial(left)
         checked_archive.write(checkpoint, Path(path))
@@ -176,13 +181,16 @@ def refuse_foreign(checkpoint: dict[str, Any], path: str | Path, allow: Sequence
     model = checkpoint["zoo"].get("class_path")
     if not model or not isinstance(checkpoint.get("state_dict"), dict):
         raise InputError(f"{path}: holds no trained model")
-    corpus = (corpus_state(checkpoint) or {}).get("class_path")
+    corpus = corpus_settings(checkpoint).get("class_path")
     for kind, base, class_path in (("model", TASK, model), ("corpus", CORPUS, corpus)):
-        if class_path is None or owner(str(class_path), allow) or is_a(str(class_path), base):
+        trust = (*allow, *trusted())
+        if class_path is None or owner(str(class_path), trust) or is_a(str(class_path), base):
             continue
         if owner(str(class_path), OWN):
             raise InputError(f"{path}: this version of the zoo has no {class_path} as a {kind}")
-        raise InputError(f"{path}: {class_path} is not of the zoo and is not imported")
+        package = str(class_path).partition(".")[0]
+        way_out = f"; where you trust it: --allow {package}" if package.isidentifier() else ""
+        raise InputError(f"{path}: {class_path} is not of the zoo and is not imported{way_out}")
 
 
 def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -193,6 +201,12 @@ def model_arguments(checkpoint: dict[str, Any]) -> dict[str, Any]:
         for name, value in checkpoint.get("hyper_parameters", {}).items()
         if not name.startswith("_") and not name.endswith(training)
     }
+
+
+def corpus_settings(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Class path and arguments of what a model was trained on; empty where they are not known."""
+    saved = corpus_state(checkpoint) or checkpoint["zoo"].get("data") or {}
+    return saved if isinstance(saved, dict) else {}
 
 
 def corpus_state(checkpoint: dict[str, Any]) -> dict[str, Any] | None:

@@ -14,7 +14,17 @@ from typing import Any
 
 import yaml
 
-from zoo.catalogue import CORPUS, OWN, TASK, architectures, corpora, imported, is_a, owner
+from zoo.catalogue import (
+    CORPUS,
+    OWN,
+    TASK,
+    architectures,
+    corpora,
+    imported,
+    is_a,
+    owner,
+    trusted,
+)
 from zoo.errors import InputError
 
 OTHERS = ("lightning.pytorch", "torch.optim", "torch.nn", "torchvision")
@@ -57,6 +67,7 @@ def refuse_foreign_classes(
     given = [option.removeprefix("--").partition("=") for option in overrides]
     values: list[tuple[Place, Any]] = [(tuple(name.split(".")), text) for name, _, text in given]
     own = _classes_of_users(config)
+    allow = (*allow, *trusted())
     for place, text in _texts([*values, ((), config)]):
         _check(place, text, own, allow)
     # What may yet be hidden from this look is neither imported nor called: jsonargparse's own way.

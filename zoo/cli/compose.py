@@ -1,5 +1,6 @@
 """From a recipe, a pair of names, a file or a checkpoint to an experiment. No torch."""
 
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -7,7 +8,16 @@ from typing import Any
 
 import yaml
 
-from zoo.catalogue import architectures, corpora, optimizers, recipes, renamed, schedules
+from zoo.catalogue import (
+    OWN,
+    architectures,
+    corpora,
+    optimizers,
+    owner,
+    recipes,
+    renamed,
+    schedules,
+)
 from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.experiment import Experiment, facts_of
 from zoo.cli.names import class_path, only_recipe_of, pick
@@ -83,17 +93,18 @@ def from_checkpoint(
         InputError: The checkpoint names no corpus and `data` is not given, or a class is of a
             package that is neither trusted nor in `allow`.
     """
-    saved = checkpoint.get(checkpoint["zoo"].get("corpus") or "")
+    noted = checkpoint["zoo"]
+    saved = noted.get("data") or checkpoint.get(noted.get("corpus") or "")
     config: dict[str, Any] = {
         "model": {
-            "class_path": checkpoint["zoo"].get("class_path"),
+            "class_path": noted.get("class_path"),
             "init_args": _plain(checkpoint.get("hyper_parameters", {})),
         }
     }
     if saved and "class_path" in saved:  # a user's own may save other things
         config["data"] = {
             "class_path": saved["class_path"],
-            "init_args": _plain(saved.get("arguments", {})),
+            "init_args": _plain(saved.get("arguments") or saved.get("init_args") or {}),
         }
     elif not data:
         raise InputError(f"{source} does not say what it was trained on: add --data CORPUS")
@@ -114,11 +125,14 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pair(model: str, data: str) -> str:
-    stems = (
-        class_path("model", model, architectures()).split(".")[-2],
-        class_path("corpus", data, corpora()).split(".")[-2],
-    )
-    return "-".join(stems)
+    paths = (class_path("model", model, architectures()), class_path("corpus", data, corpora()))
+    return "-".join(_in_words(path) for path in paths)
+
+
+def _in_words(path: str) -> str:
+    """Returns the name of a class as its module has it: lenet, or of others their_class."""
+    module, name = path.split(".")[-2:]
+    return module if owner(path, OWN) else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _run_name(path: Path) -> str:

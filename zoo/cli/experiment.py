@@ -35,6 +35,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         model, data = (self.config[group]["class_path"] for group in ("model", "data"))
+        _refuse_other_kind("model", model)
+        _refuse_other_kind("data", data)
         wanted, offered = arguments_of(model), facts_of(data)
         self.facts = [name for name in wanted if name in offered]
         given = given_arguments("model", self.config["model"], self.overrides)
@@ -71,6 +73,22 @@ class Experiment:
                 return option.partition("=")[2]
         given = (self.config["model"].get("init_args") or {}).get("optimizer") or {}
         return given.get("class_path", "") if isinstance(given, dict) else str(given)
+
+
+def _refuse_other_kind(group: str, path: str) -> None:
+    """Refuses a class of others that is no model, or no datamodule.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if path in definitions():
+        return
+    from lightning.pytorch import LightningDataModule, LightningModule
+
+    base = LightningModule if group == "model" else LightningDataModule
+    found = imported(path)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise InputError(f"--{group} {path} is no {base.__name__}")
 
 
 def given_arguments(group: str, settings: dict[str, Any], overrides: list[str]) -> list[str]:

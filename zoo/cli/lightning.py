@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonargparse
 import yaml
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -24,9 +24,11 @@ from lightning.pytorch.plugins.environments import (
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
+from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
 from zoo.checkpoints.best_checkpoint import BestCheckpoint
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
+from zoo.checkpoints.foreign_classes import ForeignClasses
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
 from zoo.cli.experiment import Experiment, refuse_unknown_options
 from zoo.cli.foreign_errors import (
@@ -82,7 +84,7 @@ class ZooCLI(LightningCLI):
         self.profiler = profiler
         self.begun = begun
         super().__init__(
-            model_class=Task,
+            model_class=LightningModule,
             datamodule_class=LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
@@ -130,7 +132,7 @@ class ZooCLI(LightningCLI):
             kwargs["enable_progress_bar"] = False
         kwargs["enable_model_summary"] = given["enable_model_summary"] or False
         if self.run:
-            callbacks += self.model.pictures(self.run / "pictures")
+            callbacks += getattr(self.model, "pictures", lambda _: [])(self.run / "pictures")
         if self.profiler:
             if given["profiler"]:
                 raise InputError("--profile and --trainer.profiler: give one of them")
@@ -138,6 +140,8 @@ class ZooCLI(LightningCLI):
             callbacks.append(self.profiler.window)
         if not given["plugins"]:
             kwargs["plugins"] = [DurableCheckpointIO(), *_cluster()]
+        if foreign := self._foreign():
+            callbacks.append(foreign)
         if self.logs and self.run:
             if not given["fast_dev_run"]:
                 callbacks.insert(0, RunRecord(self.run))  # before pictures are drawn
@@ -169,8 +173,16 @@ class ZooCLI(LightningCLI):
     def _best(self, given: Any, folder: Path) -> BestCheckpoint:
         """Best by the task's own measure, or the newest where nothing is held out."""
         held_out = getattr(self.datamodule, "holds_out", True) and given["limit_val_batches"] != 0
-        monitor = self.model.monitor if held_out else None
-        return BestCheckpoint(folder, monitor, self.model.monitor_mode)
+        monitor = getattr(self.model, "monitor", None) if held_out else None
+        return BestCheckpoint(folder, monitor, getattr(self.model, "monitor_mode", "min"))
+
+    def _foreign(self) -> ForeignClasses | None:
+        """Returns what notes the classes of others in checkpoints, if there are any."""
+        own = {"model": Task, "data": Corpus}
+        built = {"model": self.model, "data": self.datamodule}
+        settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        found = [None if isinstance(built[g], own[g]) else settings[g] for g in own]
+        return ForeignClasses(*found) if any(found) else None
 
 
 def built_corpus(settings: dict[str, Any], overrides: list[str]) -> Any:

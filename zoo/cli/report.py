@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from zoo.catalogue import OWN
+from zoo.catalogue import OWN, owner, trusted
 from zoo.cli.overlays import added_by
 from zoo.files import write_json
 from zoo.runs.rounding import rounded
@@ -20,6 +20,11 @@ from zoo.runs.rounding import rounded
 def plain_console(**options: Any) -> Console:
     """Returns a console that prints texts as they are: a path or a label may look like markup."""
     return Console(highlight=False, markup=False, emoji=False, **options)
+
+
+def described(corpus: Any) -> str:
+    """Returns what was read of a corpus, or the name of one that does not say."""
+    return getattr(corpus, "described", type(corpus).__name__)
 
 
 def say_unwritten(cli: Any) -> None:
@@ -45,7 +50,7 @@ def report_fit(cli: Any, run: Path, console: Console) -> None:
     """Prints what a run measured, where its files are, and the commands that use them."""
     trainer = cli.trainer
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    title = f"{cli.experiment.name}, {trainer.current_epoch} epochs: {cli.datamodule.described}"
+    title = f"{cli.experiment.name}, {trainer.current_epoch} epochs: {described(cli.datamodule)}"
     print_metrics(console, title, metrics)
     saved = trainer.checkpoint_callback
     best = getattr(saved, "best_model_path", "")
@@ -67,13 +72,14 @@ def report_fit(cli: Any, run: Path, console: Console) -> None:
 def _uses(cli: Any, checkpoint: str) -> Iterator[str]:
     """Yields the commands that use a checkpoint."""
     model, corpus = cli.model, cli.datamodule
-    packages = dict.fromkeys(type(each).__module__.partition(".")[0] for each in (model, corpus))
+    paths = [f"{type(each).__module__}.{type(each).__qualname__}" for each in (model, corpus)]
+    packages = dict.fromkeys(p.partition(".")[0] for p in paths if not owner(p, trusted()))
     allowed = [f" --allow {package}" for package in packages if package not in OWN]
     options = f"--ckpt_path {shlex.quote(checkpoint)}{''.join(allowed)}"
     places = "".join(f" --data.{name} {shlex.quote(value)}" for name, value in _places(cli))
     if "test" in getattr(corpus, "splits", ("test",)):
         yield f"zoo test {options}{places}"
-    elif corpus.holds_out:
+    elif getattr(corpus, "holds_out", True):
         yield f"zoo validate {options}{places}"
     inputs = getattr(model, "predicts", getattr(corpus, "predicts", None))
     if inputs is not None:
@@ -82,7 +88,10 @@ def _uses(cli: Any, checkpoint: str) -> Iterator[str]:
 
 def _places(cli: Any) -> Iterator[tuple[str, str]]:
     """Yields the arguments of a corpus that were given and that checkpoints do not keep: paths."""
-    for name, value in cli.config.data.init_args.items():
+    from datamodules.corpus import Corpus  # torch
+
+    given = cli.config.data.init_args if isinstance(cli.datamodule, Corpus) else {}
+    for name, value in given.items():
         if value is not None and name not in (*cli.datamodule.hparams, "root", "synthetic"):
             yield name, str(value)
 
@@ -160,8 +169,9 @@ def report_evaluation(
     """
     console, corpus = plain_console(), cli.datamodule
     measured = {name.rpartition("/")[2] for name in metrics}
-    signatures = {name: how for name, how in cli.model.signatures.items() if name in measured}
-    print_metrics(console, f"{path}: {corpus.described}", metrics)
+    signatures = getattr(cli.model, "signatures", {})
+    signatures = {name: how for name, how in signatures.items() if name in measured}
+    print_metrics(console, f"{path}: {described(corpus)}", metrics)
     for name, signature in signatures.items():
         console.print(f"{name + ':':<9} {signature}", soft_wrap=True)
     if run:
@@ -170,8 +180,8 @@ def report_evaluation(
             "signatures": signatures,
             "checkpoint": path.name,
             "epoch": checkpoint["epoch"] + 1,
-            "corpus": corpus.described,
-            "synthetic": corpus.synthetic,
+            "corpus": described(corpus),
+            "synthetic": getattr(corpus, "synthetic", False),
             "date": date.today().isoformat(),
         }
         write_json(run / "test.json", record)

@@ -28,7 +28,9 @@ class EpochLines(Callback):
         if not self.seconds or not trainer.is_global_zero:
             return
         metrics = trainer.callback_metrics
-        shown = [n for n in sorted(metrics) if n == "train/loss_epoch" or n.startswith("val/")]
+        names = sorted(metrics)
+        own = [name for name in names if name == "train/loss_epoch" or name.startswith("val/")]
+        shown = own or names  # of a model of others: all that it logs
         measured = "  ".join(f"{name} {float(metrics[name]):.4f}" for name in shown)
         done = trainer.current_epoch
         print(f"epoch {done}/{trainer.max_epochs}  {measured}  {self.seconds:.1f} s", flush=True)

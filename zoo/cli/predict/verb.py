@@ -2,10 +2,10 @@
 
 import argparse
 
-from zoo.catalogue import family_of
+from zoo.catalogue import TASK, family_of, is_a
 from zoo.checkpoints.checkpoint import corpus_state, model_class, read, refuse_foreign
 from zoo.cli.allowed import refuse_foreign_classes
-from zoo.cli.predict import families, options
+from zoo.cli.predict import families, options, rows_of_datamodule
 from zoo.cli.predict.prediction import Prediction
 from zoo.cli.report import plain_console
 from zoo.errors import InputError
@@ -24,6 +24,8 @@ def predict(given: argparse.Namespace, overrides: list[str]) -> int:
     refuse_foreign_classes({}, overrides, given.allow)
     cls = model_class(checkpoint, path)
     family = families().get(family_of(cls))
+    if family is None and not is_a(checkpoint["zoo"]["class_path"], TASK):
+        family = rows_of_datamodule
     if family is None:
         raise InputError(
             f"{path}: {cls.__name__} is of no family that predicts; those that do: "
@@ -33,7 +35,8 @@ def predict(given: argparse.Namespace, overrides: list[str]) -> int:
     own = {name: value for name, value in vars(given).items() if name in known}
     for name in own:
         if name not in options(family):
-            raise InputError(f"{path} {family.DOES}: --{name} is not for that")
+            does = getattr(family, "DOES", "predicts the rows of its datamodule")
+            raise InputError(f"{path} {does}: --{name} is not for that")
     state = corpus_state(checkpoint) or {}
     prediction = Prediction(path, checkpoint, state, given.output, overrides, given.allow)
     written = family.predict(prediction, given.inputs, **own)

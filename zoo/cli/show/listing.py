@@ -53,7 +53,7 @@ def _models() -> Rows:
         {
             "name": definition.name,
             "family": definition.family,
-            "paper": _authors_and_year(definition.header["Paper"]),
+            "paper": _authors_and_year(definition.header.get("Paper", "")),
             "parameters": definition.header.get("Size", "").partition(" ")[0],
             "recipes": ", ".join(r.name for r in recipes().values() if r.model == definition.name),
             "result": "; ".join(_short(line) for line in definition.results),
@@ -74,7 +74,7 @@ def _short(result: str) -> str:
 
 def _corpora() -> Rows:
     return [
-        {"name": d.name, "summary": d.summary, "source": d.header["Source"]}
+        {"name": d.name, "summary": d.summary, "source": d.header.get("Source", "")}
         for d in corpora().values()
     ]
 

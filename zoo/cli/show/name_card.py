@@ -78,16 +78,18 @@ def _of_recipe(recipe: Recipe) -> Iterator[str]:
 def _architecture(definition: Definition) -> Iterator[Pair]:
     header = definition.header
     yield "architecture", f"`{definition.class_path}`: {definition.summary}"
-    yield "paper", header["Paper"]
-    yield "shapes", header["Shapes"]
-    yield "size", f"{header['Size']} with its defaults, at these shapes"
+    for name in ("Paper", "Shapes"):  # a model of another package may not say
+        if name in header:
+            yield name.lower(), header[name]
+    if "Size" in header:
+        yield "size", f"{header['Size']} with its defaults, at these shapes"
 
 
 def _corpora(names: Iterable[str]) -> Iterator[Pair]:
     for name in names:
         definition = corpora()[name]
-        text = f"`{definition.class_path}`: {definition.summary} {definition.header['Source']}"
-        yield "corpus", text
+        source = definition.header.get("Source", "")
+        yield "corpus", f"`{definition.class_path}`: {definition.summary} {source}".rstrip()
 
 
 def _terms() -> Iterator[Pair]:
