@@ -9,19 +9,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamodules.boxes.annotations import SLACK, Annotation, Box, Faults, corners, number
-from datamodules.boxes.corpus import DetectionCorpus, say
+from datamodules.boxes.corpus import say
 from datamodules.boxes.listed_sizes import on_pictures
+from datamodules.boxes.own import OwnBoxes, named_files, part_named, part_of_folder, pictures_of
 from datamodules.files.errors import CorpusError
+from datamodules.files.file_paths import within
 from datamodules.files.json_files import read_json
 from datamodules.pictures.names import PictureNames
 from datamodules.synthetic import sprites
 
-FILES = ("train", "test")
 FOLDER = "sprites"  # of the stand-in
+OTHERS = ("captions", "person_keypoints", "panoptic", "stuff", "image_info")  # COCO's other lists
 LISTS = {  # what one of each is called, and what it must say
     "images": ("image", ("id", "file_name", "width", "height")),
     "annotations": ("annotation", ("image_id", "category_id", "bbox")),
@@ -29,18 +31,22 @@ LISTS = {  # what one of each is called, and what it must say
 }
 
 
-class COCOFormat(DetectionCorpus):
-    """Pictures with any number of boxes, of which a tenth is held out.
+class COCOFormat(OwnBoxes):
+    """Pictures with any number of boxes, of which a tenth is held out where there is no part val.
 
-    Paths are read from the current folder or else from the root; a checkpoint does not keep them.
-    Classes come in the order of their ids. Crowds (iscrowd) are left out. Lists may be as tools
-    write them: boxes as fractions of the sides, sizes and boxes of one scale for both sides, names
-    of another machine, ids as texts. Boxes drawn on pictures as they were before their camera's
-    note turned them are moved, by the listed sizes.
+    Read from a JSON list and the pictures beside it or in a folder there (`images/`), or from a
+    folder or a zip of such lists, whose names or folders say which part each is of
+    (`annotations/instances_train2017.json`, `valid/_annotations.coco.json`). Classes come in the
+    order of their ids. Crowds (iscrowd) are left out. Lists may be as tools write them: boxes as
+    fractions of the sides, sizes and boxes of one scale for both sides, names of another machine,
+    ids as texts. Boxes drawn on pictures as they were before their camera's note turned them are
+    moved, by the listed sizes.
 
     Args:
-        annotations: JSON file with images, annotations and categories.
-        pictures: Folder or zip of the pictures; by default the folder of `annotations`.
+        path: Path of the folder, the zip or the list, from the current folder or else from the
+            root. A checkpoint does not keep it.
+        annotations: JSON file of the pictures to train on, instead of `path`.
+        pictures: Folder or zip of the pictures; by default that of `path` or of `annotations`.
         test_annotations: JSON file of the pictures to test on, where there are some.
         test_pictures: Folder or zip of those; by default `pictures`, or else the folder of
             `test_annotations`.
@@ -49,23 +55,24 @@ class COCOFormat(DetectionCorpus):
 
     title = "COCO format"
     synthetic_version = 2
+    synthetic_name = FOLDER
 
     def __init__(
         self,
+        path: str | Path | None = None,
         annotations: str | Path | None = None,
         pictures: str | Path | None = None,
         test_annotations: str | Path | None = None,
         test_pictures: str | Path | None = None,
         **corpus: Any,
     ) -> None:
-        super().__init__(**corpus)
-        paths = ["annotations", "pictures", "test_annotations", "test_pictures"]
+        super().__init__(path=annotations if path is None else path, **corpus)
+        paths = ["path", "annotations", "pictures", "test_annotations", "test_pictures"]
         self.save_hyperparameters(ignore=["root", *paths], logger=False)
-        self.annotations = dict(zip(FILES, (annotations, test_annotations), strict=True))
-        self.pictures = dict(zip(FILES, (pictures, test_pictures or pictures), strict=True))
-        self._num_crowds = dict.fromkeys(FILES, 0)
-        if annotations is not None and not self.synthetic:
-            self.title = f"{self.title} {Path(annotations).name}"
+        lists = {"train": annotations if path is not None else None, "test": test_annotations}
+        self.given = {part: each for part, each in lists.items() if each is not None}
+        self.pictures = {"train": pictures, "val": pictures, "test": test_pictures or pictures}
+        self._num_crowds: dict[str, int] = {}
 
     def write_synthetic(self, folder: Path) -> None:
         sprites.write_coco(folder / FOLDER)
@@ -73,49 +80,74 @@ class COCOFormat(DetectionCorpus):
     # Where the files are
 
     @property
-    def splits(self) -> tuple[str, ...]:  # type: ignore[override]
-        tests = self.synthetic or self.annotations["test"] is not None
-        return ("train", "val", "test") if tests else ("train", "val")
-
-    @property
     def files_exist(self) -> bool:
-        named = self.annotations["train"] is not None
-        return named and all(self._list(part).is_file() for part in FILES if part in self.splits)
-
-    def _list(self, part: str) -> Path:
-        """The JSON file of train or of test."""
-        if self.synthetic:
-            return self.folder / FOLDER / f"{part}.json"
-        if (path := self.annotations[part]) is None:
-            raise CorpusError(
-                "there are no pictures to read: name their boxes by --data.annotations FILE, or "
-                "try the generated ones: --data.synthetic true"
-            )
-        return self.locate(path)
-
-    def _folder(self, part: str) -> Path:
-        """The folder or the zip of its pictures."""
-        if self.synthetic:
-            return self.folder / FOLDER / "pictures"
-        named = self.pictures[part]
-        return self._list(part).parent if named is None else self.locate(named)
+        named = [self.locate(path) for path in self.given.values()]
+        return super().files_exist and all(path.is_file() for path in named)
 
     def download(self) -> None:
         """Raises CorpusError: no file was named, or one is not there."""
-        self._list("train")
-        self.refuse_absent(*self.annotations.values())
+        if self.path is None and not self.given:
+            raise CorpusError(
+                "there are no pictures to read: name their folder or the list of their boxes by "
+                "--data.path FILE, or try the generated ones: --data.synthetic true"
+            )
+        self.refuse_absent(self.path, *self.given.values())
 
-    def adopt(self, source: Path) -> list[Path]:
-        """Raises CorpusError: a file of one's own stays where it is."""
-        raise CorpusError(f"a file of your own is read where it lies: --data.annotations {source}")
+    @cached_property
+    def found(self) -> dict[str, Path]:
+        """The list of each part that there is.
+
+        Raises:
+            CorpusError: There is none, or there are two of a part.
+        """
+        self.prepare_data()  # facts are asked for before the Trainer does this
+        place, lists = self.place, {}
+        if place.suffix.lower() == ".json":
+            lists["train"] = place
+        else:
+            files = named_files(place)
+            every = [name for name in files if name.lower().endswith(".json")]
+            chosen = [name for name in every if "instances" in PurePosixPath(name).name]
+            every = [name for name in every if not PurePosixPath(name).name.startswith(OTHERS)]
+            for name in chosen or every:
+                path = Path(str(files[name]))
+                if len(every) > 1 and not _is_list(path):
+                    continue
+                part = part_named(name) or "train"
+                if part in lists:
+                    raise CorpusError(
+                        f"{path}: {lists[part]} is a list of {part}, too: name one of them by "
+                        "--data.path FILE"
+                    )
+                lists[part] = path
+        if not self.synthetic:
+            lists |= {part: self.locate(path) for part, path in self.given.items()}
+        if not lists:
+            raise CorpusError(f"{place}: there is no JSON list of images, boxes and categories")
+        return lists
+
+    def _pictures(self, part: str) -> tuple[PictureNames, Path]:
+        """The pictures of a part by their names, and where they are."""
+        path, named = self.found[part], None if self.synthetic else self.pictures[part]
+        archive, inside = within(path)
+        if named is not None:
+            place = self.locate(named)
+        elif inside:
+            place = archive
+        elif self.place.is_dir() and path.is_relative_to(self.place):
+            place = self.place
+        else:
+            place = path.parent.parent if path.parent.name == "annotations" else path.parent
+        pictures = pictures_of(named_files(place))
+        of_part = {n: p for n, p in pictures.items() if part_of_folder(n) in (part, None)}
+        return PictureNames(of_part or pictures), place
 
     # Classes
 
     @cached_property
     def _categories(self) -> dict[Any, str]:
-        """The name of each category of the training file, by id, in the order of the ids."""
-        self.prepare_data()  # facts are asked for before the Trainer does this
-        path = self._list("train")
+        """The name of each category of the training list, by id, in the order of the ids."""
+        path = self.found.get("train") or next(iter(self.found.values()))
         return _categories(path, read_json(path))
 
     @cached_property
@@ -126,21 +158,25 @@ class COCOFormat(DetectionCorpus):
     def category_ids(self) -> list[Any]:
         return list(self._categories)
 
+    def take_classes(self, state: dict[str, Any]) -> None:
+        """Takes the names of a checkpoint's classes, and their ids."""
+        super().take_classes(state)
+        self._categories = dict(zip(state["category_ids"], state["labels"], strict=True))
+
     # What is read
 
     def annotated(self, part: str, faults: Faults) -> Iterator[Annotation]:
-        """The pictures of train or of test, and the boxes in each."""
-        path, folder = self._list(part), self._folder(part)
-        content = read_json(path)
+        """The pictures of a part, and the boxes in each."""
+        self.refuse_missing(part)
+        path, content = self.found[part], read_json(self.found[part])
         known = {_key(key): name for key, name in self._categories.items()}
         for key, name in _categories(path, content).items():
             if known.get(_key(key)) != name:
-                raise CorpusError(
-                    f"{path}: category {key}, {name!r}, is none of {self._list('train')}"
-                )
+                others = self.found.get("train", "the training pictures")
+                raise CorpusError(f"{path}: category {key}, {name!r}, is none of {others}")
         images = self._images(path, content, faults)
         boxes = self._boxes(path, content, part, images, faults)
-        listed = _in_pixels(list(self._listed(folder, images, boxes, faults)))
+        listed = _in_pixels(list(self._listed(part, images, boxes, faults)))
         found, remark = on_pictures(listed, faults)
         if remark:
             say(f"{path}: {remark}")
@@ -148,20 +184,20 @@ class COCOFormat(DetectionCorpus):
 
     def _listed(
         self,
-        folder: Path,
+        part: str,
         images: Mapping[Any, tuple[str, dict]],
         boxes: Mapping[Any, list[Box]],
         faults: Faults,
     ) -> Iterator[Annotation]:
         """What the list says of each picture that is there."""
-        pictures = PictureNames(folder)
+        pictures, place = self._pictures(part)
         for key, (where, image) in images.items():
             width, height = number(image["width"]), number(image["height"])
             name = str(image["file_name"])
             if not (0 < width < math.inf and 0 < height < math.inf):
                 faults.note(f"{where}: no picture is {image['width']} x {image['height']}")
             elif (picture := pictures.find(name)) is None:
-                faults.note(f"{where}: there is no picture {name!r} in {folder}")
+                faults.note(f"{where}: there is no picture {name!r} in {place}")
             else:
                 yield Annotation(where, picture, boxes[key], width, height)
 
@@ -204,6 +240,14 @@ class COCOFormat(DetectionCorpus):
     def described(self) -> str:
         crowds = sum(self._num_crowds.values())
         return super().described + (f"; {crowds:,} crowds left out" if crowds else "")
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a JSON file lists images and categories."""
+    try:
+        return {"images", "categories"} <= read_json(path).keys()
+    except CorpusError:
+        return False
 
 
 def _key(value: Any) -> Any:

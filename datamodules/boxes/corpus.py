@@ -84,10 +84,10 @@ class DetectionCorpus(NormalisedPictures):
         self._faults: dict[str, Faults] = {}
 
     def annotated(self, part: str, faults: Faults) -> Iterator[Annotation]:
-        """What the files say of each picture of train or of test.
+        """What the files say of each picture of a part.
 
         Args:
-            part: train or test.
+            part: train, test, or where there are pictures of it val.
             faults: Takes what is wrong with a record.
 
         Raises:
@@ -111,11 +111,15 @@ class DetectionCorpus(NormalisedPictures):
 
     # Who gets which rows
 
+    def part_of(self, split: str) -> str:
+        """Returns the part that a split is taken from: train, of which val is held out, or test."""
+        return "test" if split == "test" else "train"
+
     def read(self, split: str) -> WholeBatches:
         """The pictures of a split and their boxes, decoded at once where that fits into memory."""
         part = self._part(split)
         chosen = part.good
-        if split != "test":
+        if split != "test" and self.part_of("val") == self.part_of("train"):
             chosen = chosen[self.divide(len(chosen))[0 if split == "train" else 1]]
         if len(chosen) and not part.boxes.counts[chosen].any():
             raise CorpusError(self._boxless(split, len(chosen)))
@@ -137,7 +141,7 @@ class DetectionCorpus(NormalisedPictures):
 
     def _part(self, split: str) -> Part:
         """What a split is taken from."""
-        part = "test" if split == "test" else "train"
+        part = self.part_of(split)
         if part not in self._parts:
             faults = self._faults[part] = Faults(self.skip_bad)
             found = gathered(self.annotated(part, faults), self.num_classes, faults)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.files.errors import CorpusError
+from datamodules.files.file_paths import read_file
 from datamodules.files.staging import reason
 
 
@@ -13,7 +14,7 @@ def read_json(path: Path, *, unique: bool = False) -> dict[str, Any]:
     """Reads a JSON file that holds one object.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or of one in a zip.
         unique: Whether a key that is there twice is a fault; else the last one counts.
 
     Raises:
@@ -27,9 +28,7 @@ def read_json(path: Path, *, unique: bool = False) -> dict[str, Any]:
         return found
 
     try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=paired if unique else None)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({reason(error)})") from error
+        content = json.loads(read_file(path), object_pairs_hook=paired if unique else None)
     except json.JSONDecodeError as error:
         raise CorpusError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
     except UnicodeDecodeError as error:

@@ -2,11 +2,11 @@
 
 import unicodedata
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from datamodules.files.file_paths import FilePath
-from datamodules.pictures.rows import named_pictures
+from datamodules.pictures.classes import PARTS
 
 Parts = tuple[str, ...]
 
@@ -18,14 +18,11 @@ class PictureNames:
     picture's path here, or the end of it; in other case, or escaped as in an address.
 
     Args:
-        place: A folder, a zip, or a folder within a zip.
-
-    Raises:
-        CorpusError: The place cannot be read.
+        pictures: Pictures by their paths within a folder or a zip.
     """
 
-    def __init__(self, place: Path) -> None:
-        self._exact = named_pictures(place)
+    def __init__(self, pictures: Mapping[str, FilePath]) -> None:
+        self._exact = pictures
         self._alike: defaultdict[str, list[tuple[Parts, FilePath]]] = defaultdict(list)
         for name, picture in self._exact.items():
             parts = _parts(name)
@@ -45,6 +42,18 @@ class PictureNames:
             if len(chosen) == 1:
                 return chosen[0]
         return None
+
+
+def endings_of(name: str) -> Iterator[str]:
+    """Yields a path, then what is left of it without its first folders, one after another.
+
+    Folders that are called like a part stay: what is in train is not in another.
+    """
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])
+        if parts[start].lower() in PARTS:
+            return
 
 
 def _parts(name: str) -> Parts:

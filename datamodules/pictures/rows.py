@@ -20,9 +20,14 @@ IN_MEMORY = 1 << 30  # bytes of decoded pictures that are kept rather than decod
 THREADS = 4  # that decode; Pillow lets go of the interpreter while it does
 
 
+def is_picture(name: str) -> bool:
+    """Whether the name of a file ends as those of pictures do."""
+    return name.lower().endswith(ENDINGS)
+
+
 def pictures_in(place: Path) -> list[FilePath]:
     """The pictures among the files of a folder or a zip; see `files_in`."""
-    named = [file for file in files_in(place) if str(file).lower().endswith(ENDINGS)]
+    named = [file for file in files_in(place) if is_picture(str(file))]
     return [p for p in named if not p.name.startswith(".") and "__MACOSX" not in str(p)]
 
 

@@ -2,15 +2,16 @@
 
 As in the corpora, a sprite is the same creature each time, at any place, of any size and a little
 turned, before meadows, seas and rooms whose things come in all colours, its own among them. Written
-in three forms: MXNet's records, a table of pixels, and COCO's JSON.
+in the forms of MXNet's records, a table of pixels, COCO's JSON, YOLO's lines and VOC's XML.
 """
 
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.random import Generator, default_rng
@@ -205,22 +206,75 @@ def write_coco(folder: Path) -> None:
     """Writes `train.json`, `test.json` and `pictures`, with 0 to 3 sprites in each."""
     (folder / "pictures").mkdir(parents=True)
     ids = list(CATEGORIES)
-    for seed, (part, count) in enumerate(COUNTS.items()):
+    for part in COUNTS:
         images, annotations = [], []
-        for number in range(count):
-            rng = default_rng((4 + seed, number))
-            width, height = ((SIZE, SIZE), (SIZE, 3 * SIZE // 4))[number % 2]
-            kinds = rng.integers(len(KINDS), size=NUMBERS[number % len(NUMBERS)]).tolist()
-            picture, sprites = draw(rng, kinds, (width, height))
+        for number, (picture, sprites) in enumerate(_several(part)):
             name = f"{part}_{number}.jpg"
             picture.save(folder / "pictures" / name, quality=90)
-            images.append({"id": number, "file_name": name, "width": width, "height": height})
+            size = dict(zip(("width", "height"), picture.size, strict=True))
+            images.append({"id": number, "file_name": name, **size})
             annotations += [_annotation(sprite, number, ids) for sprite in sprites]
         # From 1: COCO's own evaluation takes the id 0 for no annotation.
         numbered = [{"id": row, **entry} for row, entry in enumerate(annotations, start=1)]
         categories = [{"id": key, "name": name} for key, name in CATEGORIES.items()]
         content = {"images": images, "annotations": numbered, "categories": categories}
         (folder / f"{part}.json").write_text(json.dumps(content))
+
+
+@written_once
+def write_yolo(folder: Path) -> None:
+    """Writes `data.yaml` and `{images,labels}/{train,test}`, with 0 to 3 sprites in a picture."""
+    for part in COUNTS:
+        for place in ("images", "labels"):
+            (folder / place / part).mkdir(parents=True)
+        for number, (picture, sprites) in enumerate(_several(part)):
+            picture.save(folder / "images" / part / f"{number}.jpg", quality=90)
+            lines = []
+            for kind, (left, top, right, bottom) in sprites:
+                middle = (left + right) / 2, (top + bottom) / 2
+                values = zip((*middle, right - left, bottom - top), picture.size * 2, strict=True)
+                lines.append(" ".join([str(kind), *(f"{v / side:.6f}" for v, side in values)]))
+            if lines:  # as tools do, nothing for a picture of nothing
+                text = "\n".join([*lines, ""])
+                (folder / "labels" / part / f"{number}.txt").write_text(text)
+    entries = [f"  {index}: {name}" for index, name in enumerate(CATEGORIES.values())]
+    parts = [f"{part}: images/{part}" for part in COUNTS]
+    (folder / "data.yaml").write_text("\n".join([*parts, "val:", "names:", *entries, ""]))
+
+
+@written_once
+def write_voc(folder: Path) -> None:
+    """Writes `Annotations`, `JPEGImages` and `ImageSets/Main`, with 0 to 3 sprites in a picture."""
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    names = list(CATEGORIES.values())
+    for part, count in COUNTS.items():
+        for number, (picture, sprites) in enumerate(_several(part)):
+            picture.save(folder / "JPEGImages" / f"{part}_{number}.jpg", quality=90)
+            root = ElementTree.Element("annotation")
+            ElementTree.SubElement(root, "filename").text = f"{part}_{number}.jpg"
+            size = ElementTree.SubElement(root, "size")
+            for side, pixels in zip(("width", "height", "depth"), (*picture.size, 3), strict=True):
+                ElementTree.SubElement(size, side).text = str(pixels)
+            for kind, (left, top, right, bottom) in sprites:
+                entry = ElementTree.SubElement(root, "object")
+                ElementTree.SubElement(entry, "name").text = names[kind]
+                place = ElementTree.SubElement(entry, "bndbox")
+                edges = {"xmin": left + 1, "ymin": top + 1, "xmax": right, "ymax": bottom}
+                for edge, value in edges.items():  # pixels count from 1
+                    ElementTree.SubElement(place, edge).text = str(round(value))
+            ElementTree.ElementTree(root).write(folder / "Annotations" / f"{part}_{number}.xml")
+        lines = [f"{part}_{number}" for number in range(count)]
+        (folder / "ImageSets/Main" / f"{part}.txt").write_text("\n".join([*lines, ""]))
+
+
+def _several(part: str) -> Iterator[tuple[Image.Image, list[Sprite]]]:
+    """Pictures of a part, square and wide, with 0 to 3 sprites in each."""
+    for number in range(COUNTS[part]):
+        rng = default_rng((4 + list(COUNTS).index(part), number))
+        size = ((SIZE, SIZE), (SIZE, 3 * SIZE // 4))[number % 2]
+        kinds = rng.integers(len(KINDS), size=NUMBERS[number % len(NUMBERS)]).tolist()
+        yield draw(rng, kinds, size)
 
 
 def _annotation(sprite: Sprite, image: int, ids: list[int]) -> dict:

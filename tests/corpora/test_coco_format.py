@@ -156,16 +156,16 @@ def test_other_categories_in_the_test_file_are_refused(tmp_path):
 
 def test_a_missing_file_of_ones_own_is_named(tmp_path):
     message = refused(COCOFormat(**SMALL).prepare_data)
-    assert "--data.annotations FILE" in message
+    assert "--data.path FILE" in message
     assert "--data.synthetic true" in message
-    assert "--data.annotations FILE" in refused(lambda: COCOFormat(**SMALL).num_classes)
+    assert "--data.path FILE" in refused(lambda: COCOFormat(**SMALL).num_classes)
     assert "train.json: there is no such file, here or under" in refused(own(tmp_path).prepare_data)
     coco(tmp_path)
     made = own(tmp_path, test_annotations=tmp_path / "t.json")
     assert "t.json: there is no such file" in refused(made.prepare_data)
     message = refused(prepared, own(tmp_path, pictures=tmp_path / "none"))
     assert "none: cannot be read as a folder or a zip" in message
-    assert "--data.annotations a.json" in refused(own(tmp_path).adopt, Path("a.json"))
+    assert "--data.path a.json" in refused(own(tmp_path).adopt, Path("a.json"))
 
 
 def test_ids_that_are_texts_are_ids_too(tmp_path):
