@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datamodules.files.class_folders import counted
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath
 from datamodules.own_file import OwnFile
-from datamodules.pictures.classes import Labelled, by_folder, by_list, counted, is_list
+from datamodules.pictures.classes import Labelled, by_folder, by_list
 from datamodules.pictures.folders import PictureFileCorpus
 from datamodules.synthetic import hot_dogs
+from datamodules.tables.lists import is_list
 
 ENDINGS = (".zip", ".csv", ".tsv", ".json", ".jsonl")
 

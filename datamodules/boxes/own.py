@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamodules.boxes.corpus import DetectionCorpus
+from datamodules.files.class_folders import PARTS
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath, files_in, within
 from datamodules.own_file import OwnFile
-from datamodules.pictures.classes import PARTS
 from datamodules.pictures.rows import is_picture
 
 

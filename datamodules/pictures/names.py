@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
+from datamodules.files.class_folders import PARTS
 from datamodules.files.file_paths import FilePath
-from datamodules.pictures.classes import PARTS
 
 Parts = tuple[str, ...]
 

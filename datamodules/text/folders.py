@@ -48,7 +48,7 @@ def texts_in(
         if folder in folders:
             label = folders.index(folder)
             numbers = [int(number) for number in re.findall(r"\d+", name)]
-            text = LabelledText(where, label, _text(where, content))
+            text = LabelledText(where, label, text_of(where, content))
             found.append((label, numbers, name, text))
         elif folder not in unlabelled:
             others.add(folder)
@@ -95,7 +95,12 @@ def _content(path: Path) -> bytes:
         raise CorpusError(f"{path}: cannot be read ({why(error)})") from error
 
 
-def _text(where: str, content: bytes) -> str:
+def text_of(where: str, content: bytes) -> str:
+    """Returns the text of a small file.
+
+    Raises:
+        CorpusError: It is too large, empty or no UTF-8 text; names the file.
+    """
     if len(content) > MOST_BYTES:
         raise CorpusError(f"{where}: over {MOST_BYTES:,} bytes are too many for a text")
     try:

@@ -1,5 +1,6 @@
 """The README and the pages of the course guide as a reader runs them: their blocks, cut down."""
 
+import csv
 import importlib
 import re
 import shlex
@@ -185,7 +186,15 @@ def bring(folder):
     import numpy as np
     from PIL import Image
 
-    from datamodules.synthetic import garments, phrases, prose, scenes, seedlings, sprites
+    from datamodules.synthetic import (
+        garments,
+        phrases,
+        prose,
+        reviews,
+        scenes,
+        seedlings,
+        sprites,
+    )
 
     scenes.write(folder / "photo.jpg", folder / "painting.jpg")
     (shirt,) = garments.draw(np.array([6]), seed=0)
@@ -196,6 +205,13 @@ def bring(folder):
     rows = (folder / "seedlings.csv").read_text(encoding="utf-8").splitlines()
     unlabelled = [row.rpartition(",")[0] for row in rows[:5]]
     (folder / "new.csv").write_text("\n".join([*unlabelled, ""]), encoding="utf-8")
+    reviews.write(folder / "messages")
+    texts = [(path.read_text("utf-8"), path.parent.name) for path in folder.glob("messages/*/*/*")]
+    lists = {"messages.csv": ("text", "label"), "more.csv": ("text",)}
+    for name, columns in lists.items():
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([columns, *(text[: len(columns)] for text in texts[:60])])
+    (folder / "note.txt").write_text(texts[0][0], encoding="utf-8")
     lines = (folder / "pairs.tsv").read_text(encoding="utf-8").splitlines()
     english = [line.partition("\t")[0] for line in lines[:3]]
     (folder / "english.txt").write_text("\n".join([*english, ""]), encoding="utf-8")

@@ -24,12 +24,13 @@ def predict(
 ) -> Path:
     """Prints and writes the class of a text and its probability, or of each line of a file.
 
-    An empty text has none. Only as many tokens as in training are read, the first ones.
+    Of inputs, each is a text, or a list of texts if it ends with .csv, .tsv, .json or .jsonl; a
+    line then begins with where the text is. An empty text has no class. Only as many tokens as in
+    training are read, the first ones.
 
     Raises:
-        InputError: There is no text, or there is a file and a text; there are other inputs or
-            options.
-        CorpusError: The file cannot be read.
+        InputError: There is no text, or they are given in several ways; there are other options.
+        CorpusError: A file cannot be read.
     """
     from torch import no_grad
 
@@ -39,8 +40,14 @@ def predict(
     from zoo.cli.predict.texts import batches, print_unknown, read_lines
 
     saved = prediction.saved("classes", "vocabulary", "tokenizer", "clean", "max_length")
-    lines = read_lines(text, file, 'say what to classify: --text "a great film", or --file TEXTS')
-    prediction.refuse(inputs, "a classifier of texts takes --text or --file")
+    if inputs and text is None and file is None:
+        prediction.refuse([], "a classifier of texts takes texts")
+        found = _texts_of(inputs, prediction.state.get("text_column"))
+    else:
+        prediction.refuse(inputs, "a classifier of texts takes --text, --file or files of texts")
+        ask = 'say what to classify: --text "a great film", --file LINES, or TEXT.txt ...'
+        found = [("", line) for line in read_lines(text, file, ask)]
+    lines = [line for _, line in found]
     cut, vocab = tokenizer(saved["tokenizer"]), Vocab(saved["vocabulary"])
     texts = [cleaned_review(line) if saved["clean"] else line for line in lines]
     tokens = [cut(line)[: saved["max_length"]] for line in texts]
@@ -54,4 +61,18 @@ def predict(
             likeliest = model.predict_step((rows, lengths, None), 0).max(1)
         for index, share, label in zip(indices, *(m.tolist() for m in likeliest), strict=True):
             answers[index] = f"{saved['classes'][label]}\t{share:.4f}"
-    return prediction.write("\n".join(answers))
+    places = (f"{where}\t" if where else "" for where, _ in found)
+    return prediction.write("\n".join(map("".join, zip(places, answers, strict=True))))
+
+
+def _texts_of(inputs: list[str], text_column: str | None) -> list[tuple[str, str]]:
+    """Returns where each text is, and the text."""
+    from datamodules.files.text import read_text
+    from datamodules.tables.lists import is_list
+    from datamodules.text.labelled import texts_to_predict
+
+    found: list[tuple[str, str]] = []
+    for path in map(Path, inputs):
+        lists = is_list(path)
+        found += texts_to_predict(path, text_column) if lists else [(str(path), read_text(path))]
+    return found
