@@ -31,5 +31,10 @@ class PennTreebank(PennTreebankFiles, TextCorpus):
         self.save_hyperparameters(ignore=["root"], logger=False)
 
     def tokens(self, split: str) -> list[str]:
-        words = [word for sentence in self.sentences(split) for word in (*sentence, EOS)]
+        words = [word for line in self.sentences(split) for word in (*_plain(line), EOS)]
         return [EOS, *(self.first_tokens(words) if split == "train" else words)]
+
+
+def _plain(words: list[str]) -> list[str]:
+    """The words of a line, none of which ends it."""
+    return [UNK if word == EOS else word for word in words] if EOS in words else words

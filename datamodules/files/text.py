@@ -1,6 +1,7 @@
 """Text files as they lie in folders and archives, read line by line."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 from datamodules.files.errors import CorpusError
@@ -12,13 +13,15 @@ LINE_END = re.compile(r"\r\n?|\n")
 def read_text(place: Path) -> str:
     r"""The content of a UTF-8 text file, or of one in a zip; \n ends its lines, a mark is left out.
 
+    Letters with accents are composed; see `composed`.
+
     Args:
         place: A file, or `texts.zip!text.txt`.
 
     Raises:
         CorpusError: It cannot be read, is empty or no UTF-8 text; names the file and the line.
     """
-    text = LINE_END.sub("\n", decoded(place, read_file(place)))
+    text = composed(LINE_END.sub("\n", decoded(place, read_file(place))))
     if not text.strip():
         raise CorpusError(f"{place}: empty: there is no text")
     return text
@@ -27,6 +30,14 @@ def read_text(place: Path) -> str:
 def read_lines(place: Path) -> list[str]:
     """Returns the lines of a text, without their ends; see `read_text`."""
     return read_text(place).removesuffix("\n").split("\n")
+
+
+def composed(text: str) -> str:
+    """Returns a text in Unicode's NFC, in which an accented letter is one character.
+
+    Some systems write two, a letter and its accent: the same word would be another one.
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def decoded(place: Path, content: bytes) -> str:

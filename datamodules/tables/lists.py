@@ -9,7 +9,7 @@ from typing import Any
 from datamodules.files.class_folders import PARTS
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import read_file, within
-from datamodules.files.text import LINE_END, decoded
+from datamodules.files.text import LINE_END, composed, decoded
 from datamodules.tables.reading import Layout, read_table
 
 LISTS = (".csv", ".tsv", ".json", ".jsonl")  # endings of lists
@@ -142,4 +142,4 @@ def label_in(where: str, value: Any, unit: str) -> str:
         )
     if value is None or not str(value).strip() or isinstance(value, float | list | dict):
         raise CorpusError(f"{where}: {in_short(value)} is no label")
-    return str(value).strip()
+    return composed(str(value).strip())

@@ -15,7 +15,7 @@ import numpy as np
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import read_file
 from datamodules.files.staging import reason
-from datamodules.files.text import decoded
+from datamodules.files.text import composed, decoded
 
 MISSING = ("", "NA")
 MARKS = (
@@ -139,7 +139,7 @@ def _text(path: Path) -> tuple[str, str]:
 
 def _plain(cell: str, layout: Layout, delimiter: str) -> str:
     """Returns a cell without blanks around it, empty where it says that its value is missing."""
-    cell = cell.strip()
+    cell = composed(cell.strip())
     if delimiter == ";" and (number := DECIMAL_COMMA.fullmatch(cell)):
         return ".".join(number.groups())
     return "" if cell in layout.marks else cell

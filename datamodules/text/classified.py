@@ -17,7 +17,7 @@ from datamodules.files.errors import CorpusError
 from datamodules.text.folders import LabelledText
 from datamodules.text.review_rows import ReviewRows, cleaned_review
 from datamodules.text.token_rows import TokenRows
-from datamodules.text.tokenizers import refuse_unknown, tokenizer
+from datamodules.text.tokenizers import plain_tokens, refuse_unknown
 from datamodules.text.vocabulary import PAD, UNK, Vocab
 from datamodules.words.pretrained_vectors import WordVectors, read_vectors
 
@@ -96,7 +96,7 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
 
     def tokens(self, text: str) -> list[str]:
         """Returns the tokens of a text that are read."""
-        cut = tokenizer(self.tokenizer)
+        cut = plain_tokens(self.tokenizer)
         return cut(cleaned_review(text) if self.clean else text)[: self.max_length]
 
     @cached_property

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from datamodules.files.archives import members
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import files_in, why
+from datamodules.files.text import composed
 
 MOST_BYTES = 1 << 20  # of a text
 
@@ -104,7 +105,7 @@ def text_of(where: str, content: bytes) -> str:
     if len(content) > MOST_BYTES:
         raise CorpusError(f"{where}: over {MOST_BYTES:,} bytes are too many for a text")
     try:
-        text = content.decode("utf-8-sig")
+        text = composed(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise CorpusError(f"{where}: not UTF-8 text (byte {error.start + 1:,})") from error
     if not text.strip():

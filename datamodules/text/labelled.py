@@ -8,6 +8,7 @@ from typing import NamedTuple
 from datamodules.files.class_folders import by_class
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import DAMAGE, FilePath, files_in, why
+from datamodules.files.text import composed
 from datamodules.tables.lists import (
     LABELS,
     SPLITS,
@@ -123,4 +124,4 @@ def _text_column(path: Path, columns: Sequence[str], given: str | None) -> str:
 def _text_in(where: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise CorpusError(f"{where}: there is no text")
-    return value
+    return composed(value)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datamodules.batches.in_memory import Rows, WholeBatches
 from datamodules.batches.ragged import Ragged
+from datamodules.files.text import composed
 from datamodules.text.vocabulary import PAD, SPECIALS
 
 STEPS = 4  # of lengths that count as alike, in an octave
@@ -26,7 +27,7 @@ def cleaned_review(text: str) -> str:
 
     So are the words that GloVe has vectors of: "it's not, isn't it?" -> "it 's not , is n't it ?".
     """
-    text = BREAK.sub(" ", text.lower().translate(CURLY))
+    text = BREAK.sub(" ", composed(text).lower().translate(CURLY))
     return MARK.sub(r" \g<0> ", ENDING.sub(r" \1", text))
 
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from datamodules.batches.length_buckets import BucketedCorpus
 from datamodules.batches.samplers import seeded_generator
 from datamodules.files.errors import CorpusError
-from datamodules.files.text import read_text
+from datamodules.files.text import composed, read_text
 from datamodules.text.sentence_rows import SentenceRows
 from datamodules.text.token_rows import TokenRows
-from datamodules.text.tokenizers import cleaned_sentence, joined, refuse_unknown, tokenizer
+from datamodules.text.tokenizers import cleaned_sentence, joined, plain_tokens, refuse_unknown
 from datamodules.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocab
 
 SHARE = 10  # of the sentences of a stand-in, one in so many is held out for each split at most
@@ -118,7 +118,7 @@ class SentencePairs(BucketedCorpus):
         return pairs
 
     def _cleaned(self, sentence: str) -> str:
-        return cleaned_sentence(sentence) if self.clean else sentence
+        return cleaned_sentence(sentence) if self.clean else composed(sentence)
 
     @cached_property
     def _known(self) -> dict[str, list[int]]:
@@ -161,7 +161,7 @@ class SentencePairs(BucketedCorpus):
 
     @cached_property
     def _sides(self) -> tuple[TokenRows, TokenRows]:
-        cut = tokenizer(self.tokenizer)
+        cut = plain_tokens(self.tokenizer)
         source, target = zip(*self._pairs, strict=True)
         return TokenRows(source, cut), TokenRows(target, cut)
 
@@ -223,7 +223,7 @@ class SentencePairs(BucketedCorpus):
 
     def source_tokens(self, sentence: str) -> list[int]:
         """A sentence of one's own as the model wants it: its tokens and <eos>."""
-        return self.source_vocab[[*tokenizer(self.tokenizer)(self._cleaned(sentence)), EOS]]
+        return self.source_vocab[[*plain_tokens(self.tokenizer)(self._cleaned(sentence)), EOS]]
 
     def target_text(self, tokens: Iterable[int]) -> str:
         """The text of a translation; <pad>, <bos> and <eos> are left out."""

@@ -18,6 +18,8 @@ from importlib import import_module
 
 from datamodules.files.errors import CorpusError
 from datamodules.files.staging import reason
+from datamodules.files.text import composed
+from datamodules.text.vocabulary import BOS, EOS, PAD, UNK
 
 Tokenizer = Callable[[str], list[str]]
 
@@ -40,7 +42,7 @@ def cleaned(text: str) -> str:
 
 def cleaned_sentence(text: str) -> str:
     """The course's cleaning: common blanks, lower case, and a blank before each , . ! and ?"""
-    return STOP.sub(" ", text.translate(NARROW).lower())
+    return STOP.sub(" ", composed(text).translate(NARROW).lower())
 
 
 def refuse_unknown(name: str) -> None:
@@ -77,6 +79,24 @@ def tokenizer(name: str) -> Tokenizer:
         raise CorpusError(
             f"the tokenizer {name} needs a package that is missing: pip install {package}"
         ) from error
+
+
+def plain_tokens(name: str) -> Tokenizer:
+    """The function that cuts a text into tokens, none of which is <pad>, <bos> or <eos>.
+
+    Where a text has such a word, it is <unk>: what ends a row or fills it up is no word.
+
+    Raises:
+        CorpusError: As of `tokenizer`.
+    """
+    cut = tokenizer(name)
+
+    def tokens(text: str) -> list[str]:
+        if not any(mark in text for mark in (PAD, BOS, EOS)):
+            return cut(text)
+        return [UNK if token in (PAD, BOS, EOS) else token for token in cut(text)]
+
+    return tokens
 
 
 def _spacy(pipeline: str) -> Tokenizer:

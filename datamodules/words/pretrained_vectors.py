@@ -1,7 +1,8 @@
 """Files of word vectors: GloVe's, word2vec's and fastText's text is read, word2vec's written.
 
 GloVe's rows are `word value value ...`; word2vec and fastText put a line `words values` before. A
-word may have blanks in it (GloVe 840B): the values are counted from the right.
+word may have blanks in it (GloVe 840B): the values are counted from the right. Runs of blanks and
+tabs are as one blank, and a byte order mark is left out.
 
 Source: https://nlp.stanford.edu/projects/glove, https://code.google.com/archive/p/word2vec,
         https://fasttext.cc/docs/en/english-vectors.html
@@ -12,6 +13,7 @@ import hashlib
 import re
 import zipfile
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -25,10 +27,11 @@ from datamodules.files.cache import cache_folder, cached
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import DAMAGE, why, within
 from datamodules.files.staging import flush, staged
+from datamodules.files.text import composed
 
-VERSION = 1  # of the files in the cache
+VERSION = 2  # of the files in the cache
 MOST_BYTES = 1 << 20  # of a row
-HEADER = re.compile(rb"(\d+) ([1-9]\d*)\s*")
+HEADER = re.compile(rb"\s*(\d+)\s+([1-9]\d*)\s*")
 
 
 class WordVectors(NamedTuple):
@@ -51,7 +54,7 @@ def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Wor
 
     Args:
         path: The file; of a zip with several, one of them: `glove.6B.zip!glove.6B.50d.txt`.
-        wanted: The words to keep; by default all.
+        wanted: The words to keep, in Unicode's NFC, whatever the file's form; by default all.
 
     Raises:
         CorpusError: The file cannot be read, or a row is wrong; names the file and the line.
@@ -125,14 +128,17 @@ def _parsed(path: Path, wanted: set[str] | None) -> WordVectors:
         with _opened(path) as file:
             for row in _rows(path, file):
                 size = len(row.values)
-                if row.word in words or not (wanted is None or row.word in wanted):
+                word = row.word
+                if wanted is not None and word not in wanted:
+                    word = composed(word)
+                if word in words or not (wanted is None or word in wanted):
                     continue
                 try:
                     values.extend(map(float, row.values))
                 except ValueError as error:
                     what = str(error).partition(": ")[2].removeprefix("b")
                     raise CorpusError(f"{path}, line {row.line:,}: {what} is no number") from error
-                words[row.word] = None
+                words[word] = None
                 lines.append(row.line)
     except DAMAGE as error:
         raise CorpusError(f"{path}: cannot be read ({why(error)})") from error
@@ -150,12 +156,13 @@ def _rows(path: Path, file: IO[bytes]) -> Iterator[Row]:
     size, announced, count = 0, None, 0
     for line, text in enumerate(iter(lambda: file.readline(MOST_BYTES), b""), start=1):
         where = f"{path}, line {line:,}"
+        text = text.removeprefix(BOM_UTF8) if line == 1 else text
         if line == 1 and (header := HEADER.fullmatch(text)):
             announced, size = map(int, header.groups())
             continue
         if len(text) == MOST_BYTES:
             raise CorpusError(f"{where}: over {MOST_BYTES:,} bytes are too many for a row")
-        pieces = text.rstrip().split(b" ")
+        pieces = text.split()
         size = size or _num_values(pieces)
         if not size:
             raise CorpusError(f"{where}: wanted a word and its values")

@@ -35,7 +35,7 @@ def predict(
     from torch import no_grad
 
     from datamodules.text.review_rows import cleaned_review
-    from datamodules.text.tokenizers import tokenizer
+    from datamodules.text.tokenizers import plain_tokens
     from datamodules.text.vocabulary import Vocab
     from zoo.cli.predict.texts import batches, print_unknown, read_lines
 
@@ -48,7 +48,7 @@ def predict(
         ask = 'say what to classify: --text "a great film", --file LINES, or TEXT.txt ...'
         found = [("", line) for line in read_lines(text, file, ask)]
     lines = [line for _, line in found]
-    cut, vocab = tokenizer(saved["tokenizer"]), Vocab(saved["vocabulary"])
+    cut, vocab = plain_tokens(saved["tokenizer"]), Vocab(saved["vocabulary"])
     texts = [cleaned_review(line) if saved["clean"] else line for line in lines]
     tokens = [cut(line)[: saved["max_length"]] for line in texts]
     if not any(tokens):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from datamodules.files.text import read_text
+from datamodules.files.text import composed, read_text
 from datamodules.text.tokenizers import cleaned, tokenizer
 from datamodules.text.vocabulary import UNK, Vocab
 from zoo.cli.predict.prediction import Prediction
@@ -30,7 +30,7 @@ def read_prompt(
         raise InputError('say what the text is, or begins with: --prompt "time traveller"')
     prediction.refuse(inputs, "a model of text takes a prompt")
     vocab = Vocab(saved["vocabulary"])
-    text = cleaned(prompt) if saved["clean"] else prompt
+    text = cleaned(prompt) if saved["clean"] else composed(prompt)
     if text != prompt:
         plain_console().print(f"read as: {text}", soft_wrap=True)
     tokens = [token for token in tokenizer(saved["tokenizer"])(text) if token not in without]
@@ -57,7 +57,7 @@ def read_lines(text: str | None, file: Path | None, ask: str) -> list[str]:
     """
     if (text is None) == (file is None):
         raise InputError(ask)
-    return read_text(file).removesuffix("\n").split("\n") if file else [text or ""]
+    return read_text(file).removesuffix("\n").split("\n") if file else [composed(text or "")]
 
 
 def batches(

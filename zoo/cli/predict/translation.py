@@ -37,7 +37,7 @@ def predict(
             bounds; there are other inputs or options.
         CorpusError: The file cannot be read.
     """
-    from datamodules.text.tokenizers import cleaned_sentence, joined, tokenizer
+    from datamodules.text.tokenizers import cleaned_sentence, joined, plain_tokens
     from datamodules.text.vocabulary import EOS, Vocab
     from zoo.cli.predict.texts import batches, print_unknown, read_lines
 
@@ -46,7 +46,7 @@ def predict(
     prediction.refuse(inputs, "a translator takes --text or --file")
     sentences = [cleaned_sentence(line) if saved["clean"] else line for line in lines]
     vocab, target_vocab = (Vocab(saved[f"{side}_vocabulary"]) for side in ("source", "target"))
-    tokens = [tokenizer(saved["tokenizer"])(sentence) for sentence in sentences]
+    tokens = [plain_tokens(saved["tokenizer"])(sentence) for sentence in sentences]
     if not any(tokens):
         raise InputError("there is nothing to translate: no sentence has a word")
     print_unknown(chain.from_iterable(tokens), vocab)
