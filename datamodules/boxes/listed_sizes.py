@@ -74,7 +74,7 @@ def _remark(unturned: list[bool | None]) -> str:
 def _turned(annotation: Annotation, orientation: int) -> Annotation:
     """The boxes of an unturned picture, on the turned one."""
     boxes = [
-        box._replace(corners=_moved(box.corners, annotation.width, annotation.height, orientation))
+        box._replace(corners=moved(box.corners, annotation.width, annotation.height, orientation))
         for box in annotation.boxes
     ]
     width, height = annotation.width, annotation.height
@@ -83,8 +83,11 @@ def _turned(annotation: Annotation, orientation: int) -> Annotation:
     return annotation._replace(boxes=boxes, width=width, height=height)
 
 
-def _moved(corners: Corners, width: float, height: float, orientation: int) -> Corners:
-    """As EXIF says: 2, 3 and 4 mirror or turn about; 5 to 8 swap the axes, then do likewise."""
+def moved(corners: Corners, width: float, height: float, orientation: int) -> Corners:
+    """Moves a box with its picture, of a width and a height, by an orientation of EXIF.
+
+    2, 3 and 4 mirror or turn about; 5 to 8 swap the axes, then do likewise.
+    """
     left, top, right, bottom = corners
     if orientation >= 5:
         left, top, right, bottom = top, left, bottom, right

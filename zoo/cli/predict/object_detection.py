@@ -13,7 +13,7 @@ from rich.table import Table
 from zoo.cli.predict.prediction import Prediction, names_of, write_figure
 from zoo.cli.report import plain_console
 from zoo.errors import InputError
-from zoo.files import write_text
+from zoo.files import write_csv, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 DOES = "finds objects in pictures"
 SHOWN = 48
 DPI = 100
-LIST = "detections.json"  # as COCO's evaluation reads results
+LIST, TABLE, IMAGES = "detections.json", "detections.csv", "images.json"
+HEADER = ("file", "image_id", "label", "category_id", "score", "left", "top", "width", "height")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,12 +33,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 def predict(prediction: Prediction, inputs: list[str]) -> Path:
     """Finds things in picture files of any size.
 
-    Writes, into a folder, each picture in its own size with the boxes that score enough, and a list
-    of all boxes in COCO's format of results.
+    Writes into a folder each picture in its own size with the boxes that score enough, and all
+    boxes: as COCO's results, as a table, and as YOLO's text files. Images have the ids of COCO's
+    list where one that names them is near; else they are numbered, and listed.
 
     Raises:
         InputError: There is no picture, or the folder cannot be written.
     """
+    from datamodules.boxes.image_lists import listed_images
     from datamodules.pictures.reading import read_picture
 
     arguments = prediction.saved("labels", "mean", "std", "size")
@@ -46,40 +49,65 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
         raise InputError("name the pictures: zoo predict PICTURE ... --ckpt_path C")
     corpus_class = "datamodules.pictures.to_predict.PictureFiles"
     corpus, found = prediction.run(corpus_class, {"files": inputs, "whole": True, **arguments})
-    pictures, folder, rows = corpus.rows.pictures, prediction.place(), []
-    for picture, name, each in zip(pictures, names_of(pictures), found, strict=True):
-        image = read_picture(picture, corpus.in_channels)
-        rows += results(name, each, image, ids)
-        write_figure(folder / f"{name}.png", _drawn(image, each, labels), DPI)
+    pictures, folder = corpus.rows.pictures, prediction.place()
+    images, source = listed_images(pictures)
+    rows: list[dict[str, Any]] = []
+    table: list[Sequence[Any]] = [HEADER]
+    for picture, name, image, each in zip(pictures, names_of(pictures), images, found, strict=True):
+        boxes = results(image, each, ids)
+        rows += boxes
+        for box, label in zip(boxes, each.labels.tolist(), strict=True):
+            place = (box["category_id"], box["score"], *box["bbox"])
+            table.append((str(picture), image.id, labels[label], *place))
+        if boxes:
+            write_text(folder / "labels" / f"{name}.txt", lines(each))
+        shown = read_picture(picture, corpus.in_channels)
+        write_figure(folder / f"{name}.png", _drawn(shown, each, labels), DPI)
     write_text(folder / LIST, json.dumps(rows, indent=1))
+    write_csv(folder / TABLE, table)
     console = plain_console()
     console.print(_table(pictures, found, labels))
     if len(pictures) > SHOWN:
         console.print(f"and {len(pictures) - SHOWN:,} more")
+    if source is None:
+        names = ("id", "file_name", "width", "height")
+        content = {
+            "images": [dict(zip(names, image, strict=False)) for image in images],
+            "annotations": [],
+            "categories": [{"id": i, "name": n} for i, n in zip(ids, labels, strict=True)],
+        }
+        write_text(folder / IMAGES, json.dumps(content, indent=1))
+    console.print(f"ids of images: those of {source or folder / IMAGES}", soft_wrap=True)
     return folder
 
 
-def results(name: str, found: Any, image: Tensor, ids: Sequence[int]) -> list[dict[str, Any]]:
+def results(image: Any, found: Any, ids: Sequence[Any]) -> list[dict[str, Any]]:
     """Returns the boxes of a picture in COCO's format: left, top, width and height in its pixels.
 
     Args:
-        name: Name of the picture, which stands for its id.
+        image: The picture as it is listed.
         found: Detections of the picture.
-        image: The picture, (channels, height, width).
         ids: The corpus's number of each class.
     """
-    height, width = image.shape[1:]
-    corners = found.boxes.cpu() * found.boxes.new_tensor([width, height] * 2).cpu()
-    rows = zip(corners.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+    rows = zip(*(part.tolist() for part in found), strict=True)
     return [
         {
-            "image_id": name,
+            "image_id": image.id,
             "category_id": ids[label],
-            "bbox": [round(v, 2) for v in (left, top, right - left, bottom - top)],
+            "bbox": image.box(box),
             "score": round(score, 5),
         }
-        for (left, top, right, bottom), score, label in rows
+        for box, score, label in rows
     ]
+
+
+def lines(found: Any) -> str:
+    """Returns the boxes of a picture as YOLO writes them: class, centre, width, height, score."""
+    text = ""
+    for (left, top, right, bottom), score, label in zip(*(p.tolist() for p in found), strict=True):
+        place = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+        text += " ".join([str(label), *(f"{value:.6f}" for value in (*place, score))]) + "\n"
+    return text
 
 
 def _table(pictures: Sequence[Any], found: Sequence[Any], labels: Sequence[str]) -> Table:
