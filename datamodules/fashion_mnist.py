@@ -14,6 +14,7 @@ from datamodules.files.download import RemoteFile
 from datamodules.files.errors import CorpusError
 from datamodules.formats.idx import read_idx
 from datamodules.pictures.corpus import PictureCorpus
+from datamodules.pictures.ground import Ground
 from datamodules.synthetic import garments
 
 MIRRORS = (
@@ -56,6 +57,7 @@ class FashionMNIST(PictureCorpus):
         *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
     )
     mean, std, size = (0.2860,), (0.3530,), 28
+    ground = Ground(0.05, 0.04)
     files = tuple(
         RemoteFile(
             name=f"{RAW}/{name}",

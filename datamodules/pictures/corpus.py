@@ -13,6 +13,7 @@ from torchvision.transforms.v2.functional import center_crop
 
 from datamodules.files.errors import CorpusError
 from datamodules.pictures.augmentation import Augmentation
+from datamodules.pictures.ground import Ground, ground_of
 from datamodules.pictures.normalised import NormalisedPictures
 
 
@@ -34,6 +35,7 @@ class PictureCorpus(NormalisedPictures):
         CorpusError: A size does not fit the pictures, or a change or an option does not exist.
     """
 
+    ground: Ground | None = None  # of the corpus's pictures, where it is known without them
     submission: Literal["", "label", "probabilities"] = ""  # what Kaggle takes of a picture
 
     def __init__(
@@ -91,10 +93,13 @@ class PictureCorpus(NormalisedPictures):
         return pixels
 
     def state_dict(self) -> dict[str, Any]:
-        """Adds what predicting needs: the sizes, and what Kaggle takes."""
+        """Adds what predicting needs: the sizes, the ground, and what Kaggle takes."""
+        if self.ground is None and "train" in self.data:
+            self.ground = ground_of(self.data["train"])
         return {
             **super().state_dict(),
             "crop_size": self.crop_size,
             "resize": self.resize,
+            "ground": self.ground and list(self.ground),
             "submission": self.submission,
         }

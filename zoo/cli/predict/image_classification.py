@@ -27,14 +27,17 @@ COLUMNS, SHOWN = 6, 48
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds no option: pictures are all that a classifier takes."""
+    """Adds the option of classifiers of pictures."""
+    parser.add_argument(
+        "--invert", action="store_true", help="invert pictures: for a model of white on black"
+    )
 
 
-def predict(prediction: Prediction, inputs: list[str]) -> Path:
+def predict(prediction: Prediction, inputs: list[str], *, invert: bool = False) -> Path:
     """Labels picture files and draws them with their labels; or writes a submission.
 
-    Without inputs it labels the corpus's own unlabelled pictures, and writes the file that Kaggle
-    takes.
+    Says where pictures have another ground than those that the model was trained on. Without
+    inputs it labels the corpus's own unlabelled pictures, and writes the file that Kaggle takes.
 
     Raises:
         InputError: The checkpoint says not how pictures were prepared, or there is no picture.
@@ -44,19 +47,46 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     corpus_class = "datamodules.pictures.to_predict.PictureFiles"
     arguments = prediction.saved("labels", "mean", "std", "size", "crop_size", "resize")
     files = inputs or prediction.unanswered("picture")
-    corpus, probabilities = prediction.run(corpus_class, {"files": files, **arguments})
-    labels, pictures = arguments["labels"], corpus.rows.pictures
-    console = plain_console()
+    given = {"files": files, "invert": invert, **arguments}
+    corpus, probabilities = prediction.run(corpus_class, given)
+    pictures, probabilities = prediction.readable(corpus.rows, probabilities)
+    labels, console = arguments["labels"], plain_console()
     if not inputs:
         console.print(_counted(probabilities, labels))
         kind = prediction.state["submission"]
         return prediction.submit(*_submission(kind, pictures, probabilities, labels))
+    if remark := _remark(prediction, [corpus.rows.borders[picture] for picture in pictures]):
+        console.print(remark, soft_wrap=True)
     console.print(_table(pictures, probabilities, labels))
     if len(pictures) > SHOWN:
         console.print(f"and {len(pictures) - SHOWN:,} more")
     path = prediction.place(".png")
-    write_figure(path, _draw(corpus, probabilities, labels), 120)
+    write_figure(path, _draw(corpus, pictures, probabilities, labels), 120)
     return path
+
+
+def _remark(prediction: Prediction, borders: Sequence[float]) -> str:
+    """Says that pictures have another ground than the corpus that the model was trained on."""
+    from datamodules.pictures.ground import Ground
+    from zoo.checkpoints.checkpoint import corpus_class
+
+    saved = prediction.state.get("ground")
+    if saved is None and "class_path" in prediction.state:  # of an older zoo
+        saved = vars(corpus_class(prediction.state, prediction.ckpt_path)).get("ground")
+    if saved is None:
+        return ""
+    ground = Ground(*saved)
+    others = [border for border in borders if ground.differs(border)]
+    if not others:
+        return ""
+    mean = sum(others) / len(others)
+    kinds = ("light", "dark") if mean > ground.mean else ("dark", "light")
+    nearer = abs(1 - mean - ground.mean) < abs(mean - ground.mean)
+    return (
+        f"{len(others):,} of {len(borders):,} pictures have a {kinds[0]} ground (brightness of the "
+        f"border {mean:.2f}), and the model was trained on a {kinds[1]} one ({ground.mean:.2f}), "
+        f"so that its labels may mean nothing{': try --invert' if nearer else ''}"
+    )
 
 
 def _label_rows(prediction: Prediction, inputs: list[str]) -> Path:
@@ -102,13 +132,13 @@ def _table(pictures: Sequence[Any], probabilities: Tensor, labels: list[str]) ->
     return table
 
 
-def _draw(corpus: Any, probabilities: Tensor, labels: list[str]) -> Figure:
+def _draw(corpus: Any, pictures: Sequence[Any], probabilities: Tensor, labels: list[str]) -> Figure:
     from matplotlib.figure import Figure
 
     from datamodules.pictures.reading import read_picture
     from zoo.image_classification.pictures import show
 
-    pictures = corpus.rows.pictures[:SHOWN]
+    pictures = pictures[:SHOWN]
     columns = min(COLUMNS, len(pictures))
     rows = ceil(len(pictures) / columns)
     figure = Figure(figsize=(2.2 * columns, 2.6 * rows), layout="constrained")

@@ -49,7 +49,8 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
         raise InputError("name the pictures: zoo predict PICTURE ... --ckpt_path C")
     corpus_class = "datamodules.pictures.to_predict.PictureFiles"
     corpus, found = prediction.run(corpus_class, {"files": inputs, "whole": True, **arguments})
-    pictures, folder = corpus.rows.pictures, prediction.place()
+    pictures, found = prediction.readable(corpus.rows, found)
+    folder = prediction.place()
     images, source = listed_images(pictures)
     rows: list[dict[str, Any]] = []
     table: list[Sequence[Any]] = [HEADER]

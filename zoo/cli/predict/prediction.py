@@ -1,5 +1,6 @@
 """A checkpoint to predict with, its rows and its output. Imports torch once it predicts."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ class Prediction:
         output: File or folder that the user asked for.
         overrides: Options of Trainer, model and data.
         allow: Packages that the user trusts.
+        code: Exit status of the command: 1 where an input could not be read.
     """
 
     ckpt_path: str
@@ -32,6 +34,7 @@ class Prediction:
     output: Path | None = None
     overrides: list[str] = field(default_factory=list)
     allow: Sequence[str] = ()
+    code: int = 0
 
     def model(self) -> Any:
         """Returns the trained model."""
@@ -92,6 +95,29 @@ class Prediction:
         if isinstance(batches[0], torch.Tensor):
             return cli.datamodule, torch.cat(batches).cpu()
         return cli.datamodule, [row for batch in batches for row in batch]
+
+    def readable(self, rows: Any, predictions: Any) -> tuple[list[Any], Any]:
+        """Returns the pictures that could be read and their predictions; names the others.
+
+        Args:
+            rows: Rows of pictures, which note their faults.
+            predictions: Predictions of all of them, a tensor or a list.
+
+        Raises:
+            InputError: None could be read.
+        """
+        kept = [i for i, picture in enumerate(rows.pictures) if picture not in rows.faults]
+        faults = [rows.faults[each] for each in rows.pictures if each in rows.faults]
+        if not kept:
+            others = f"; nor can the other {len(faults) - 1:,}" if len(faults) > 1 else ""
+            raise InputError(f"{faults[0]}{others}")
+        for fault in faults:
+            print(f"zoo: {fault}", file=sys.stderr)
+            self.code = 1
+        pictures = [rows.pictures[index] for index in kept]
+        if isinstance(predictions, list):
+            return pictures, [predictions[index] for index in kept]
+        return pictures, predictions[kept]
 
     def unanswered(self, wanted: str) -> list[str]:
         """Returns the corpus's files of rows without answers, under `--data.root` as in training.

@@ -36,11 +36,12 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
         raise InputError("name the pictures: zoo predict PICTURE ... --ckpt_path C")
     corpus_class = "datamodules.pictures.own_sizes.WholePictures"
     corpus, painted = prediction.run(corpus_class, {"files": inputs})
-    if len(painted) == 1:
+    pictures, painted = prediction.readable(corpus.rows, painted)
+    if len(corpus.rows) == 1:
         path = prediction.place(".png")
         write_picture(path, painted[0])
         return path
     folder = prediction.place()
-    for name, picture in zip(names_of(corpus.pictures), painted, strict=True):
+    for name, picture in zip(names_of(pictures), painted, strict=True):
         write_picture(folder / f"{name}.png", picture)
     return folder

@@ -41,4 +41,4 @@ def predict(given: argparse.Namespace, overrides: list[str]) -> int:
     prediction = Prediction(path, checkpoint, state, given.output, overrides, given.allow)
     written = family.predict(prediction, given.inputs, **own)
     plain_console().print(f"written: {written}", soft_wrap=True)
-    return 0
+    return prediction.code
