@@ -10,7 +10,7 @@ from PIL import Image
 from datamodules.boxes.image_lists import ListedImage, listed_images
 from datamodules.boxes.listed_sizes import moved
 from datamodules.files.file_paths import FilePath
-from tests.corpora.test_own_boxes import coco
+from tests.corpora.conftest import coco
 from zoo.cli.main import main
 
 FIT = [

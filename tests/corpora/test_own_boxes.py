@@ -1,82 +1,26 @@
 """Boxes of one's own pictures as tools lay them out: COCO's, YOLO's and VOC's; what is wrong."""
 
-import json
 import shutil
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from datamodules import COCOFormat, VOCFormat, YOLOFormat
 from datamodules.boxes.own import part_named
 from datamodules.files.errors import CorpusError
 from tests.conftest import one_line, refused
-from tests.corpora.conftest import SMALL, prepared, whole
-
-WIDTH, HEIGHT = 40, 20
-THINGS = {0: [("cat", 4, 2, 12, 10), ("dog", 20, 10, 40, 20)], 1: [("dog", 0, 0, 8, 5)], 2: []}
-LABELS = ["cat", "dog"]
-
-
-def drawn(path: Path, things) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.new("RGB", (WIDTH, HEIGHT), "grey")
-    for _, *box in things:
-        picture.paste("white", tuple(box))
-    picture.save(path)
-
-
-def yolo(folder: Path, images: str, labels: str, start: int = 0, names: bool = True) -> None:
-    """Three pictures and their lines; nothing for the one that shows nothing."""
-    for number, things in THINGS.items():
-        drawn(folder / images / f"{start + number}.jpg", things)
-        (folder / labels).mkdir(parents=True, exist_ok=True)
-        lines = [
-            f"{LABELS.index(name)} {(left + right) / 2 / WIDTH} {(top + bottom) / 2 / HEIGHT} "
-            f"{(right - left) / WIDTH} {(bottom - top) / HEIGHT}"
-            for name, left, top, right, bottom in things
-        ]
-        if lines:
-            (folder / labels / f"{start + number}.txt").write_text("\n".join(lines) + "\n")
-    if names and not (folder / "data.yaml").exists():
-        (folder / "data.yaml").write_text("names: [cat, dog]\n")
-
-
-def voc(folder: Path, images: str, xml: str, start: int = 0, first: int = 1) -> None:
-    for number, things in THINGS.items():
-        drawn(folder / images / f"{start + number}.jpg", things)
-        (folder / xml).mkdir(parents=True, exist_ok=True)
-        objects = "".join(
-            f"<object><name>{name}</name><bndbox><xmin>{left + first}</xmin><ymin>{top + first}"
-            f"</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox><part><name>head</name>"
-            "<bndbox><xmin>1</xmin></bndbox></part></object>"
-            for name, left, top, right, bottom in things
-        )
-        (folder / xml / f"{start + number}.xml").write_text(
-            f"<annotation><folder>x</folder><filename>{start + number}.jpg</filename>"
-            f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
-            f"{objects}</annotation>"
-        )
-
-
-def coco(folder: Path, images: str, path: str, start: int = 0, said: str = "{}") -> None:
-    entries, boxes = [], []
-    for number, things in THINGS.items():
-        drawn(folder / images / f"{start + number}.jpg", things)
-        size = {"width": WIDTH, "height": HEIGHT}
-        entries.append({"id": number, "file_name": said.format(f"{start + number}.jpg"), **size})
-        boxes += [
-            {"id": len(boxes) + row, "image_id": number, "category_id": 5 + LABELS.index(name),
-             "bbox": [left, top, right - left, bottom - top]}
-            for row, (name, left, top, right, bottom) in enumerate(things, start=1)
-        ]  # fmt: skip
-    categories = [{"id": 5, "name": "cat"}, {"id": 6, "name": "dog"}]
-    content = {"images": entries, "annotations": boxes, "categories": categories}
-    (folder / path).parent.mkdir(parents=True, exist_ok=True)
-    (folder / path).write_text(json.dumps(content))
-
+from tests.corpora.conftest import (
+    HEIGHT,
+    SMALL,
+    THINGS,
+    WIDTH,
+    coco,
+    prepared,
+    voc,
+    whole,
+    yolo,
+)
 
 PARTS = {"train": 0, "val": 10, "test": 20}
 MANY = ("train", "valid", "test")
