@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import SumMetric
 
 from zoo.errors import in_bounds
+from zoo.training.chosen_metrics import Judged, made
 from zoo.training.corpus import datamodule_of
 from zoo.training.finite import FiniteSteps
 from zoo.training.loop_progress import batches_begun, begin, is_due, is_last_batch, restate
@@ -49,6 +50,7 @@ class Step(NamedTuple):
         predictions: Predictions for pictures and tables; never used in training.
         counted: Of what the loss is a mean over, where that is not the rows; the loss is its sum
             where there are none.
+        judged: Predictions and targets, which metrics that the user chose compare.
     """
 
     loss: Tensor
@@ -56,6 +58,7 @@ class Step(NamedTuple):
     sums: dict[str, Tensor]
     predictions: Any
     counted: int | Tensor | None = None
+    judged: tuple[Tensor, Tensor] | None = None
 
 
 def adam(parameters: Any) -> torch.optim.Optimizer:
@@ -83,11 +86,19 @@ class Task(LightningModule):
         schedule_interval: Whether the schedule steps after each epoch or after each step.
         weight_decay: Pull of the weights towards zero, handed to the optimizer for parameters of
             two or more dimensions; biases and the gains of normalisation are left alone.
+        metrics: Further metrics of evaluations, by their names in torchmetrics: F1Score, AUROC,
+            Accuracy@5, or with options ({F1Score: {average: weighted}}).
+        monitor: Metric by which the best checkpoint is chosen (val/f1_score); by default the task's
+            own.
+
+    Raises:
+        InputError: A metric does not exist or measures no predictions of this kind.
     """
 
     monitor: str | None = "val/loss"  # by which the best checkpoint is chosen; none: the newest
     monitor_mode: Literal["min", "max"] = "min"
     metric_names: tuple[str, ...] = ()
+    judges: Judged = ""  # what its predictions are, for metrics that the user chooses
     counts_rows = True  # or something else, which is behind the loss: see `Step.counted`
     signatures: Mapping[str, str] = {}  # of metrics that are computed in many ways: in which
     one_process = False  # whether it trains in one process alone
@@ -102,9 +113,15 @@ class Task(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
         schedule_interval: Literal["epoch", "step"] = "epoch",
         weight_decay: float = 0.0,
+        metrics: Sequence[str | dict[str, Any]] = (),
+        monitor: str | None = None,
     ) -> None:
         super().__init__()
         in_bounds(0, weight_decay=weight_decay)
+        self.metrics = tuple(metrics)
+        self._chosen = made(self.metrics, self.judges)
+        if monitor:
+            self.monitor, self.monitor_mode = monitor, self._end_of(monitor)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.schedule_interval = schedule_interval
@@ -172,6 +189,10 @@ class Task(LightningModule):
         counts = () if self.counts_rows else (COUNT,)
         names = ("size", "loss", *counts, *self.metric_names)
         self._sums = {name: SumMetric(nan_strategy="disable").to(self.device) for name in names}
+        if self.metrics:
+            classes = self.hparams.get("num_classes", 0)
+            chosen = made(self.metrics, self.judges, classes)
+            self._chosen = {name: metric.to(self.device) for name, metric in chosen.items()}
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -208,6 +229,9 @@ class Task(LightningModule):
             sums[COUNT] = torch.as_tensor(step.counted)
         for name, value in sums.items():
             self._sums[name].update(value)
+        if step.judged:
+            for chosen in self._chosen.values():
+                chosen.update(*step.judged)
         return {"predictions": step.predictions}
 
     def log_means(self, stage: str) -> None:
@@ -220,8 +244,18 @@ class Task(LightningModule):
         """
         sums = {name: metric.compute() for name, metric in self._sums.items()}
         found = self.derived(means(sums, sums.pop("size")))
+        self.log_dict({f"{stage}/{name}": each.compute() for name, each in self._chosen.items()})
         logged = {f"{stage}/{name}": value for name, value in found.items()}
         self.log_dict(logged, prog_bar=True, sync_dist=True)
+
+    def _end_of(self, metric: str) -> Literal["min", "max"]:
+        """The better end of a metric: the largest accuracy, the smallest loss."""
+        name = metric.rpartition("/")[2]
+        if name in self._chosen:
+            return "min" if self._chosen[name].higher_is_better is False else "max"
+        if metric == type(self).monitor:
+            return type(self).monitor_mode
+        return "max" if name in ("accuracy", "bleu", "map") else "min"
 
     @property
     def epoch_rows(self) -> int:

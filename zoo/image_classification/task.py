@@ -34,6 +34,7 @@ class ImageClassifier(Task):
     monitor = "val/accuracy"
     monitor_mode = "max"
     metric_names = ("accuracy",)
+    judges = "classes"
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class ImageClassifier(Task):
             size=len(labels),
             sums={"accuracy": (predictions == classes).sum()},
             predictions=predictions,
+            judged=(logits, classes),
         )
 
     def pictures(self, folder: Path) -> list[Callback]:

@@ -31,6 +31,7 @@ class Regressor(Task):
 
     monitor = "val/rmse"
     metric_names = ("mse",)
+    judges = "numbers"
 
     def __init__(self, target_mean: float = 0.0, target_std: float = 1.0, **task: Any) -> None:
         super().__init__(**task)
@@ -45,11 +46,13 @@ class Regressor(Task):
         outputs = self(features).to(targets.dtype)
         wanted = (targets - self.target_mean) / self.target_std
         error = mse_loss(outputs, wanted)
+        predictions = outputs.detach() * self.target_std + self.target_mean
         return Step(
             loss=error / 2,
             size=len(targets),
             sums={"mse": error * self.target_std**2 * len(targets)},
-            predictions=outputs.detach() * self.target_std + self.target_mean,
+            predictions=predictions,
+            judged=(predictions, targets),
         )
 
     def derived(self, means: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ class TextClassifier(Task):
     monitor = "val/accuracy"
     monitor_mode = "max"
     metric_names = ("accuracy",)
+    judges = "classes"
     reads_values = True
     has_begun = False  # whether its weights are of a training, or of a checkpoint
 
@@ -81,6 +82,7 @@ class TextClassifier(Task):
             size=len(labels),
             sums={"accuracy": (predictions == labels).sum()},
             predictions=predictions,
+            judged=(logits, labels),
         )
 
     def pictures(self, folder: Path) -> list[Callback]:
