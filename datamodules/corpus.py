@@ -276,3 +276,9 @@ class Corpus(LightningDataModule):
         cls = type(self)
         arguments = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
         return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "arguments": arguments}
+
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes from a checkpoint's state what the files do not tell, where a part is absent.
+
+        Before any fact is read: the vocabulary or the classes of the training part, for testing.
+        """

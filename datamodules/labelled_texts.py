@@ -111,3 +111,9 @@ class LabelledTexts(OwnFile, ClassifiedTexts):
     def state_dict(self) -> dict[str, Any]:
         """Adds the column of the texts, for lists of texts to predict."""
         return {**super().state_dict(), "text_column": self.text_column}
+
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes the classes of a checkpoint, where all that are found are among them."""
+        if {label for part in self._found.values() for _, _, label in part} < set(state["classes"]):
+            self.labels = tuple(state["classes"])
+        super().complete(state)

@@ -128,11 +128,17 @@ class PictureFolder(OwnFile, PictureFileCorpus):
         Raises:
             CorpusError: One that is found is none of them.
         """
-        saved = state["labels"]
-        if set(self.labels) < set(saved):
-            self.labels = tuple(saved)
+        before = self.labels
+        self.complete(state)
+        if self.labels != before:
             self.read_again()
         super().load_state_dict(state)
+
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes the classes of a checkpoint, where all that are found are among them."""
+        if set(self.labels) < set(state["labels"]):
+            self.labels = tuple(state["labels"])
+            self.num_classes = len(self.labels)
 
     @property
     def described(self) -> str:

@@ -67,11 +67,17 @@ class OwnBoxes(OwnFile, DetectionCorpus):
         Raises:
             CorpusError: One that is found is none of them.
         """
-        if set(self.labels) < set(state["labels"]):
-            self.take_classes(state)
+        before = self.labels
+        self.complete(state)
+        if self.labels != before:
             self._parts.clear()
             self.data = {split: self.to_device(self.read(split)) for split in self.data}
         super().load_state_dict(state)
+
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes the classes of a checkpoint, where all that are found are among them."""
+        if set(self.labels) < set(state["labels"]):
+            self.take_classes(state)
 
     def take_classes(self, state: dict[str, Any]) -> None:
         """Takes the names of a checkpoint's classes, in their order."""

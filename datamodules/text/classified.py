@@ -189,6 +189,13 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
             "max_length": self.max_length,
         }
 
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes the vocabulary of a checkpoint, where the texts that it is of cannot be read."""
+        try:
+            _ = self.vocab
+        except CorpusError:
+            self._vocab = Vocab(state["vocabulary"])
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Refuses a checkpoint that was trained on another vocabulary."""
         self.vocab.refuse_other(state, self.title)

@@ -112,7 +112,9 @@ def from_checkpoint(
     _choose(config, "data", data)
     for name in facts_of(config["data"]["class_path"]):
         config["model"]["init_args"].pop(name, None)
-    return Experiment(Path(source).stem, config, overrides)
+    state = saved or {}
+    same = state.get("class_path") == config["data"]["class_path"]
+    return Experiment(Path(source).stem, config, overrides, state=state if same else {})
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:

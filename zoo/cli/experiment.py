@@ -20,6 +20,7 @@ class Experiment:
         config: Settings as the recipe gives them.
         overrides: Options that come after them, `--group.option=value`.
         note: Text to print before the run.
+        state: What a corpus of this class left in a checkpoint, for one that lacks a part.
         facts: Arguments of the model that the corpus sets.
 
     Raises:
@@ -31,6 +32,7 @@ class Experiment:
     config: dict[str, Any]
     overrides: list[str]
     note: str = ""
+    state: dict[str, Any] = field(default_factory=dict)
     facts: list[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -105,7 +105,7 @@ class ZooCLI(LightningCLI):
             parser.link_arguments(
                 "data",
                 f"model.init_args.{fact}",
-                compute_fn=partial(_fact, name=fact),
+                compute_fn=partial(_fact, name=fact, state=self.experiment.state),
                 apply_on="instantiate",
             )
 
@@ -228,5 +228,7 @@ def _progress() -> Any:
     return RichProgressBar(refresh_rate=20) if Console().is_terminal else EpochLines()
 
 
-def _fact(corpus: Any, name: str) -> Any:
+def _fact(corpus: Any, name: str, state: dict[str, Any]) -> Any:
+    if state and isinstance(corpus, Corpus):
+        corpus.complete(state)
     return getattr(corpus, name)
