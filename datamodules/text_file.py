@@ -18,8 +18,8 @@ class TextFile(OwnFile, PlainText):
     Args:
         path: Path of the file, from the current folder or else from the root. A checkpoint does not
             keep it.
-        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
-            wordpunct; see `datamodules.text.tokenizers`.
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet,
+            wordpunct, bpe or unigram; see `datamodules.text.tokenizers`.
         clean: Whether to keep only letters from a to z, in lower case, and single blanks.
         text: Arguments of every corpus of running text.
     """

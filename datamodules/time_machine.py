@@ -18,8 +18,8 @@ class TimeMachine(PlainText):
     """A novel by characters (28, <unk> among them) or words (4,580), of which the end is held out.
 
     Args:
-        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
-            wordpunct; see `datamodules.text.tokenizers`.
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet,
+            wordpunct, bpe or unigram; see `datamodules.text.tokenizers`.
         clean: Whether to keep only letters from a to z, in lower case, and single blanks.
         text: Arguments of every corpus of running text.
     """

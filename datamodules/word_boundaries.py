@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from datamodules.batches.token_streams import TokenStream
+from datamodules.text.vocabulary import Vocab
 from datamodules.time_machine import TimeMachine
 
 BLANK = " "
@@ -53,6 +54,11 @@ class WordBoundaries(TimeMachine):
     def read(self, split: str) -> TokenStream:
         letters, tags = zip(*self.tagged(split), strict=True)
         return TokenStream(torch.tensor(self.vocab[letters]), torch.tensor(tags))
+
+    @cached_property
+    def _vocab(self) -> Vocab:
+        letters = self.tokens("train")
+        return Vocab.of(letters, specials=self.specials, min_freq=self.min_freq, order=self.order)
 
     def state_dict(self) -> dict[str, Any]:
         """Adds what stands before a letter with each tag."""

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from datamodules.batches.in_memory import IGNORED, InMemory, Rows, WholeBatches
+from datamodules.batches.in_memory import IGNORED, Rows, WholeBatches
 from datamodules.batches.samplers import (
     EvaluationBatches,
     TrainBatches,
@@ -24,36 +24,54 @@ from datamodules.batches.samplers import (
 Tail = Literal["drop", "pad"]
 
 
-class TokenStream(InMemory):
+class TokenStream(WholeBatches):
     """Tokens in order; `Rows` of positions give (tokens, targets), int64 (batch, steps) each.
 
     Args:
-        tokens: int64 (length), at least one.
+        numbers: Number of each token, of any whole type (length), at least one; perhaps mapped from
+            a file.
         targets: Target of each token, int64 (length); by default the token after it, so that the
             last token is a target alone.
+        index: Token of each number, int64; by default the numbers are the tokens.
     """
 
-    def __init__(self, tokens: Tensor, targets: Tensor | None = None) -> None:
-        following = pad(tokens[1:], (0, 1), value=IGNORED) if targets is None else targets
-        super().__init__(tokens, following)
-        self._num_pairs = len(tokens) - int(following[-1] == IGNORED)
+    def __init__(
+        self, numbers: Tensor, targets: Tensor | None = None, index: Tensor | None = None
+    ) -> None:
+        self.numbers, self.targets, self.index = numbers, targets, index
 
     def __len__(self) -> int:
-        return self._num_pairs
+        return len(self.numbers) - (self.targets is None)
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """All tokens, and their targets, int64 (length) each; `IGNORED` where there is none."""
+        tokens = self._tokens(self.numbers)
+        following = pad(tokens[1:], (0, 1), value=IGNORED)
+        return tokens, following if self.targets is None else self.targets
+
+    def _tokens(self, numbers: Tensor) -> Tensor:
+        numbers = numbers.long()
+        return numbers if self.index is None else self.index[numbers]
 
     def __getitem__(self, rows: Rows | int) -> tuple[Tensor, ...]:
-        tokens, targets = self.tensors
         if isinstance(rows, int):
-            return tokens[rows], targets[rows]
-        positions = rows.indices.to(tokens.device)
-        if rows.indices.amin() >= 0:  # in the host's memory: no wait for the device
-            return tokens[positions], targets[positions]
-        within = positions.clamp(min=0)
-        return tokens[within], targets[within].masked_fill(positions < 0, IGNORED)
+            return self[Rows(0, torch.tensor(rows))]
+        positions = rows.indices.to(self.numbers.device)
+        whole = bool(rows.indices.amin() >= 0)  # in the host's memory: no wait for the device
+        within = positions if whole else positions.clamp(min=0)
+        tokens = self._tokens(self.numbers[within])
+        if self.targets is None:
+            following = (within + 1).clamp(max=len(self.numbers) - 1)
+            targets = self._tokens(self.numbers[following])
+        else:
+            targets = self.targets[within]
+        return tokens, targets if whole else targets.masked_fill(positions < 0, IGNORED)
 
-    def to(self, device: torch.device | str) -> "TokenStream":
+    def to(self, device: torch.device | str) -> "TokenStream":  # type: ignore[override]
         """The same text on `device`."""
-        return TokenStream(*(tensor.to(device) for tensor in self.tensors))
+        rest = (None if part is None else part.to(device) for part in (self.targets, self.index))
+        return TokenStream(self.numbers.to(device), *rest)
 
 
 class _TextBatches(TrainBatches):

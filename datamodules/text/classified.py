@@ -16,6 +16,7 @@ from datamodules.batches.ragged import Ragged
 from datamodules.files.errors import CorpusError
 from datamodules.text.folders import LabelledText
 from datamodules.text.review_rows import ReviewRows, cleaned_review
+from datamodules.text.subwords import is_learned, learned
 from datamodules.text.token_rows import TokenRows
 from datamodules.text.tokenizers import plain_tokens, refuse_unknown
 from datamodules.text.vocabulary import PAD, UNK, Vocab
@@ -28,8 +29,8 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
     A corpus says where its texts are (`texts`) and how their classes are called (`labels`).
 
     Args:
-        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
-            wordpunct; see `datamodules.text.tokenizers`.
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet,
+            wordpunct, bpe or unigram; see `datamodules.text.tokenizers`.
         clean: Whether to put text in lower case, without line breaks, with blanks around stops; see
             `datamodules.text.review_rows.cleaned_review`.
         min_freq: Least occurrences in the training texts of a token of the vocabulary.
@@ -65,6 +66,7 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
         self.tokenizer, self.clean = tokenizer, clean
         self.min_freq, self.max_length = min_freq, max_length
         self.vectors = Path(vectors).expanduser() if vectors is not None else None
+        self._read: dict[str, list[LabelledText]] = {}
         self._parts: dict[str, tuple[TokenRows, Tensor]] = {}
         self._num_known = 0  # words of the vocabulary that have a vector
 
@@ -73,6 +75,13 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
     def texts(self, part: str) -> list[LabelledText]:
         """Returns the texts of a part: train, test, or val where there is one."""
         raise TypeError(f"{type(self).__name__} does not say where its texts are")
+
+    def _texts(self, part: str) -> list[LabelledText]:
+        """Returns the texts of a part, which are read once."""
+        if part not in self._read:
+            self.prepare_data()  # facts are asked for before the Trainer does this
+            self._read[part] = self.texts(part)
+        return self._read[part]
 
     def part_of(self, split: str) -> str:
         """Returns the part that a split is taken from."""
@@ -85,8 +94,7 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
             CorpusError: A file cannot be read or has no token; names it.
         """
         if part not in self._parts:
-            self.prepare_data()  # facts are asked for before the Trainer does this
-            found = self.texts(part)
+            found = self._texts(part)
             rows = TokenRows((file.text for file in found), self.tokens)
             if not rows.lengths.all():
                 where = found[int(rows.lengths.argmin())].place
@@ -96,13 +104,25 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
 
     def tokens(self, text: str) -> list[str]:
         """Returns the tokens of a text that are read."""
-        cut = plain_tokens(self.tokenizer)
-        return cut(cleaned_review(text) if self.clean else text)[: self.max_length]
+        return plain_tokens(self.tokenizer, self.subwords)(self._cleaned(text))[: self.max_length]
+
+    def _cleaned(self, text: str) -> str:
+        return cleaned_review(text) if self.clean else text
+
+    @cached_property
+    def subwords(self) -> str:
+        """What the tokenizer has learned of the texts that are trained on, if it learns."""
+        if not is_learned(self.tokenizer):
+            return ""
+        found = self._texts("train")
+        return learned(
+            self.tokenizer, [self._cleaned(found[i].text) for i in self._division["train"]]
+        )
 
     @cached_property
     def _division(self) -> dict[str, Tensor]:
         """The training texts to train on, and those held out of each class."""
-        labels = self._part("train")[1]
+        labels = torch.tensor([text.label for text in self._texts("train")])
         if self.part_of("val") == "val":
             return {"train": torch.arange(len(labels))}
         train, val = self.divide_classes(labels)
@@ -187,6 +207,7 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
             "tokenizer": self.tokenizer,
             "clean": self.clean,
             "max_length": self.max_length,
+            **({"subwords": self.subwords} if self.subwords else {}),
         }
 
     def complete(self, state: dict[str, Any]) -> None:

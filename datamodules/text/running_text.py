@@ -120,12 +120,16 @@ class TextCorpus(Corpus):
         return self.partition == "sequential"
 
     def read(self, split: str) -> TokenStream:
-        return TokenStream(torch.tensor(self.vocab[self.tokens(split)], dtype=torch.long))
+        return TokenStream(torch.tensor(self.vocab[self.tokens(split)], dtype=torch.int32))
 
     def first_tokens(self, tokens: list[str]) -> list[str]:
         """The `max_tokens` first of the tokens that were found, both of which are noted."""
-        self._found, self._used = len(tokens), min(len(tokens), self.max_tokens or len(tokens))
-        return tokens[: self._used]
+        return tokens[: self.note_used(len(tokens))]
+
+    def note_used(self, count: int) -> int:
+        """Returns how many of the tokens that were found are read, and notes both."""
+        self._found, self._used = count, min(count, self.max_tokens or count)
+        return self._used
 
     def train_sampler(self, rows: TokenStream) -> SequentialStreams | RandomWindows:
         options = {"tail": self.tail, "jitter": self.jitter, **self.run_options}

@@ -17,11 +17,13 @@ from datamodules.batches.samplers import seeded_generator
 from datamodules.files.errors import CorpusError
 from datamodules.files.text import composed, read_text
 from datamodules.text.sentence_rows import SentenceRows
+from datamodules.text.subwords import is_learned, learned
 from datamodules.text.token_rows import TokenRows
 from datamodules.text.tokenizers import cleaned_sentence, joined, plain_tokens, refuse_unknown
 from datamodules.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocab
 
 SHARE = 10  # of the sentences of a stand-in, one in so many is held out for each split at most
+MOST_HELD_OUT = 2000  # sentences of a split, by default
 SHOWN = 6  # sentences
 
 
@@ -40,12 +42,13 @@ class SentencePairs(BucketedCorpus):
         max_length: Tokens of a sentence in training, <eos> at its end among them; a longer one is
             cut. What is held out is never cut.
         min_freq: Least occurrences in the training pairs of a token of a vocabulary.
-        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet or
-            wordpunct; see `datamodules.text.tokenizers`.
+        tokenizer: Name of the tokenizer: char, word, spacy, spacy:PIPELINE, treebank, tweet,
+            wordpunct, bpe or unigram; see `datamodules.text.tokenizers`.
         clean: Whether to put text in lower case, with a blank before each stop; see
             `datamodules.text.tokenizers.cleaned_sentence`.
-        num_val: Sentences held out to choose by; of a stand-in at most a tenth.
-        num_test: Sentences held out to test on; of a stand-in at most a tenth.
+        num_val: Sentences held out to choose by; of a stand-in at most a tenth. None: 2,000, or a
+            tenth where that is less.
+        num_test: Sentences held out to test on; likewise.
         split_seed: Seed of the choice of what is held out.
         shared_vocab: Whether both languages share one vocabulary.
         batch_size: Rows a batch and process.
@@ -66,8 +69,8 @@ class SentencePairs(BucketedCorpus):
         min_freq: int = 1,
         tokenizer: str = "word",
         clean: bool = True,
-        num_val: int = 2000,
-        num_test: int = 2000,
+        num_val: int | None = 2000,
+        num_test: int | None = 2000,
         split_seed: int = 0,
         shared_vocab: bool = False,
         batch_size: int = 64,
@@ -86,7 +89,7 @@ class SentencePairs(BucketedCorpus):
         self.shared_vocab = shared_vocab
         self.split_seed = split_seed
         self._found = 0  # pairs in the file
-        self.splits = ("train", "val", "test") if num_test else ("train", "val")
+        self.splits = ("train", "val") if num_test == 0 else ("train", "val", "test")
 
     # What is read
 
@@ -99,11 +102,10 @@ class SentencePairs(BucketedCorpus):
     def _pairs(self) -> list[tuple[str, str]]:
         """The pairs as text, cleaned where they are to be."""
         self.prepare_data()  # facts are asked for before the Trainer does this
-        lines = read_text(self.place).rstrip("\n").split("\n")
-        self._found = len(lines)
+        rows = self.rows()
+        self._found = len(rows)
         pairs = []
-        for number, line in enumerate(lines[: self.num_pairs], start=1):
-            where, columns = f"{self.place}, line {number}", line.split("\t")
+        for where, columns in rows[: self.num_pairs]:
             if not 2 <= len(columns) <= 3:
                 raise CorpusError(
                     f"{where}: wanted a sentence and its translation, parted by a tab, and perhaps "
@@ -117,6 +119,11 @@ class SentencePairs(BucketedCorpus):
             pairs.append((source, target))
         return pairs
 
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """Where each pair is, and its columns."""
+        lines = read_text(self.place).rstrip("\n").split("\n")
+        return [(f"{self.place}, line {n}", line.split("\t")) for n, line in enumerate(lines, 1)]
+
     def _cleaned(self, sentence: str) -> str:
         return cleaned_sentence(sentence) if self.clean else composed(sentence)
 
@@ -128,6 +135,11 @@ class SentencePairs(BucketedCorpus):
             known.setdefault(_key(source), []).append(number)
         return known
 
+    @staticmethod
+    def fitting(number: int | None, count: int) -> int:
+        """Returns how many of so many sentences are held out, of a number or by default."""
+        return min(MOST_HELD_OUT, count // SHARE) if number is None else number
+
     @cached_property
     def _division(self) -> dict[str, Tensor]:
         """The pairs of each split.
@@ -137,12 +149,13 @@ class SentencePairs(BucketedCorpus):
         """
         pairs_of = list(self._known.values())
         most = max(1, len(pairs_of) // SHARE) if self.synthetic else len(pairs_of)
-        num_test, num_val = min(self.num_test, most), min(self.num_val, most)
+        wanted = (self.fitting(number, len(pairs_of)) for number in (self.num_test, self.num_val))
+        num_test, num_val = (min(number, most) for number in wanted)
         held_out = num_test + num_val
         if held_out >= len(pairs_of):
             raise CorpusError(
-                f"{self.title}: of {len(pairs_of):,} different sentences {self.num_val:,} + "
-                f"{self.num_test:,} held out leave none to train on: lower --data.num_val and "
+                f"{self.title}: of {len(pairs_of):,} different sentences {num_val:,} + "
+                f"{num_test:,} held out leave none to train on: lower --data.num_val and "
                 "--data.num_test"
             )
         generator = seeded_generator(self.split_seed)
@@ -161,9 +174,21 @@ class SentencePairs(BucketedCorpus):
 
     @cached_property
     def _sides(self) -> tuple[TokenRows, TokenRows]:
-        cut = plain_tokens(self.tokenizer)
-        source, target = zip(*self._pairs, strict=True)
-        return TokenRows(source, cut), TokenRows(target, cut)
+        cuts = (plain_tokens(self.tokenizer, rules) for rules in self.subwords)
+        sides = zip(zip(*self._pairs, strict=True), cuts, strict=True)
+        source, target = (TokenRows(side, cut) for side, cut in sides)
+        return source, target
+
+    @cached_property
+    def subwords(self) -> tuple[str, str]:
+        """What the tokenizer has learned of the training pairs' two sides, if it learns."""
+        if not is_learned(self.tokenizer):
+            return "", ""
+        pairs = [self._pairs[number] for number in self._division["train"].tolist()]
+        if self.shared_vocab:
+            return (learned(self.tokenizer, [*chain.from_iterable(pairs)]),) * 2
+        source, target = (learned(self.tokenizer, side) for side in zip(*pairs, strict=True))
+        return source, target
 
     def read(self, split: str) -> SentenceRows:
         numbers = self._division[split]
@@ -223,7 +248,9 @@ class SentencePairs(BucketedCorpus):
 
     def source_tokens(self, sentence: str) -> list[int]:
         """A sentence of one's own as the model wants it: its tokens and <eos>."""
-        return self.source_vocab[[*plain_tokens(self.tokenizer)(self._cleaned(sentence)), EOS]]
+        return self.source_vocab[
+            [*plain_tokens(self.tokenizer, self.subwords[0])(self._cleaned(sentence)), EOS]
+        ]
 
     def target_text(self, tokens: Iterable[int]) -> str:
         """The text of a translation; <pad>, <bos> and <eos> are left out."""
@@ -248,12 +275,12 @@ class SentencePairs(BucketedCorpus):
 
     @property
     def holds_out(self) -> bool:
-        return self.num_val > 0
+        return self.num_val != 0
 
     # Who gets which rows
 
     def setup(self, stage: str) -> None:
-        if stage == "test" and not self.num_test:
+        if stage == "test" and not (self.num_test != 0 and len(self._division["test"])):
             raise CorpusError(
                 f"{self.title} has no test pairs: all are trained on, or held out to choose by; "
                 "train with --data.num_test"
@@ -276,6 +303,7 @@ class SentencePairs(BucketedCorpus):
             "target_vocabulary": list(self.target_vocab.entries),
             "tokenizer": self.tokenizer,
             "clean": self.clean,
+            **({"source_subwords": self.subwords[0]} if self.subwords[0] else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ spacy       spaCy's English rules, which need no download; spacy:NAME those of a
 treebank    NLTK's Penn Treebank rules; a full stop parts from its word at the end of a line only
 tweet       NLTK's rules for tweets, which keep smileys, hashtags and doesn't in one piece
 wordpunct   NLTK's runs of letters and digits, and runs of anything else
+bpe         pieces of words that the training text teaches; unigram others; see
+            `datamodules.text.subwords`
 
 Source: https://spacy.io/usage/linguistic-features#tokenization, https://www.nltk.org/api/nltk.tokenize.html
 """
@@ -19,6 +21,7 @@ from importlib import import_module
 from datamodules.files.errors import CorpusError
 from datamodules.files.staging import reason
 from datamodules.files.text import composed
+from datamodules.text.subwords import KINDS, cutter, is_learned, num_pieces, together
 from datamodules.text.vocabulary import BOS, EOS, PAD, UNK
 
 Tokenizer = Callable[[str], list[str]]
@@ -28,7 +31,7 @@ NLTK = {
     "tweet": "TweetTokenizer",
     "wordpunct": "WordPunctTokenizer",
 }
-NAMES = ("char", "word", "spacy", *NLTK)
+NAMES = ("char", "word", "spacy", *NLTK, *KINDS)
 UNITS = {"char": "characters", "word": "words"}
 NO_LETTERS = re.compile("[^a-z]+")
 NARROW = str.maketrans("\u202f\xa0", "  ")  # blanks that do not break
@@ -52,6 +55,9 @@ def refuse_unknown(name: str) -> None:
         CorpusError: No tokenizer is called that; suggests the nearest, and names them all.
     """
     kind, colon, pipeline = name.partition(":")
+    if is_learned(name):
+        num_pieces(name)
+        return
     if name in NAMES or (kind == "spacy" and colon and pipeline):
         return
     near = get_close_matches(kind.lower(), NAMES, n=1)
@@ -62,13 +68,19 @@ def refuse_unknown(name: str) -> None:
 
 
 @cache
-def tokenizer(name: str) -> Tokenizer:
+def tokenizer(name: str, rules: str = "") -> Tokenizer:
     """The function that cuts a text into tokens; blanks are tokens of `char` alone.
+
+    Args:
+        name: Name of the tokenizer.
+        rules: What one of subwords has learned.
 
     Raises:
         CorpusError: No tokenizer is called that, or what it needs is not installed.
     """
     refuse_unknown(name)
+    if is_learned(name):
+        return cutter(name, rules)
     if name in UNITS:
         return list if name == "char" else str.split
     kind, _, pipeline = name.partition(":")
@@ -81,7 +93,7 @@ def tokenizer(name: str) -> Tokenizer:
         ) from error
 
 
-def plain_tokens(name: str) -> Tokenizer:
+def plain_tokens(name: str, rules: str = "") -> Tokenizer:
     """The function that cuts a text into tokens, none of which is <pad>, <bos> or <eos>.
 
     Where a text has such a word, it is <unk>: what ends a row or fills it up is no word.
@@ -89,7 +101,7 @@ def plain_tokens(name: str) -> Tokenizer:
     Raises:
         CorpusError: As of `tokenizer`.
     """
-    cut = tokenizer(name)
+    cut = tokenizer(name, rules)
 
     def tokens(text: str) -> list[str]:
         if not any(mark in text for mark in (PAD, BOS, EOS)):
@@ -124,5 +136,7 @@ def _nltk(kind: str) -> Tokenizer:
 
 
 def joined(tokens: Sequence[str], name: str) -> str:
-    """The text of tokens: characters in a row, all others with a blank between them."""
+    """The text of tokens: characters in a row, subwords put together, others with blanks."""
+    if is_learned(name):
+        return together(tokens)
     return ("" if name == "char" else " ").join(tokens)

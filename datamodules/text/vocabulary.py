@@ -51,7 +51,7 @@ class Vocab:
     @classmethod
     def of(
         cls,
-        tokens: Iterable[str],
+        tokens: Iterable[str] | Mapping[str, int],
         *,
         specials: Sequence[str] = (UNK,),
         min_freq: int = 1,
@@ -60,7 +60,8 @@ class Vocab:
         """The vocabulary of a text.
 
         Args:
-            tokens: Tokens of the text. One that is spelt as a special entry is that entry.
+            tokens: Tokens of the text, or how often each is there, in the order of appearance. One
+                that is spelt as a special entry is that entry.
             specials: Entries among <pad>, <bos>, <eos> and <unk> that are wanted; they come first,
                 in this order.
             min_freq: Least occurrences of a token that is an entry.

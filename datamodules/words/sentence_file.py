@@ -6,9 +6,11 @@ Batch: as of the base that says what is learned from
 from pathlib import Path
 from typing import Any
 
+from datamodules.files.errors import CorpusError
 from datamodules.files.text import read_text
 from datamodules.own_file import OwnFile
 from datamodules.synthetic import prose
+from datamodules.text.subwords import is_learned
 from datamodules.text.tokenizers import cleaned, refuse_unknown, tokenizer
 from datamodules.words.corpus import WordCorpus
 
@@ -36,6 +38,8 @@ class SentenceFile(OwnFile, WordCorpus):
     ) -> None:
         super().__init__(**words)
         refuse_unknown(tokenizer)
+        if is_learned(tokenizer):
+            raise CorpusError(f"vectors are learned of words, not of pieces of them: {tokenizer}")
         self.tokenizer, self.clean = tokenizer, clean
         self.name_file(path)
 

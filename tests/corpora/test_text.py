@@ -79,7 +79,7 @@ def test_characters_come_back_as_they_were(text):
         ("chars", "no tokenizer is called 'chars' (did you mean char?); there are: char, word, sp"),
         ("Treebank", "'Treebank' (did you mean treebank?)"),
         ("spcy:en_core_web_sm", "(did you mean spacy?)"),
-        ("spacy:", "wordpunct, spacy:PIPELINE"),
+        ("spacy:", "unigram, spacy:PIPELINE"),
         ("word:en", "(did you mean word?)"),
         ("", "no tokenizer is called ''; there are: char"),
     ],

@@ -213,6 +213,9 @@ def bring(folder):
             csv.writer(file).writerows([columns, *(text[: len(columns)] for text in texts[:60])])
     (folder / "note.txt").write_text(texts[0][0], encoding="utf-8")
     lines = (folder / "pairs.tsv").read_text(encoding="utf-8").splitlines()
+    for column, name in enumerate(("source.en", "target.fr")):
+        side = [line.split("\t")[column] for line in lines]
+        (folder / name).write_text("\n".join([*side, ""]), encoding="utf-8")
     english = [line.partition("\t")[0] for line in lines[:3]]
     (folder / "english.txt").write_text("\n".join([*english, ""]), encoding="utf-8")
     sprites.write_coco(folder / "coco")

@@ -48,7 +48,8 @@ def predict(
         ask = 'say what to classify: --text "a great film", --file LINES, or TEXT.txt ...'
         found = [("", line) for line in read_lines(text, file, ask)]
     lines = [line for _, line in found]
-    cut, vocab = plain_tokens(saved["tokenizer"]), Vocab(saved["vocabulary"])
+    cut = plain_tokens(saved["tokenizer"], prediction.state.get("subwords", ""))
+    vocab = Vocab(saved["vocabulary"])
     texts = [cleaned_review(line) if saved["clean"] else line for line in lines]
     tokens = [cut(line)[: saved["max_length"]] for line in texts]
     if not any(tokens):

@@ -33,7 +33,8 @@ def read_prompt(
     text = cleaned(prompt) if saved["clean"] else composed(prompt)
     if text != prompt:
         plain_console().print(f"read as: {text}", soft_wrap=True)
-    tokens = [token for token in tokenizer(saved["tokenizer"])(text) if token not in without]
+    cut = tokenizer(saved["tokenizer"], prediction.state.get("subwords", ""))
+    tokens = [token for token in cut(text) if token not in without]
     if not tokens:
         raise InputError(f"there is nothing to read in the prompt {prompt!r}")
     print_unknown(tokens, vocab)

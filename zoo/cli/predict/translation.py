@@ -46,7 +46,8 @@ def predict(
     prediction.refuse(inputs, "a translator takes --text or --file")
     sentences = [cleaned_sentence(line) if saved["clean"] else line for line in lines]
     vocab, target_vocab = (Vocab(saved[f"{side}_vocabulary"]) for side in ("source", "target"))
-    tokens = [plain_tokens(saved["tokenizer"])(sentence) for sentence in sentences]
+    cut = plain_tokens(saved["tokenizer"], prediction.state.get("source_subwords", ""))
+    tokens = [cut(sentence) for sentence in sentences]
     if not any(tokens):
         raise InputError("there is nothing to translate: no sentence has a word")
     print_unknown(chain.from_iterable(tokens), vocab)
