@@ -44,6 +44,11 @@ class TableCorpus(HeldOut):
         super().__init__(**corpus)
         self.logarithms = logarithms
 
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features, in order."""
+        return list(self._encoder.names)
+
     @cached_property
     def in_features(self) -> int:
         return len(self._encoder.names)

@@ -41,7 +41,8 @@ def build_parser() -> Parser:
     kind.add_argument(
         "--augmented", action="store_true", help="draw augmented pictures of a corpus or recipe"
     )
-    verb.add_argument("--output", type=Path, help="PNG of augmented pictures")
+    kind.add_argument("--batch", action="store_true", help="the first batch of a corpus or recipe")
+    verb.add_argument("--output", type=Path, help="PNG of the pictures")
 
     verb = verbs.add_parser("prepare", help="download and verify a corpus")
     verb.add_argument("corpus", metavar="CORPUS", choices=_Names("corpora"), help="name of it")

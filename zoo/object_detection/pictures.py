@@ -50,20 +50,28 @@ class DetectionPictures(EvaluationPictures):
 def show_boxed(axis: Axes, image: Tensor, found: Any, names: Sequence[str]) -> None:
     """Shows a picture (channels, height, width) in [0, 1] and the boxes found in it.
 
-    Those that score little are left out; names are told where there are several.
+    Those that score little are left out; classes are named where there are several.
+
+    Args:
+        axis: Where to draw.
+        image: The picture.
+        found: Boxes, scores and labels; scores are None for real boxes.
+        names: Names of the classes.
     """
     axis.imshow(image.movedim(0, -1).squeeze(-1), cmap="gray", vmin=0, vmax=1)
-    for box, score, label in zip(*(part.cpu() for part in found), strict=True):
-        if score < LEAST_SCORE:
+    boxes, scores, labels = (part if part is None else part.cpu() for part in found)
+    for index, (box, label) in enumerate(zip(boxes, labels, strict=True)):
+        if scores is not None and scores[index] < LEAST_SCORE:
             continue
         color = COLORS[int(label) % len(COLORS)]
         patch = rectangle(image, box, color)
         axis.add_patch(patch)
-        name = f"{names[int(label)]} " if len(names) > 1 else ""
+        words = [names[int(label)]] if len(names) > 1 or scores is None else []
+        words += [f"{scores[index]:.0%}"] if scores is not None else []
         above = patch.get_y() > 0.06 * image.shape[1]  # room for the words
         axis.text(
             *patch.get_xy(),
-            f"{name}{score:.0%}",
+            " ".join(words),
             color="white",
             fontsize=7,
             verticalalignment="bottom" if above else "top",

@@ -25,8 +25,8 @@ def show(options: argparse.Namespace, overrides: list[str]) -> int:
     Raises:
         InputError: The name is none of them, or an option is for pictures alone.
     """
-    if (overrides or options.output) and not options.augmented:
-        raise InputError("--output and --data.X are for pictures: add --augmented")
+    if (overrides or options.output) and not (options.augmented or options.batch):
+        raise InputError("--output and --data.X are for pictures: add --augmented or --batch")
     if options.layers:
         from zoo.cli.show.layers import show_layers
 
@@ -35,6 +35,10 @@ def show(options: argparse.Namespace, overrides: list[str]) -> int:
         from zoo.cli.show.augmented import show_augmented
 
         show_augmented(options.name, options.output, overrides)
+    elif options.batch:
+        from zoo.cli.show.batch import show_batch
+
+        show_batch(options.name, options.output, overrides)
     elif options.card:
         show_card(options.name)
     else:
