@@ -206,11 +206,12 @@ def bring(folder):
     unlabelled = [row.rpartition(",")[0] for row in rows[:5]]
     (folder / "new.csv").write_text("\n".join([*unlabelled, ""]), encoding="utf-8")
     reviews.write(folder / "messages")
-    texts = [(path.read_text("utf-8"), path.parent.name) for path in sorted(folder.glob("messages/*/*/*"))]
+    files = sorted(folder.glob("messages/*/*/*"))
+    texts = [(path.read_text("utf-8"), path.parent.name) for path in files[:: len(files) // 60]]
     lists = {"messages.csv": ("text", "label"), "more.csv": ("text",)}
     for name, columns in lists.items():
         with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([columns, *(text[: len(columns)] for text in texts[:: len(texts) // 60])])
+            csv.writer(file).writerows([columns, *(text[: len(columns)] for text in texts)])
     (folder / "note.txt").write_text(texts[0][0], encoding="utf-8")
     lines = (folder / "pairs.tsv").read_text(encoding="utf-8").splitlines()
     for column, name in enumerate(("source.en", "target.fr")):
