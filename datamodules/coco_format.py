@@ -94,7 +94,7 @@ class COCOFormat(OwnBoxes):
         self.refuse_absent(self.path, *self.given.values())
 
     @cached_property
-    def found(self) -> dict[str, Path]:
+    def _found(self) -> dict[str, Path]:
         """The list of each part that there is.
 
         Raises:
@@ -128,7 +128,7 @@ class COCOFormat(OwnBoxes):
 
     def _pictures(self, part: str) -> tuple[PictureNames, Path]:
         """The pictures of a part by their names, and where they are."""
-        path, named = self.found[part], None if self.synthetic else self.pictures[part]
+        path, named = self._found[part], None if self.synthetic else self.pictures[part]
         archive, inside = within(path)
         if named is not None:
             place = self.locate(named)
@@ -147,7 +147,7 @@ class COCOFormat(OwnBoxes):
     @cached_property
     def _categories(self) -> dict[Any, str]:
         """The name of each category of the training list, by id, in the order of the ids."""
-        path = self.found.get("train") or next(iter(self.found.values()))
+        path = self._found.get("train") or next(iter(self._found.values()))
         return _categories(path, read_json(path))
 
     @cached_property
@@ -168,11 +168,11 @@ class COCOFormat(OwnBoxes):
     def annotated(self, part: str, faults: Faults) -> Iterator[Annotation]:
         """The pictures of a part, and the boxes in each."""
         self.refuse_missing(part)
-        path, content = self.found[part], read_json(self.found[part])
+        path, content = self._found[part], read_json(self._found[part])
         known = {_key(key): name for key, name in self._categories.items()}
         for key, name in _categories(path, content).items():
             if known.get(_key(key)) != name:
-                others = self.found.get("train", "the training pictures")
+                others = self._found.get("train", "the training pictures")
                 raise CorpusError(f"{path}: category {key}, {name!r}, is none of {others}")
         images = self._images(path, content, faults)
         boxes = self._boxes(path, content, part, images, faults)

@@ -75,7 +75,7 @@ class VOCFormat(OwnBoxes):
         return named_files(self.place)
 
     @cached_property
-    def found(self) -> dict[str, list[Described]]:
+    def _found(self) -> dict[str, list[Described]]:
         """What the XML files of each part describe."""
         lists = {name: file for name, file in self._files.items() if name.lower().endswith(".xml")}
         divided: dict[str, list[Described]] = {}
@@ -106,13 +106,13 @@ class VOCFormat(OwnBoxes):
 
     @cached_property
     def labels(self) -> tuple[str, ...]:  # type: ignore[override]
-        every = (each for part in self.found.values() for each in part)
+        every = (each for part in self._found.values() for each in part)
         return tuple(sorted({label for each in every for label, _ in each.boxes}))
 
     @cached_property
     def _first(self) -> int:
         """The number of the first pixel."""
-        every = (each for part in self.found.values() for each in part)
+        every = (each for part in self._found.values() for each in part)
         edges = [min(place[:2]) for each in every for _, place in each.boxes]
         return 0 if min(edges, default=1) < 1 else 1
 
@@ -133,7 +133,7 @@ class VOCFormat(OwnBoxes):
         beside = {str(PurePosixPath(name).with_suffix("")): each for name, each in pictures.items()}
         by_file = {file: name for name, file in self._files.items()}
         index = {label: number for number, label in enumerate(self.labels)}
-        for each in self.found[part]:
+        for each in self._found[part]:
             stems = _stems(by_file[each.file])
             picture = next((beside[stem] for stem in stems if stem in beside), None)
             picture = picture or names.find(each.name)

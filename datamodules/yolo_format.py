@@ -100,7 +100,7 @@ class YOLOFormat(OwnBoxes):
         return content
 
     @cached_property
-    def found(self) -> dict[str, list[tuple[str, FilePath]]]:
+    def _found(self) -> dict[str, list[tuple[str, FilePath]]]:
         """The pictures of each part, with their names."""
         pictures = pictures_of(self._files)
         divided: dict[str, list[tuple[str, FilePath]]] = {}
@@ -173,7 +173,7 @@ class YOLOFormat(OwnBoxes):
     def _highest(self) -> int:
         """The highest class in any file of labels."""
         found = [0]
-        for part in self.found.values():
+        for part in self._found.values():
             for name, _ in part:
                 found += [int(box.label) for box in self._boxes(name) if box.label >= 0]
         return max(found)
@@ -185,7 +185,7 @@ class YOLOFormat(OwnBoxes):
         self.refuse_missing(part)
         index = {label: float(number) for number, label in enumerate(self.labels)}
         classes = {float(number): index[name] for number, name in enumerate(self._names)}
-        for name, picture in self.found[part]:
+        for name, picture in self._found[part]:
             boxes = [
                 box._replace(label=classes.get(box.label, box.label)) for box in self._boxes(name)
             ]

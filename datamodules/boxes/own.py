@@ -19,7 +19,7 @@ from datamodules.pictures.rows import is_picture
 class OwnBoxes(OwnFile, DetectionCorpus):
     """Pictures of one's own with any number of boxes, of which a tenth is held out.
 
-    A corpus says which parts there are (`found`). Where val is one of them, nothing is held out of
+    A corpus says which parts there are (`_found`). Where val is one of them, nothing is held out of
     train.
 
     Args:
@@ -33,7 +33,7 @@ class OwnBoxes(OwnFile, DetectionCorpus):
         self.name_file(path)
 
     @property
-    def found(self) -> Mapping[str, Any]:
+    def _found(self) -> Mapping[str, Any]:
         """The parts that there are, of train, val and test."""
         raise TypeError(f"{type(self).__name__} does not say which parts it has")
 
@@ -45,7 +45,7 @@ class OwnBoxes(OwnFile, DetectionCorpus):
 
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("train", "val", "test") if "test" in self.found else ("train", "val")
+        return ("train", "val", "test") if "test" in self._found else ("train", "val")
 
     @property
     def holds_out(self) -> bool:
@@ -53,12 +53,12 @@ class OwnBoxes(OwnFile, DetectionCorpus):
 
     def part_of(self, split: str) -> str:
         """Returns the part that a split is taken from; folds are folds of train."""
-        divided = split == "val" and (self.fold is not None or "val" not in self.found)
+        divided = split == "val" and (self.fold is not None or "val" not in self._found)
         return "train" if divided else split
 
     def refuse_missing(self, part: str) -> None:
         """Raises CorpusError where there is no such part."""
-        if part not in self.found:
+        if part not in self._found:
             raise CorpusError(f"{self.place}: there are no pictures of {part}")
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
