@@ -211,7 +211,12 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
         }
 
     def complete(self, state: dict[str, Any]) -> None:
-        """Takes the vocabulary of a checkpoint, where the texts that it is of cannot be read."""
+        """Takes what the tokenizer of a checkpoint has learned, rather than to learn it again.
+
+        And its vocabulary, where the texts that it is of cannot be read.
+        """
+        if is_learned(self.tokenizer) and "subwords" in state:
+            self.subwords = state["subwords"]
         try:
             _ = self.vocab
         except CorpusError:

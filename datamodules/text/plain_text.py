@@ -103,3 +103,8 @@ class PlainText(HeldOutFraction, TextCorpus):
     def state_dict(self) -> dict[str, Any]:
         """Adds what the tokenizer has learned, if it learns."""
         return {**super().state_dict(), **({"subwords": self.subwords} if self.subwords else {})}
+
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes what the tokenizer of a checkpoint has learned, rather than to learn it again."""
+        if is_learned(self.tokenizer) and "subwords" in state:
+            self.subwords = state["subwords"]

@@ -303,8 +303,17 @@ class SentencePairs(BucketedCorpus):
             "target_vocabulary": list(self.target_vocab.entries),
             "tokenizer": self.tokenizer,
             "clean": self.clean,
-            **({"source_subwords": self.subwords[0]} if self.subwords[0] else {}),
+            **{f"{side}_subwords": rules for side, rules in self._learned.items() if rules},
         }
+
+    @property
+    def _learned(self) -> dict[str, str]:
+        return dict(zip(("source", "target"), self.subwords, strict=True))
+
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes what the tokenizer of a checkpoint has learned, rather than to learn it again."""
+        if is_learned(self.tokenizer) and "source_subwords" in state:
+            self.subwords = state["source_subwords"], state["target_subwords"]
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Refuses a checkpoint that was trained on other vocabularies."""

@@ -72,7 +72,10 @@ def numbered_tokens(
     if small:
         parts = [*pieces()]
         kind = np.int16 if len(number.kinds) <= MOST_SHORT else np.int32
-        return NumberedTokens(np.concatenate([p.astype(kind) for p in parts]), (*number.kinds,))
+        numbers = np.empty(sum(map(len, parts)), dtype=kind)
+        return NumberedTokens(
+            np.concatenate(parts, out=numbers, casting="same_kind"), tuple(number.kinds)
+        )
     settings = f"{VERSION} {name} {clean} {hashlib.sha256(rules.encode()).hexdigest()}"
     key = hashlib.sha256(f"{settings} {_digest(path)}".encode()).hexdigest()
 

@@ -1,9 +1,9 @@
-"""How fast are photographs of one's own read: torchvision's ImageFolder, plain Pillow, the zoo?
+"""How fast are photographs and texts of one's own read: the usual ways, what was before, the zoo?
 
-    .venv/bin/python -m scripts.benchmarks.own_data [--json FILE]
+    .venv/bin/python -m scripts.benchmarks.own_data [pictures or texts] [--json FILE]
 
-Reads generated photographs of 500 x 375 pixels, and of 4,032 x 3,024 as phones take them, to
-squares of 256, in batches of 32:
+Pictures: reads generated photographs of 500 x 375 pixels, and of 4,032 x 3,024 as phones take
+them, to squares of 256, in batches of 32:
 
 folder   torchvision's ImageFolder, Resize, CenterCrop and a DataLoader with two workers
 pillow   whole decode and Pillow's own resize in four threads, as the zoo did before
@@ -11,10 +11,22 @@ zoo      `PictureRows`, as `PictureFolder` reads what does not fit into memory
 
 Then a network that was trained on the stand-in of `PictureFolder` labels its test pictures,
 enlarged ninefold, once as the zoo reads them and once decoded whole: at least 99.5% of the labels
-are the same. Exits with 1 when a bar is not met.
+are the same.
+
+Texts: reads a generated text of 24 MB by characters and by words, to numbers by their vocabulary:
+
+loop     a plain loop: a dict that grows, and a list of numbers
+before   a list of all tokens, a Counter, and their numbers looked up, as the zoo did before
+zoo      `TextFile`, in memory, nothing of it in the cache
+
+The three give the same numbers. Then the most memory beside the tokens, in bytes a byte of text.
+
+Exits with 1 when a bar is not met.
 """
 
 import io
+import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -28,7 +40,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from datamodules import PictureFolder
+from datamodules import PictureFolder, TextFile
 from datamodules.batches.in_memory import Rows
 from datamodules.pictures.rows import PictureRows, pictures_in
 from scripts.benchmarks.measuring import (
@@ -48,6 +60,12 @@ BARS: dict[str, Bars] = {
     "photographs": {("zoo", "pillow"): 1.9, ("zoo", "folder"): 2.5},
     "of phones": {("zoo", "pillow"): None, ("zoo", "folder"): 8.0},
 }
+TEXT, WORDS = 24_000_000, 60_000  # bytes of a text, and different words
+TEXT_BARS: dict[str, Bars] = {
+    "char": {("zoo", "before"): 10.0, ("zoo", "loop"): None},
+    "word": {("zoo", "before"): 3.0, ("zoo", "loop"): None},
+}
+MOST_MEMORY = 3.0  # bytes a byte of text
 DISTINCT = 6  # photographs, of which the others are copies
 AGREE = 0.995
 
@@ -138,18 +156,101 @@ def agreement(folder: Path) -> float:
     return (labels[0] == labels[1]).double().mean().item()
 
 
-def main() -> int:
+def write_text(path: Path) -> None:
+    """Writes lines of made-up words, as frequent as Zipf's law says."""
+    rng = np.random.default_rng(0)
+    letters, sizes = np.array(list("etaoinshrdlucmfwypvbgk")), rng.integers(2, 10, WORDS)
+    words = np.array(["".join(rng.choice(letters, size)) for size in sizes], dtype=object)
+    drawn = words[np.minimum(rng.zipf(1.2, TEXT // 5), WORDS) - 1].tolist()
+    lines = (" ".join(drawn[start : start + 12]) for start in range(0, len(drawn), 12))
+    path.write_text("\n".join(lines)[:TEXT], encoding="utf-8")
+
+
+def tokens_of(path: Path, unit: str) -> list[str]:
+    """Returns all tokens of a text."""
+    text = path.read_text(encoding="utf-8")
+    return list(text) if unit == "char" else text.split()
+
+
+def loop(path: Path, unit: str) -> Tensor:
+    """Reads a text once: numbers by appearance."""
+    index: dict[str, int] = {}
+    return torch.tensor([index.setdefault(token, len(index)) for token in tokens_of(path, unit)])
+
+
+def before(path: Path, unit: str) -> Tensor:
+    """Reads a text once: numbers by frequency, after that of <unk>."""
+    tokens = tokens_of(path, unit)
+    counts = Counter(tokens)
+    entries = sorted(counts, key=lambda token: (-counts[token], token))
+    index = {token: number for number, token in enumerate(entries, start=1)}
+    return torch.tensor([index.get(token, 0) for token in tokens])
+
+
+def text_file(path: Path, unit: str) -> TextFile:
+    """Reads a text once."""
+    corpus = TextFile(path, tokenizer=unit, validation_fraction=0.0)
+    corpus.data["train"] = corpus.read("train")
+    return corpus
+
+
+def same(path: Path, unit: str) -> bool:
+    """Whether all ways give the same numbers, once those of the loop are put in order."""
+    ours = text_file(path, unit).data["train"].tensors[0]
+    wanted, numbers = before(path, unit), loop(path, unit)
+    order = torch.empty(int(numbers.max()) + 1, dtype=torch.long)
+    order[numbers] = wanted
+    return torch.equal(ours, wanted) and torch.equal(order[numbers], wanted)
+
+
+def memory(path: Path, unit: str) -> float:
+    """Returns the most memory beside the tokens while a text is read, in bytes a byte of it."""
+    tracemalloc.start()
+    corpus = text_file(path, unit)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return (peak - corpus.data["train"].numbers.nbytes) / path.stat().st_size
+
+
+def measure_pictures(report: Report, repeats: int, folder: Path) -> None:
     """Measures both kinds of photographs, and compares labels."""
-    options = parsed(benchmark_parser(__doc__))
-    report = Report(options, f"squares of {SIZE}, batches of {BATCH}")
+    for work, (size, count) in SIZES.items():
+        place = folder / work.replace(" ", "_")
+        write(place, size, count)
+        ways = {way: repeated(partial(read, place), count) for way, read in WAYS.items()}
+        report.add(work, "pictures/s", alternately(ways, repeats), BARS[work])
+    share = agreement(folder / "large")
+    report.check(f"equal labels: {share:.4f}", share, AGREE)
+
+
+def measure_texts(report: Report, repeats: int, folder: Path) -> None:
+    """Measures characters and words, and the memory that they take."""
+    path = folder / "text.txt"
+    write_text(path)
+    size = path.stat().st_size / 1e6
+    for unit, bars in TEXT_BARS.items():
+        if not same(path, unit):
+            raise SystemExit(f"{unit}: the ways give different numbers")
+        reading = {"loop": loop, "before": before, "zoo": text_file}
+        ways = {way: repeated(partial(read, path, unit), size) for way, read in reading.items()}
+        report.add(f"text by {unit}", "MB/s", alternately(ways, repeats), bars)
+        most = memory(path, unit)
+        report.check(f"bytes beside the tokens: {most:.2f}", most, MOST_MEMORY, most=True)
+
+
+PARTS = {"pictures": measure_pictures, "texts": measure_texts}
+
+
+def main() -> int:
+    """Measures pictures, texts or both."""
+    parser = benchmark_parser(__doc__)
+    parser.add_argument("part", nargs="?", choices=PARTS, help="what to measure; by default all")
+    options = parsed(parser)
+    report = Report(options, f"squares of {SIZE}, batches of {BATCH}; texts of {TEXT:,} bytes")
     with TemporaryDirectory() as name:
-        for work, (size, count) in SIZES.items():
-            folder = Path(name) / work.replace(" ", "_")
-            write(folder, size, count)
-            ways = {way: repeated(partial(read, folder), count) for way, read in WAYS.items()}
-            report.add(work, "pictures/s", alternately(ways, options.repeats), BARS[work])
-        share = agreement(Path(name) / "large")
-        report.check(f"equal labels: {share:.4f}", share, AGREE)
+        for part, measure in PARTS.items():
+            if options.part in (None, part):
+                measure(report, options.repeats, Path(name))
     return report.end()
 
 

@@ -8,6 +8,7 @@ import torch
 
 from datamodules import LabelledTexts, PairFile, TextFile, TextFileWindows
 from datamodules.batches.in_memory import Rows
+from datamodules.text import subwords
 from datamodules.text.subwords import cutter, learned, together
 from datamodules.text.tokenizers import joined, plain_tokens, tokenizer
 from datamodules.text.vocabulary import UNK
@@ -123,6 +124,24 @@ def test_a_checkpoint_alone_predicts_by_its_pieces(kind, model, given, ask, monk
         said.append(Path(f"{folder}.txt").read_text("utf-8"))
     assert said[0] == said[1]
     assert "\u2581" not in said[0]
+
+
+@pytest.mark.parametrize("corpus", ["PairFile", "TextFile", "LabelledTexts"])
+def test_validation_elsewhere_takes_the_pieces_of_the_checkpoint(corpus, monkeypatch, tmp_path):
+    """The library's unigram pieces are a little different each time that they are learned."""
+    halves("")
+    rows = [f'"{text}",{n % 2}' for n, text in enumerate(TEXTS)]
+    Path("list.csv").write_text("\n".join(["text,label", *rows]))
+    path = "list.csv" if corpus == "LabelledTexts" else "a.en"
+    model = {"PairFile": "Seq2Seq", "TextFile": "RNN", "LabelledTexts": "TextCNN"}[corpus]
+    data = ["--data.path", path, *(["--data.target_path", "a.fr"] if corpus == "PairFile" else [])]
+    small = ["--data.num_steps", "4"] if corpus == "TextFile" else []
+    small += ["--data.tokenizer", "unigram:60", "--data.batch_size", "4", *CPU]
+    assert main(["fit", "--model", model, "--data", corpus, *data, *small]) == 0
+    (ckpt,) = map(str, Path("runs").glob("*/1/checkpoints/best.ckpt"))
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(subwords, "_learned", None)
+    assert main(["validate", "--ckpt_path", ckpt, *data, "--trainer.accelerator", "cpu"]) == 0
 
 
 # Two files
