@@ -91,6 +91,11 @@ class Corpus(LightningDataModule):
     # Where the files are
 
     @property
+    def is_testing(self) -> bool:
+        """Whether the test part is all that is read."""
+        return self.trainer is not None and self.trainer.testing
+
+    @property
     def folder(self) -> Path:
         """The folder that holds the files: the root, or the stand-in's in the cache."""
         if not self.synthetic:

@@ -77,7 +77,8 @@ class FashionMNIST(PictureCorpus):
 
     @property
     def files_exist(self) -> bool:
-        return all(self._path(name).is_file() for name in DIGESTS)
+        wanted = "t10k" if self.is_testing else ""
+        return all(self._path(name).is_file() for name in DIGESTS if name.startswith(wanted))
 
     def _path(self, name: str) -> Path:
         """The file as published, or as torchvision leaves it: unpacked."""

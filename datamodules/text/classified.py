@@ -218,7 +218,8 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
         if is_learned(self.tokenizer) and "subwords" in state:
             self.subwords = state["subwords"]
         try:
-            _ = self.vocab
+            if self.synthetic or self.files_exist:
+                _ = self.vocab
         except CorpusError:
             self._vocab = Vocab(state["vocabulary"])
 

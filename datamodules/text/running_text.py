@@ -184,6 +184,11 @@ class TextCorpus(Corpus):
             "clean": self.clean,
         }
 
+    def complete(self, state: dict[str, Any]) -> None:
+        """Takes the vocabulary of a checkpoint, where the text that it is of is not there."""
+        if not (self.synthetic or self.files_exist):
+            self._vocab = Vocab(state["vocabulary"])
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Refuses a checkpoint that was trained on another vocabulary."""
         self.vocab.refuse_other(state, self.title)

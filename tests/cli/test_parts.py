@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from datamodules import IMDB, LabelledTexts, PictureFolder, YOLOFormat
+from datamodules import (
+    IMDB,
+    FashionMNIST,
+    LabelledTexts,
+    PennTreebank,
+    PictureFolder,
+    YOLOFormat,
+)
 from tests.conftest import fails
 from tests.corpora.conftest import encoded, yolo
 from zoo.cli.main import main
@@ -83,3 +90,32 @@ def test_reviews_to_test_on_alone(checkpoint, tmp_path, capsys):
     options = ["--data.synthetic", "false", "--data.root", str(tmp_path / "own")]
     assert main(["test", "--ckpt_path", str(path), "--trainer.accelerator", "cpu", *options]) == 0
     assert f"{len(corpus.data['test'])} test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("LeNet", ["FashionMNIST/raw/t10k-*"]),
+        ("GRU", ["ptb/ptb.test.txt"]),
+    ],
+)
+def test_the_files_to_test_on_alone(checkpoint, tmp_path, name, files, capsys):
+    if name == "GRU":
+        few = ["--trainer.max_steps", "1", "--model.hidden_size", "8", "--data.synthetic", "true"]
+        named = ["--model", "GRU", "--data", "PennTreebank", "--trainer.accelerator", "cpu"]
+        assert main(["fit", *named, *few, "--trainer.limit_val_batches", "1"]) == 0
+        path = next(Path("runs").glob("*/1/checkpoints/last.ckpt"))
+        corpus = PennTreebank(synthetic=True)
+    else:
+        path, corpus = checkpoint(name), FashionMNIST(synthetic=True)
+    corpus.prepare_data()
+    for file in files:
+        for found in corpus.folder.glob(file):
+            place = tmp_path / "own" / found.relative_to(corpus.folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(found, place)
+    test = ["test", "--ckpt_path", str(path), "--trainer.accelerator", "cpu"]
+    options = ["--data.synthetic", "false", "--data.root", str(tmp_path / "own")]
+    assert main([*test, *options, "--trainer.limit_test_batches", "2"]) == 0
+    capsys.readouterr()
+    assert {file.name for file in (tmp_path / "own").rglob("*.*") if "train" in file.name} == set()
