@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath
@@ -32,7 +32,7 @@ def by_class(
     Raises:
         CorpusError: A file lies in no folder of a class, or there is none.
     """
-    found = [(PurePosixPath(name).parts, file) for name, file in named]
+    found = [(tuple(name.split("/")), file) for name, file in named]
     if not found:
         raise CorpusError(f"{place}: there are no {unit}s in it")
     names = _firsts(found)

@@ -4,10 +4,11 @@ A place within a zip is written `pictures.zip!train`, and `Path("pictures.zip!")
 """
 
 import io
+import os
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from os import getpid
@@ -96,7 +97,7 @@ def files_in(place: Path) -> list[FilePath]:
     """
     try:
         if place.is_dir():
-            found = [FilePath(path) for path in place.rglob("*") if path.is_file()]
+            found = [FilePath(Path(path)) for path in _below(str(place), ())]
         else:
             path, inside = within(place)
             names = _archive(path, getpid()).namelist()
@@ -106,6 +107,24 @@ def files_in(place: Path) -> list[FilePath]:
         why = reason(error)
         raise CorpusError(f"{place}: cannot be read as a folder or a zip ({why})") from error
     return sorted(found, key=_counting)
+
+
+def _below(folder: str, above: tuple[str, ...]) -> Iterator[str]:
+    """Yields the paths of all files below a folder, through links but not in circles.
+
+    Args:
+        folder: The folder.
+        above: Real paths of the folders that lead to it.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield entry.path
+            elif entry.is_dir():
+                yield from _below(entry.path, (*above, real))
 
 
 def _counting(place: FilePath) -> list[tuple[int, str]]:

@@ -110,7 +110,7 @@ class PictureFileCorpus(PictureCorpus):
             keyed=split == "train" and bool(self.augment),
             on_white=self.on_white,
         )
-        return rows if self.cache_features else rows.kept()
+        return rows if self.cache_features else rows.kept(self.num_workers)
 
     def divided(self, classes: Tensor) -> tuple[Tensor, Tensor]:
         """The training rows to train on, and those held out."""

@@ -17,6 +17,7 @@ ENDINGS = (
     *PHONES,
 )
 IN_MEMORY = 1 << 30  # bytes of decoded pictures that are kept rather than decoded again
+AT_ONCE = 10_000  # pictures that are decoded before the first batch
 THREADS = 4  # that decode; Pillow lets go of the interpreter while it does
 
 
@@ -27,15 +28,19 @@ def is_picture(name: str) -> bool:
 
 def pictures_in(place: Path) -> list[FilePath]:
     """The pictures among the files of a folder or a zip; see `files_in`."""
-    named = [file for file in files_in(place) if is_picture(str(file))]
-    return [p for p in named if not p.name.startswith(".") and "__MACOSX" not in str(p)]
+    named = [(str(file), file) for file in files_in(place)]
+    return [
+        file
+        for path, file in named
+        if is_picture(path) and "/." not in path[path.rfind("/") :] and "__MACOSX" not in path
+    ]
 
 
 def named_pictures(place: Path) -> dict[str, FilePath]:
     """The pictures of a folder or a zip, by their paths within it."""
-    start = f"{within(place)[1]}/"
+    inside, start = f"{within(place)[1]}/", len(str(place / "x")) - 1
     return {
-        p.member.removeprefix(start) if p.member else p.path.relative_to(place).as_posix(): p
+        p.member.removeprefix(inside) if p.member else str(p.path)[start:]: p
         for p in pictures_in(place)
     }
 
@@ -80,10 +85,17 @@ class PictureRows(WholeBatches):
         """All rows decoded, on `device`."""
         return InMemory(self._decoded(range(len(self))), self.labels, keyed=self.keyed).to(device)
 
-    def kept(self) -> WholeBatches:
-        """Decoded at once where that fits into memory."""
-        fits = len(self) * self.channels * self.size**2 <= IN_MEMORY
-        return self.to("cpu") if fits else self
+    def kept(self, num_workers: int = 0) -> WholeBatches:
+        """The rows, kept in memory where they fit: a few decoded at once, many when first drawn.
+
+        Args:
+            num_workers: Processes that draw them, each of which would keep rows of its own.
+        """
+        if len(self) * self.channels * self.size**2 > IN_MEMORY:
+            return self
+        if len(self) <= AT_ONCE:
+            return self.to("cpu")
+        return self if num_workers else KeptPictures(self)
 
     def _decoded(self, indices: Sequence[int]) -> Tensor:
         out = torch.empty(len(indices), self.channels, self.size, self.size, dtype=torch.uint8)
@@ -96,3 +108,32 @@ class PictureRows(WholeBatches):
     def _read(self, picture: Picture) -> Tensor:
         form = {"whole": self.whole, "on_white": self.on_white}
         return read_picture(picture, self.channels, self.size, **form)
+
+
+class KeptPictures(WholeBatches):
+    """Pictures that are decoded when they are first drawn, and kept.
+
+    Args:
+        rows: The pictures.
+    """
+
+    def __init__(self, rows: PictureRows) -> None:
+        self.rows = rows
+        shape = (len(rows), rows.channels, rows.size, rows.size)
+        self._pixels = torch.empty(shape, dtype=torch.uint8)
+        self._decoded = torch.zeros(len(rows), dtype=torch.bool)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: Rows) -> tuple[Tensor, ...]:
+        wanted = rows.indices[~self._decoded[rows.indices]]
+        if len(wanted):
+            self._pixels[wanted] = self.rows[Rows(0, wanted)][0]
+            self._decoded[wanted] = True
+        batch = (self._pixels[rows.indices], self.rows.labels[rows.indices])
+        return (*batch, (rows.epoch << 32) + rows.indices) if self.rows.keyed else batch
+
+    def to(self, device: torch.device | str) -> InMemory:
+        """All rows decoded, on `device`."""
+        return self.rows.to(device)

@@ -197,3 +197,28 @@ def test_a_stamp_changes_with_the_picture(folder, tmp_path):
         for seed in (0, 0, 1)
     }
     assert len(stamps) == 2
+
+
+def test_many_pictures_are_decoded_when_they_are_first_drawn(folder, monkeypatch):
+    monkeypatch.setattr("datamodules.pictures.rows.AT_ONCE", 3)
+    rows = PictureRows(pictures_in(folder), torch.arange(4), 3, 8, keyed=True)
+    kept, whole = rows.kept(), rows.to("cpu")
+    assert rows.kept(num_workers=2) is rows
+    (folder / "10.png").write_bytes(b"broken")
+    for epoch, indices in enumerate(([2, 0], [0, 2, 1])):
+        wanted = Rows(epoch, torch.tensor(indices))
+        for one, other in zip(kept[wanted], whole[wanted], strict=True):
+            assert torch.equal(one, other)
+        (folder / "1.png").unlink(missing_ok=True)  # it is not read again
+    assert "10.png: not a picture" in refused(lambda: kept[Rows(0, torch.tensor([3]))])
+
+
+def test_links_are_followed_but_not_in_circles(folder, tmp_path):
+    (folder / "again").symlink_to(folder, target_is_directory=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "3.png").write_bytes(encoded(noise(8, 8)))
+    (folder / "linked").symlink_to(other, target_is_directory=True)
+    (folder / "lost.png").symlink_to(tmp_path / "nowhere")
+    names = [str(each.path.relative_to(folder)) for each in pictures_in(folder)]
+    assert names == ["1.png", "2.png", "9.png", "10.png", "linked/3.png"]

@@ -4,15 +4,18 @@ import csv
 import importlib
 import re
 import shlex
+import shutil
 from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
 
 import yaml
 
+from tests.cli.test_foreign_classes import PLAIN
 from tests.conftest import ROOT, shrunk
 from zoo.catalogue import Recipe
 from zoo.cli.compose import compose
+from zoo.cli.main import OVERRIDE
 from zoo.cli.overlays import TRAIN, split
 from zoo.cli.parser import build_parser
 
@@ -112,7 +115,7 @@ def cut_down(words):
         rest += [f"--trainer.limit_{verb.replace('validate', 'val')}_batches", "2"]
     elif verb == "sweep":
         rest += ["--count", "1", "--trainer.limit_train_batches", "2"]
-    elif verb == "show" and "--augmented" in rest:
+    elif verb == "show" and "--augmented" in rest and "--data.path" not in rest:
         rest += ["--data.synthetic", "true"]
     elif verb == "prepare":
         rest = [*without(rest, "--from"), "--synthetic"]
@@ -141,9 +144,12 @@ def _trained(verb, rest):
 def recipe_of(verb, rest):
     """The recipe of a command that trains, or the like of one for what it names."""
     argv, _ = split([verb, *rest])
-    options, overrides = build_parser().parse_known_args(joined(argv))
+    tokens = joined(argv)
+    overrides = [token for token in tokens if OVERRIDE.match(token)]
+    rest = [token for token in tokens if not OVERRIDE.match(token)]
+    options, _ = build_parser().parse_known_args(rest)
     named = (options.recipe, options.config, options.model, options.data)
-    experiment = compose(*named, overrides)
+    experiment = compose(*named, overrides, (), options.allow)
     for group in ("model", "data"):  # a file of --print_config says also what is not set
         given = experiment.config[group].get("init_args") or {}
         kept = {name: value for name, value in given.items() if value is not None}
@@ -188,6 +194,7 @@ def bring(folder):
 
     from datamodules.synthetic import (
         garments,
+        hot_dogs,
         phrases,
         prose,
         reviews,
@@ -219,6 +226,22 @@ def bring(folder):
         (folder / name).write_text("\n".join([*side, ""]), encoding="utf-8")
     english = [line.partition("\t")[0] for line in lines[:3]]
     (folder / "english.txt").write_text("\n".join([*english, ""]), encoding="utf-8")
+    hot_dogs.write(folder / "new_pets")
+    (folder / "new_pets" / "train").rename(folder / "pets")
+    shutil.copytree(folder / "pets" / "hotdog", folder / "new")
+    (folder / "photographs").mkdir()
+    with (folder / "pets.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = [("file", "label")]
+        for path in sorted(folder.glob("pets/*/?.jpg")):
+            name = f"{path.parent.name}-{path.name}"
+            shutil.copyfile(path, folder / "photographs" / name)
+            rows.append((name, path.parent.name))
+        csv.writer(file).writerows(rows)
+    package = folder / "my_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("nets", "data"):
+        (package / f"{name}.py").write_text(PLAIN, encoding="utf-8")
     sprites.write_coco(folder / "coco")
     (folder / "coco" / "train.json").rename(folder / "boxes.json")
     (folder / "coco" / "pictures").rename(folder / "photos")

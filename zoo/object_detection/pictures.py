@@ -59,8 +59,8 @@ def show_boxed(axis: Axes, image: Tensor, found: Any, names: Sequence[str]) -> N
         names: Names of the classes.
     """
     axis.imshow(image.movedim(0, -1).squeeze(-1), cmap="gray", vmin=0, vmax=1)
-    boxes, scores, labels = (part if part is None else part.cpu() for part in found)
-    for index, (box, label) in enumerate(zip(boxes, labels, strict=True)):
+    boxes, scores, labels = found
+    for index, (box, label) in enumerate(zip(boxes.cpu(), labels.cpu(), strict=True)):
         if scores is not None and scores[index] < LEAST_SCORE:
             continue
         color = COLORS[int(label) % len(COLORS)]
