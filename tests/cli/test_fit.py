@@ -66,7 +66,7 @@ def test_a_network_of_ones_own_is_trained_by_its_class_path(tmp_path, monkeypatc
     options = ["--model.width", "4", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]
     assert main(["fit", *names, *QUICK, *options]) == 0
     out = capsys.readouterr().out
-    assert "no recipe is called own_network-fashion_mnist: training with the defaults" in out
+    assert "no recipe is called tiny-fashion_mnist: training with the defaults" in out
     assert "Tiny: 3,190 parameters" in out
     assert "did you mean width?" in fails(capsys, "fit", *names, "--model.widht", "4")
 

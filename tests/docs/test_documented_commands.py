@@ -79,6 +79,7 @@ def reader(brought, torchvisions, monkeypatch, tmp_path):
     folder = tmp_path / "reader"
     shutil.copytree(brought, folder, symlinks=True)
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("TORCH_HOME", str(torchvisions))
     monkeypatch.setattr(Figure, "savefig", plain)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
