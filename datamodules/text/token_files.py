@@ -42,9 +42,17 @@ class NumberedTokens(NamedTuple):
         """How often each of the first `stop` tokens is there, in the order of their appearance."""
         totals = np.zeros(len(self.kinds), dtype=np.int64)
         for start in range(0, stop, PIECE):
-            piece = self.numbers[start : min(start + PIECE, stop)]
+            piece = self._read(start, min(PIECE, stop - start))
             totals += np.bincount(piece, minlength=len(totals))
         return {kind: int(n) for kind, n in zip(self.kinds, totals, strict=True) if n}
+
+    def _read(self, start: int, count: int) -> np.ndarray:
+        """Reads tokens from the file where there is one: pages that are mapped count as memory."""
+        numbers = self.numbers
+        if not isinstance(numbers, np.memmap) or numbers.filename is None:
+            return numbers[start : start + count]
+        offset = numbers.offset + start * numbers.itemsize
+        return np.fromfile(numbers.filename, numbers.dtype, count, offset=offset)
 
 
 def numbered_tokens(
