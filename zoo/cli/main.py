@@ -90,7 +90,7 @@ def _run(argv: list[str]) -> int:
         print(f"zoo {zoo_version()}")
         return 0
     if vars(options).get("allow") and "" not in sys.path:
-        sys.path.append(str(Path.cwd()))  # where a package lies that is not installed; after all others
+        sys.path.append(str(Path.cwd()))  # after all others: of a package that is not installed
     if options.verb is None:
         parser.print_help()
         return 0
