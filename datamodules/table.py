@@ -80,7 +80,7 @@ class Table(OwnFile, TableCorpus):
     # What is read
 
     @cached_property
-    def _table(self) -> reading.Table:
+    def _table(self) -> reading.Cells:
         self.prepare_data()  # facts are asked for before the Trainer does this
         if not self.target:
             raise CorpusError("name the column to predict: --data.target COLUMN")

@@ -17,7 +17,7 @@ from datamodules.batches.held_out import HeldOut
 from datamodules.batches.in_memory import InMemory
 from datamodules.files.errors import CorpusError
 from datamodules.tables.encoder import Encoder, Scale, fit_scale
-from datamodules.tables.reading import Layout, Table, numbers, read_table
+from datamodules.tables.reading import Cells, Layout, numbers, read_table
 
 
 class TableCorpus(HeldOut):
@@ -82,7 +82,7 @@ class TableCorpus(HeldOut):
         return (self.root / self.labelled).is_file()
 
     @cached_property
-    def _table(self) -> Table:
+    def _table(self) -> Cells:
         self.prepare_data()  # facts are asked for before the Trainer does this
         wanted = [*self.numeric, *self.categorical, self.target]
         return read_table(self.place, self.layout, wanted)

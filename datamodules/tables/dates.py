@@ -7,7 +7,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from datamodules.files.errors import CorpusError
-from datamodules.tables.reading import MISSING, Table
+from datamodules.tables.reading import MISSING, Cells
 
 
 def date_format(cells: Sequence[str]) -> str | None:
@@ -30,7 +30,7 @@ def date_format(cells: Sequence[str]) -> str | None:
     return next((form for form in forms if not np.isnan(_days(cells, form)).any()), None)
 
 
-def date_parts(table: Table, column: str, form: str) -> dict[str, np.ndarray]:
+def date_parts(table: Cells, column: str, form: str) -> dict[str, np.ndarray]:
     """Returns the numbers of a column of dates, float64 (rows) each, missing ones as nan.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datamodules.tables.dates import date_parts
-from datamodules.tables.reading import MISSING, Table, numbers
+from datamodules.tables.reading import MISSING, Cells, numbers
 
 SKEWED = 0.75
 DATE_PART = ": "  # between the name of a column of dates and that of its number
@@ -52,7 +52,7 @@ class Encoder:
     @classmethod
     def fit(
         cls,
-        table: Table,
+        table: Cells,
         rows: Sequence[int],
         numeric: Iterable[str],
         categorical: Iterable[str],
@@ -87,7 +87,7 @@ class Encoder:
             words[name] = sorted(counts)
         return cls(scales, words, dict(dates or {}))
 
-    def __call__(self, table: Table) -> Tensor:
+    def __call__(self, table: Cells) -> Tensor:
         """Encodes all rows of a table: float32 (rows, features)."""
         values = _numbers(table, self.numeric, self.dates)
         columns = [np.nan_to_num(self.scales[name](column)) for name, column in values]
@@ -124,7 +124,7 @@ class Encoder:
 
 
 def _numbers(
-    table: Table, numeric: Iterable[str], dates: Mapping[str, str]
+    table: Cells, numeric: Iterable[str], dates: Mapping[str, str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the name and the values of each column of numbers, float64 (rows); dates are last."""
     for name in numeric:
@@ -134,7 +134,7 @@ def _numbers(
             yield f"{name}{DATE_PART}{part}", values
 
 
-def _words(table: Table, column: str) -> list[str]:
+def _words(table: Cells, column: str) -> list[str]:
     """A column as words; there is one for whatever is missing."""
     return ["NA" if cell in MISSING else cell for cell in table.columns[column]]
 

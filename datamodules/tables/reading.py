@@ -28,7 +28,7 @@ DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
 MOST = float(np.finfo(np.float32).max)  # that a feature can be
 
 
-class Table(NamedTuple):
+class Cells(NamedTuple):
     """The cells of a file by column, and the line that each row begins on; of Parquet its number.
 
     Attributes:
@@ -68,7 +68,7 @@ class Layout(NamedTuple):
     marks: tuple[str, ...] = ()
 
 
-def read_table(path: Path, layout: Layout, wanted: Sequence[str]) -> Table:
+def read_table(path: Path, layout: Layout, wanted: Sequence[str]) -> Cells:
     """Reads a table whose rows all have as many cells as there are columns.
 
     Args:
@@ -116,7 +116,7 @@ def read_table(path: Path, layout: Layout, wanted: Sequence[str]) -> Table:
             )
     columns = {name: [cells[i] for _, cells in rows] for i, name in enumerate(header)}
     lines = range(1, len(rows) + 1) if unit == "row" else (line for line, _ in rows)
-    return Table(path, columns, list(lines), unit)
+    return Cells(path, columns, list(lines), unit)
 
 
 def _text(path: Path) -> tuple[str, str]:
@@ -155,7 +155,7 @@ def shown(name: str) -> str:
     return name if name.isprintable() and 0 < len(name) <= 30 else in_short(name)
 
 
-def numbers(table: Table, column: str) -> np.ndarray:
+def numbers(table: Cells, column: str) -> np.ndarray:
     """A column as float64 (rows), missing cells as nan.
 
     Raises:

@@ -14,7 +14,7 @@ from datamodules.batches.in_memory import InMemory
 from datamodules.batches.samplers import EvaluationBatches
 from datamodules.corpus import Corpus, Loader
 from datamodules.tables.encoder import Encoder
-from datamodules.tables.reading import Layout, Table, read_table
+from datamodules.tables.reading import Cells, Layout, read_table
 
 
 class TableFiles(Corpus):
@@ -61,7 +61,7 @@ class TableFiles(Corpus):
         else:
             self.identifiers = [str(row + 1) for row in range(len(self.features))]
 
-    def _read(self, path: Path) -> Table:
+    def _read(self, path: Path) -> Cells:
         wanted = [*self.encoder.columns, *filter(None, [self.identifier])]
         return read_table(path, self.layout, wanted)
 

@@ -12,80 +12,11 @@ import yaml
 
 import datamodules
 import zoo
-from tests.conftest import fails
+from tests.conftest import PLAIN, fails
 from zoo.catalogue import corpora
 from zoo.checkpoints.checkpoint import read
 from zoo.cli.main import main
 
-PLAIN = '''
-import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset, default_collate
-from lightning.pytorch import LightningDataModule, LightningModule
-
-
-class Squares(LightningDataModule):
-    """Numbers and their squares."""
-
-    def __init__(self, count: int = 64, batch_size: int = 16):
-        super().__init__()
-        self.count, self.batch_size = count, batch_size
-
-    def train_dataloader(self):
-        x = torch.linspace(-1, 1, self.count)[:, None]
-        return DataLoader(TensorDataset(x, x**2), batch_size=self.batch_size)
-
-    val_dataloader = test_dataloader = predict_dataloader = train_dataloader
-
-
-class Pictures(LightningDataModule):
-    """Noise."""
-
-    def train_dataloader(self):
-        images = torch.rand(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-        rows = TensorDataset(images, torch.arange(32) % 10)
-        return DataLoader(rows, batch_size=16, collate_fn=lambda some: (*default_collate(some),))
-
-    val_dataloader = test_dataloader = train_dataloader
-
-
-class Net(LightningModule):
-    """A network of one hidden layer."""
-
-    def __init__(self, hidden: int = 8, lr: float = 0.1, predicts: str = "numbers"):
-        super().__init__()
-        self.save_hyperparameters()
-        self.net = nn.Sequential(nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, 1))
-        self.lr, self.kind = lr, predicts
-
-    def forward(self, x):
-        return self.net(x)
-
-    def loss(self, name, batch):
-        loss = ((self(batch[0]) - batch[1]) ** 2).mean()
-        self.log(name, loss)
-        return loss
-
-    def training_step(self, batch, batch_idx):
-        return self.loss("train_loss", batch)
-
-    def validation_step(self, batch, batch_idx):
-        self.loss("val_loss", batch)
-
-    def test_step(self, batch, batch_idx):
-        self.loss("test_loss", batch)
-
-    def predict_step(self, batch, batch_idx):
-        y = self(batch[0])
-        return {"numbers": y, "maps": y[:, None], "objects": {"y": y[:2, 0]}}[self.kind]
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), self.lr)
-
-
-class Other:
-    """Neither."""
-'''
 FIT = ["fit", "--model", "plain_net.Net", "--data", "plain_net.Squares"]
 SHORT = ["--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"]
 ALLOW = ["--allow", "plain_net"]

@@ -21,7 +21,7 @@ from torchvision.transforms.v2.functional import resize
 from datamodules import HotDog
 from datamodules.batches.in_memory import Rows
 from datamodules.files.download import RemoteFile
-from datamodules.tables.reading import Table
+from datamodules.tables.reading import Cells
 from datamodules.text.vocabulary import SPECIALS
 from tests.conftest import quiet_trainer
 
@@ -232,10 +232,10 @@ def remote(server, content: bytes, **known) -> RemoteFile:
     return RemoteFile("a/b.zip", (url,), sha1=hashlib.sha1(content).hexdigest(), **known)
 
 
-def table(**columns: list[str]) -> Table:
+def table(**columns: list[str]) -> Cells:
     """A table in memory, its rows on the lines 2, 3 ..."""
     size = len(next(iter(columns.values())))
-    return Table(Path("table.csv"), columns, list(range(2, size + 2)))
+    return Cells(Path("table.csv"), columns, list(range(2, size + 2)))
 
 
 # Boxes of one's own

@@ -74,7 +74,7 @@ def test_a_subset_of_the_breeds_has_the_same_classes(folder):
     assert made.val_dataloader() == []
     rows = made.data["train"]
     wanted = torch.stack([_pixels(encoded(12, 9, number, "JPEG")) for number in range(20)])
-    assert torch.equal(rows.tensors[0], wanted)
+    assert (rows.tensors[0].int() - wanted.int()).abs().max() <= 1  # Pillow rounds otherwise
 
 
 def _pixels(content: bytes) -> torch.Tensor:
@@ -220,8 +220,9 @@ def test_the_division_depends_on_its_seed_alone(folder, monkeypatch):
     assert torch.equal(first, held_out())
     assert not torch.equal(first, held_out(split_seed=1))
     in_order = held_out(split_seed=None)
-    assert torch.equal(in_order[0], _pixels(encoded(12, 9, 0, "JPEG")))
-    assert torch.equal(in_order[2], _pixels(encoded(12, 9, 8, "JPEG")))
+    for row, number in ((0, 0), (2, 8)):
+        wanted = _pixels(encoded(12, 9, number, "JPEG"))
+        assert (in_order[row].int() - wanted.int()).abs().max() <= 1
 
 
 def test_folds_hold_out_every_picture_once(folder):

@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from datamodules.tables.encoder import Encoder
-from datamodules.tables.reading import Table
+from datamodules.tables.reading import Cells
 from tests.corpora.conftest import table
 
 COLUMN = st.lists(st.none() | st.floats(-1e6, 1e6), min_size=6, max_size=6)
@@ -22,7 +22,7 @@ def cells(values) -> list[str]:
     return ["NA" if value is None else repr(value) for value in values]
 
 
-def encode(fitted: Table, rows, numeric=(), categorical=(), logarithms=False) -> np.ndarray:
+def encode(fitted: Cells, rows, numeric=(), categorical=(), logarithms=False) -> np.ndarray:
     encoder = Encoder.fit(fitted, rows, numeric, categorical, logarithms)
     return encoder(fitted).numpy()
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.files.errors import CorpusError
-from datamodules.tables.reading import Layout, Table, numbers, read_table
+from datamodules.tables.reading import Cells, Layout, numbers, read_table
 from tests.conftest import refused
 from tests.corpora.conftest import table
 
@@ -22,7 +22,7 @@ PLAIN, TABS = Layout(), Layout("\t", ("a", "b"))
 LIMIT = float(np.finfo(np.float32).max)
 
 
-def parse(content: str | bytes, layout: Layout = PLAIN, wanted=("a", "b")) -> Table:
+def parse(content: str | bytes, layout: Layout = PLAIN, wanted=("a", "b")) -> Cells:
     path = Path("table.csv")
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_table(path, layout, wanted)

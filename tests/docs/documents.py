@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
-from tests.cli.test_foreign_classes import PLAIN
-from tests.conftest import ROOT, shrunk
+from tests.conftest import PLAIN, ROOT, shrunk
 from zoo.catalogue import Recipe
 from zoo.cli.compose import compose
 from zoo.cli.main import OVERRIDE
