@@ -30,6 +30,7 @@ def context():
 def _run(argv: list[str], folder: str, environment: dict[str, str], pipes: list[str]) -> None:
     """Runs the command as the leader of a session."""
     os.setsid()
+    multiprocessing.set_start_method(None, force=True)  # its own processes start as users' do
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
