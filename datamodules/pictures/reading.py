@@ -59,7 +59,7 @@ def read_picture(
     """Reads a picture as uint8 (channels, height, width).
 
     Where it is made smaller, a JPEG is decoded at the smallest of its scales (1/1, 1/2, 1/4, 1/8)
-    that still covers the size.
+    that still has twice the size, so that the last step blurs as it would the whole.
 
     Args:
         picture: Path of the picture.
@@ -73,18 +73,20 @@ def read_picture(
     """
     with _opened(picture) as (image, content):
         before = image.size
-        if size is not None:
-            image.draft(None, (size, size))  # a JPEG, in the same mode
+        if size is not None and not on_white:
+            image.draft(None, (2 * size, 2 * size))  # a JPEG, in the same mode
         turn = _turn(image)  # first: a note behind the pixels of a PNG is not of the header
-        plain = image.format == "JPEG" and image.mode == "RGB" and image.size == before
+        if size is not None and image.size != before:
+            colored = _shown(image, "L" if channels == 1 else "RGB")
+            return _tensor(_upright(_scaled(colored, before, size, whole=whole), turn), channels)
+        plain = image.format == "JPEG" and image.mode == "RGB"
         if plain and channels == 3 and turn == 1:  # torchvision gives the same, and is quicker
             content.seek(0)
             data = torch.frombuffer(bytearray(content.read()), dtype=torch.uint8)
             pixels = decode_jpeg(data)
         else:
             colored = _upright(_shown(image, "L" if channels == 1 else "RGB"), turn)
-            pixels = torch.from_numpy(np.array(colored).reshape(*colored.size[::-1], channels))
-            pixels = pixels.movedim(-1, 0)
+            pixels = _tensor(colored, channels)
     pixels = _white_square(pixels) if on_white else pixels
     if size is None:
         return pixels
@@ -211,6 +213,30 @@ def _shade(image: Image.Image) -> Image.Image:
     return Image.merge(
         "LA", (grey, Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
     )
+
+
+def _tensor(image: Image.Image, channels: int) -> Tensor:
+    """Pixels as uint8 (channels, height, width)."""
+    pixels = np.array(image).reshape(image.height, image.width, channels)
+    return torch.from_numpy(pixels).movedim(-1, 0)
+
+
+def _scaled(image: Image.Image, before: tuple[int, int], size: int, *, whole: bool) -> Image.Image:
+    """Makes a square of a JPEG that was decoded at a scale, cut out where its whole would be.
+
+    Args:
+        image: What was decoded; where the scale does not divide a side its last pixels are parts.
+        before: Width and height of the whole.
+        size: Side of the square.
+        whole: Whether all of it is squeezed into the square; else its middle is cut out.
+    """
+    scale = next(s for s in (8, 4, 2) if -(-before[0] // s) == image.width)
+    width, height = before
+    side = min(before)
+    left, top = (0, 0) if whole else ((width - side) // 2, (height - side) // 2)
+    right, bottom = before if whole else (left + side, top + side)
+    box = (left / scale, top / scale, right / scale, bottom / scale)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
 def _white_square(pixels: Tensor) -> Tensor:
