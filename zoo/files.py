@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
@@ -111,7 +111,7 @@ def write_text(path: Path, text: str, advice: str = "") -> None:
         partial.write_bytes(text.encode())
 
 
-def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
     """Writes rows of cells, the header first.
 
     Raises:
@@ -120,7 +120,7 @@ def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
     write_text(path, csv_text(rows))
 
 
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     """Returns rows of cells as CSV that a spreadsheet takes no formula out of.
 
     A text that could be one gets an apostrophe in front, by which they know a text.

@@ -105,6 +105,7 @@ trainer: {max_epochs: 1}
 """predict, for reconstructors: how unlike each picture is to what is made of it."""
 
 DOES = "reconstructs pictures"
+WRITES = (".csv", ".txt")
 
 
 def add_arguments(parser):
@@ -117,7 +118,8 @@ def predict(prediction, inputs, *, digits=None):
     arguments = prediction.saved("labels", "mean", "std", "size", "crop_size", "resize")
     corpus = "datamodules.pictures.to_predict.PictureFiles"
     _, errors = prediction.run(corpus, {"files": inputs, **arguments})
-    return prediction.write("\\n".join(f"{error:.{digits or 3}f}" for error in errors.tolist()))
+    text = "\\n".join(f"{error:.{digits or 3}f}" for error in errors.tolist())
+    return prediction.write(text, [{"error": error} for error in errors.tolist()])
 ''',
 }
 PROGRAM = """

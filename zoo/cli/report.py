@@ -3,23 +3,68 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from zoo.catalogue import OWN, owner, trusted
 from zoo.cli.overlays import added_by
 from zoo.files import write_json
 from zoo.runs.rounding import rounded
 
+T = TypeVar("T")
+WIDEST, NARROWEST = 10_000, 16  # cells
+
 
 def plain_console(**options: Any) -> Console:
     """Returns a console that prints texts as they are: a path or a label may look like markup."""
     return Console(highlight=False, markup=False, emoji=False, **options)
+
+
+def print_table(table: Table) -> None:
+    """Prints a table: on a terminal as wide as that, else as wide as its cells."""
+    wide = {} if sys.stdout.isatty() else {"width": WIDEST}
+    plain_console(**wide).print(table)
+
+
+@dataclass(frozen=True)
+class Middle:
+    """A text of a table that loses its middle where there is no room: a path keeps its name."""
+
+    text: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        length = cell_len(self.text)
+        return Measurement(min(length, NARROWEST), length).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(shortened(self.text, options.max_width), no_wrap=True, end="")
+
+
+def shortened(text: str, width: int) -> str:
+    """Returns a text of at most `width` cells: what is too long has an ellipsis in its middle."""
+    if cell_len(text) <= width:
+        return text
+    head = set_cell_size(text, max(0, (width - 1) // 3)).rstrip()
+    tail = text[-1:]
+    while cell_len(head) + 1 + cell_len(text[-len(tail) - 1 :]) <= width:
+        tail = text[-len(tail) - 1 :]
+    return f"{head}…{tail}"
+
+
+def ends(rows: Sequence[T], most: int) -> list[T | None]:
+    """Returns the first and the last of many rows, and None for those between."""
+    if len(rows) <= most:
+        return list(rows)
+    return [*rows[: most // 2], None, *rows[len(rows) - most // 2 :]]
 
 
 def described(corpus: Any) -> str:

@@ -14,7 +14,7 @@ from zoo.training.corpus import LabelledPictures, corpus_of
 from zoo.training.pictures import EvaluationPictures
 
 SHOWN, COLUMNS = 12, 4
-LEAST_SCORE = 0.3  # of boxes that are drawn
+LEAST_SCORE = 0.5  # of boxes that are drawn
 COLORS = ("tab:red", "tab:blue", "tab:green", "tab:purple", "tab:orange", "tab:cyan")
 
 
@@ -47,7 +47,9 @@ class DetectionPictures(EvaluationPictures):
         return {"detections": figure}
 
 
-def show_boxed(axis: Axes, image: Tensor, found: Any, names: Sequence[str]) -> None:
+def show_boxed(
+    axis: Axes, image: Tensor, found: Any, names: Sequence[str], least: float = LEAST_SCORE
+) -> None:
     """Shows a picture (channels, height, width) in [0, 1] and the boxes found in it.
 
     Those that score little are left out; classes are named where there are several.
@@ -57,11 +59,12 @@ def show_boxed(axis: Axes, image: Tensor, found: Any, names: Sequence[str]) -> N
         image: The picture.
         found: Boxes, scores and labels; scores are None for real boxes.
         names: Names of the classes.
+        least: Least score of those that are drawn.
     """
     axis.imshow(image.movedim(0, -1).squeeze(-1), cmap="gray", vmin=0, vmax=1)
     boxes, scores, labels = found
     for index, (box, label) in enumerate(zip(boxes.cpu(), labels.cpu(), strict=True)):
-        if scores is not None and scores[index] < LEAST_SCORE:
+        if scores is not None and scores[index] < least:
             continue
         color = COLORS[int(label) % len(COLORS)]
         patch = rectangle(image, box, color)

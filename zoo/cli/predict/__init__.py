@@ -1,8 +1,9 @@
 """What a trained model makes of an input: a module for each family, which is called like it.
 
-Each says what its models do (`DOES`), adds its options to the command (`add_arguments`), and takes
-them as keyword arguments of `predict(prediction, inputs, ...)`, which returns where the output is.
-Their heads import no torch, for the command reads the options of all of them.
+Each says what its models do (`DOES`) and the endings of files that it writes (`WRITES`), adds its
+options to the command (`add_arguments`), and takes them as keyword arguments of
+`predict(prediction, inputs, ...)`, which returns where the output is. Their heads import no torch,
+for the command reads the options of all of them.
 """
 
 from functools import cache

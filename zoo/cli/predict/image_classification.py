@@ -1,4 +1,4 @@
-"""predict, for pictures: a table of labels and an annotated PNG, or a submission to Kaggle.
+"""predict, for pictures: a row of probabilities each and an annotated PNG, or Kaggle's file.
 
 A classifier that was trained on a table labels the rows of tables.
 """
@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from heapq import nlargest
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from zoo.cli.predict.prediction import Prediction, write_figure
+from zoo.cli.predict.prediction import ROWS, Prediction, write_figure, write_rows
 from zoo.cli.predict.tables import encoded_rows
-from zoo.cli.report import plain_console
+from zoo.cli.report import Middle, ends, plain_console, print_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
 DOES = "labels pictures"
+WRITES = (*ROWS, ".png")
 COLUMNS, SHOWN = 6, 48
 
 
@@ -33,17 +34,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def predict(prediction: Prediction, inputs: list[str], *, invert: bool = False) -> Path:
-    """Labels picture files and draws them with their labels; or writes a submission.
+def predict(prediction: Prediction, inputs: list[str], *, invert: bool = False) -> list[Path]:
+    """Labels picture files and draws the first of them; or writes a submission.
 
     Says where pictures have another ground than those that the model was trained on. Without
     inputs it labels the corpus's own unlabelled pictures, and writes the file that Kaggle takes.
+    A row of tables has a label, too, where the model was trained on a table.
 
     Raises:
         InputError: The checkpoint says not how pictures were prepared, or there is no picture.
     """
     if "encoder" in prediction.state:
-        return _label_rows(prediction, inputs)
+        return [_label_rows(prediction, inputs)]
     corpus_class = "datamodules.pictures.to_predict.PictureFiles"
     arguments = prediction.saved("labels", "mean", "std", "size", "crop_size", "resize")
     files = inputs or prediction.unanswered("picture")
@@ -52,17 +54,22 @@ def predict(prediction: Prediction, inputs: list[str], *, invert: bool = False) 
     pictures, probabilities = prediction.readable(corpus.rows, probabilities)
     labels, console = arguments["labels"], plain_console()
     if not inputs:
-        console.print(_counted(probabilities, labels))
+        print_table(_counted(probabilities, labels))
         kind = prediction.state["submission"]
-        return prediction.submit(*_submission(kind, pictures, probabilities, labels))
+        return [prediction.submit(*_submission(kind, pictures, probabilities, labels))]
     if remark := _remark(prediction, [corpus.rows.borders[picture] for picture in pictures]):
         console.print(remark, soft_wrap=True)
-    console.print(_table(pictures, probabilities, labels))
-    if len(pictures) > SHOWN:
-        console.print(f"and {len(pictures) - SHOWN:,} more")
-    path = prediction.place(".png")
-    write_figure(path, _draw(corpus, pictures, probabilities, labels), 120)
-    return path
+    records = _records([prediction.named(each) for each in pictures], probabilities, labels)
+    print_table(_table(records))
+    places = prediction.places(".png", ".csv")
+    for ending, path in places.items():
+        if ending in ROWS:
+            write_rows(path, records)
+        else:
+            write_figure(path, _draw(corpus, pictures, probabilities, labels), 120)
+            if len(pictures) > SHOWN:
+                console.print(f"{path} shows the first {SHOWN} pictures", soft_wrap=True)
+    return list(places.values())
 
 
 def _remark(prediction: Prediction, borders: Sequence[float]) -> str:
@@ -90,23 +97,23 @@ def _remark(prediction: Prediction, borders: Sequence[float]) -> str:
 
 
 def _label_rows(prediction: Prediction, inputs: list[str]) -> Path:
-    """Labels the rows of tables, and writes a CSV file with the label of each."""
+    """Labels the rows of tables, and writes the label of each."""
     corpus, probabilities = encoded_rows(prediction, inputs)
     state = prediction.state
     classes = zip(corpus.identifiers, probabilities.argmax(dim=1).tolist(), strict=True)
     header = [state["identifier"] or "row", state["target"]]
     path = prediction.submit(header, ([name, state["labels"][index]] for name, index in classes))
-    plain_console().print(_counted(probabilities, state["labels"], "rows"))
+    print_table(_counted(probabilities, state["labels"], "rows"))
     return path
 
 
 def _submission(
     kind: str, pictures: Sequence[Any], probabilities: Tensor, labels: list[str]
-) -> tuple[list[str], Iterator[list[str]]]:
+) -> tuple[list[str], Iterator[list[Any]]]:
     """Returns header and rows: the label of each picture, or the probability of every class."""
     if kind == "probabilities":
         rows = zip(pictures, probabilities.tolist(), strict=True)
-        return ["id", *labels], ([p.name, *(f"{v:.6g}" for v in row)] for p, row in rows)
+        return ["id", *labels], ([p.name, *(float(f"{v:.6g}") for v in row)] for p, row in rows)
     classes = zip(pictures, probabilities.argmax(dim=1).tolist(), strict=True)
     return ["id", "label"], ([picture.name, labels[index]] for picture, index in classes)
 
@@ -122,13 +129,26 @@ def _counted(probabilities: Tensor, labels: list[str], unit: str = "pictures") -
     return table
 
 
-def _table(pictures: Sequence[Any], probabilities: Tensor, labels: list[str]) -> Table:
+def _records(files: list[str], probabilities: Tensor, labels: list[str]) -> list[dict[str, Any]]:
+    """Returns the likeliest label of each picture, and the probability of every one."""
+    records = []
+    for file, row in zip(files, probabilities.tolist(), strict=True):
+        shares = {label: float(f"{share:.6g}") for label, share in zip(labels, row, strict=True)}
+        label = max(shares, key=lambda each: shares[each])
+        likeliest = {"file": file, "label": label, "probability": shares[label]}
+        records.append({**likeliest, "probabilities": shares})
+    return records
+
+
+def _table(records: list[dict[str, Any]]) -> Table:
     table = Table("file", "label", "probability", "or else", "probability")
-    values, classes = probabilities.topk(min(2, len(labels)), dim=1)
-    rows = zip(pictures, values.tolist(), classes.tolist(), strict=True)
-    for picture, value, index in islice(rows, SHOWN):
-        cells = zip(value, index, strict=True)
-        table.add_row(str(picture), *(cell for v, i in cells for cell in (labels[i], f"{v:.3f}")))
+    for record in ends(records, SHOWN):
+        if record is None:
+            table.add_row("…", f"{len(records) - SHOWN:,} more")
+            continue
+        likely = nlargest(2, record["probabilities"].items(), key=lambda each: each[1])
+        cells = (cell for label, share in likely for cell in (label, f"{share:.3f}"))
+        table.add_row(Middle(record["file"]), *cells)
     return table
 
 

@@ -3,11 +3,12 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction
 from zoo.cli.predict.shared_options import add_prompt, add_seed
 from zoo.errors import InputError
 
 DOES = "continues a text"
+WRITES = (*ROWS, ".txt")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -60,5 +61,7 @@ def predict(
         seed=seed,
         barred=[vocab.index[UNK]] if UNK in vocab else [],
     )
-    text = vocab.tokens([*first[0], *added[0]])
-    return prediction.write(joined(text, prediction.state["tokenizer"]))
+    kind = prediction.state["tokenizer"]
+    text = joined(vocab.tokens([*first[0], *added[0]]), kind)
+    continued = joined(vocab.tokens(added[0]), kind)
+    return prediction.write(text, [{"prompt": prompt, "continuation": continued, "text": text}])

@@ -1,7 +1,8 @@
 """A checkpoint to predict with, its rows and its output. Imports torch once it predicts."""
 
+import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.files import write_csv, write_text, written_whole
 
+ROWS = (".csv", ".json", ".jsonl")  # files that hold a row for each prediction
+
 
 @dataclass
 class Prediction:
@@ -23,6 +26,7 @@ class Prediction:
         checkpoint: Its content.
         state: State of its corpus, empty where it holds none.
         output: File or folder that the user asked for.
+        piped: File that holds what came by standard input.
         overrides: Options of Trainer, model and data.
         allow: Packages that the user trusts.
         code: Exit status of the command: 1 where an input could not be read.
@@ -34,6 +38,7 @@ class Prediction:
     output: Path | None = None
     overrides: list[str] = field(default_factory=list)
     allow: Sequence[str] = ()
+    piped: Path | None = None
     code: int = 0
 
     def model(self) -> Any:
@@ -110,9 +115,9 @@ class Prediction:
         faults = [rows.faults[each] for each in rows.pictures if each in rows.faults]
         if not kept:
             others = f"; nor can the other {len(faults) - 1:,}" if len(faults) > 1 else ""
-            raise InputError(f"{faults[0]}{others}")
+            raise InputError(f"{self.named(faults[0])}{others}")
         for fault in faults:
-            print(f"zoo: {fault}", file=sys.stderr)
+            print(f"zoo: {self.named(fault)}", file=sys.stderr)
             self.code = 1
         pictures = [rows.pictures[index] for index in kept]
         if isinstance(predictions, list):
@@ -142,35 +147,97 @@ class Prediction:
             )
         return paths
 
-    def submit(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
-        """Writes a CSV file, as Kaggle takes it, whole or not at all; returns where it is.
+    def named(self, given: object) -> str:
+        """Returns a text in which the file of standard input has the name that it was given by."""
+        return str(given).replace(str(self.piped), "-") if self.piped else str(given)
+
+    def submit(self, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+        """Writes the predictions of rows, by default as Kaggle takes them; returns where they are.
 
         Raises:
             InputError: The file cannot be written.
         """
-        path = self.place(".csv", "submission")
-        write_csv(path, [header, *rows])
+        (path,) = self.places(".csv", stem="submission").values()
+        write_rows(path, [dict(zip(header, row, strict=True)) for row in rows])
         return path
 
-    def write(self, text: str, *, shown: bool = True) -> Path:
+    def write(self, text: str, records: Sequence[Mapping[str, Any]], *, shown: bool = True) -> Path:
         """Prints and writes a text, with an end to its last line; returns where it is.
+
+        Args:
+            text: What is shown.
+            records: The same as rows, for a file of them.
+            shown: Whether the text is printed.
 
         Raises:
             InputError: The file cannot be written.
         """
         if shown:
             plain_console().print(text, soft_wrap=True)
-        path = self.place(".txt")
-        write_text(path, f"{text}\n")
+        ((ending, path),) = self.places(".txt").items()
+        if ending in ROWS:
+            write_rows(path, records)
+        else:
+            write_text(path, f"{text}\n")
         return path
 
-    def place(self, suffix: str = "", stem: str = "") -> Path:
-        """Returns where the output goes: as asked, or the first free name in `predictions/`."""
-        path, number = self.output, 1
-        while path is None or (self.output is None and path.exists()):
-            path = Path("predictions") / f"{'-'.join(filter(None, (stem, str(number))))}{suffix}"
+    def places(self, *endings: str, stem: str = "") -> dict[str, Path]:
+        """Returns the files to write, by ending: the one that was asked for, or one of each.
+
+        They lie in the folder that was asked for, or in `predictions/` by the first free number.
+
+        Args:
+            endings: Endings of the files, unless the user asked for one file.
+            stem: Beginning of their names.
+        """
+        asked = self.output
+        if asked is not None and asked.suffix and not asked.is_dir():
+            return {asked.suffix.lower(): asked}
+        if asked is not None:
+            return {ending: asked / f"{stem or 'predictions'}{ending}" for ending in endings}
+        number = 1
+        while True:
+            name = f"{stem}-{number}" if stem else str(number)
+            paths = {ending: Path("predictions") / f"{name}{ending}" for ending in endings}
+            if not any(path.exists() for path in paths.values()):
+                return paths
             number += 1
-        return path
+
+    def folder(self) -> Path:
+        """Returns the folder for several files: as asked, or in `predictions/` by a free number."""
+        return self.output or self.places("")[""]
+
+
+def write_rows(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a row for each prediction: CSV, a JSON list, or a line of JSON each, by the ending.
+
+    Args:
+        path: File to write.
+        records: Values by name; of a mapping within, CSV has a column `p(KEY)` for each key.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    if path.suffix.lower() == ".csv":
+        flat = [_flat(record) for record in records]
+        names = dict.fromkeys(name for row in flat for name in row)
+        write_csv(path, [names, *([row.get(name, "") for name in names] for row in flat)])
+    elif path.suffix.lower() == ".json":
+        write_text(path, json.dumps(list(records), indent=1, ensure_ascii=False) + "\n")
+    else:
+        lines = (json.dumps(record, ensure_ascii=False) for record in records)
+        write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a record without mappings within, and its numbers as they are read best."""
+    cells: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            cells |= {f"p({key})": f"{share:.8g}" for key, share in value.items()}
+        else:
+            cells[name] = f"{value:.8g}" if isinstance(value, float) else value
+    return cells
 
 
 def write_figure(path: Path, figure: Any, dpi: int) -> None:

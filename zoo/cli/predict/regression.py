@@ -1,16 +1,17 @@
-"""predict, for tables: a CSV file with one prediction a row, as Kaggle takes it."""
+"""predict, for tables: one prediction a row, by default as CSV that Kaggle takes."""
 
 from argparse import ArgumentParser
 from pathlib import Path
 
 from rich.table import Table
 
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction
 from zoo.cli.predict.tables import encoded_rows
-from zoo.cli.report import plain_console
+from zoo.cli.report import print_table
 from zoo.errors import InputError
 
 DOES = "fills in tables"
+WRITES = ROWS
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,9 +33,9 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     column = state["target"]
     rows = zip(corpus.identifiers, values.tolist(), strict=True)
     header = [state["identifier"] or "row", column]
-    path = prediction.submit(header, ([name, f"{value:.8g}"] for name, value in rows))
+    path = prediction.submit(header, ([name, float(f"{value:.8g}")] for name, value in rows))
     table = Table("rows", f"least {column}", "median", "greatest")
     shown = (values.min(), values.median(), values.max())
     table.add_row(f"{len(values):,}", *(f"{value:,.6g}" for value in shown))
-    plain_console().print(table)
+    print_table(table)
     return path

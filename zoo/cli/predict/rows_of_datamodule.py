@@ -9,9 +9,11 @@ from typing import Any
 
 from zoo.cli.compose import from_checkpoint
 from zoo.cli.foreign_errors import in_one_line
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction, write_rows
 from zoo.errors import InputError
-from zoo.files import write_csv, write_text, written_whole
+from zoo.files import written_whole
+
+WRITES = (*ROWS, ".pt")
 
 
 def predict(prediction: Prediction, inputs: Sequence[str]) -> Path:
@@ -38,17 +40,19 @@ def predict(prediction: Prediction, inputs: Sequence[str]) -> Path:
         raise InputError(f"{path}: {type(cli.datamodule).__name__} has no rows to predict")
     if not all(isinstance(batch, torch.Tensor) for batch in batches):
         texts = [json.dumps(batch, default=_plain) for batch in batches]
-        write_text(place := prediction.place(".jsonl"), "\n".join(texts) + "\n")
+        (place,) = prediction.places(".jsonl").values()
+        write_rows(place, [json.loads(text) for text in texts])
         return place
     rows = torch.cat([torch.atleast_1d(batch).cpu() for batch in batches])
-    if rows.ndim > 2:
-        with written_whole(place := prediction.place(".pt")) as partial:
+    ((ending, place),) = prediction.places(".pt" if rows.ndim > 2 else ".csv").items()
+    if ending == ".pt":
+        with written_whole(place) as partial:
             torch.save(rows, partial)
         return place
     table = rows.reshape(len(rows), -1)
-    lines = ([str(n), *map(str, row)] for n, row in enumerate(table.tolist()))
     header = ["row", *(f"prediction_{n}" for n in range(table.shape[1]))]
-    write_csv(place := prediction.place(".csv"), [header, *lines])
+    lines = ((n, *row) for n, row in enumerate(table.tolist()))
+    write_rows(place, [dict(zip(header, line, strict=True)) for line in lines])
     return place
 
 

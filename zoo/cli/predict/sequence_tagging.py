@@ -3,10 +3,11 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction
 from zoo.cli.predict.shared_options import add_prompt
 
 DOES = "tags a text"
+WRITES = (*ROWS, ".txt")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,4 +29,5 @@ def predict(prediction: Prediction, inputs: list[str], *, prompt: str | None = N
     vocab, tokens = read_prompt(prediction, inputs, prompt, without=before)
     tags = prediction.model()(tensor([vocab[tokens]])).argmax(dim=2)[0].tolist()
     pairs = zip(tags, tokens, strict=True)
-    return prediction.write("".join(before[tag] + token for tag, token in pairs).strip())
+    text = "".join(before[tag] + token for tag, token in pairs).strip()
+    return prediction.write(text, [{"prompt": prompt, "text": text}])

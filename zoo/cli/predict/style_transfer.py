@@ -8,6 +8,7 @@ from zoo.cli.predict.prediction import Prediction, names_of
 from zoo.errors import InputError
 
 DOES = "paints pictures"
+WRITES = (".png",)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     if hasattr(imported(prediction.checkpoint["zoo"]["class_path"]), "painting"):
         if inputs:
             raise InputError(f"{prediction.ckpt_path} is one painting: leave out {inputs[0]}")
-        path = prediction.place(".png")
+        (path,) = prediction.places(".png").values()
         write_picture(path, as_bytes(prediction.model().painting)[0])
         return path
     if not inputs:
@@ -37,11 +38,14 @@ def predict(prediction: Prediction, inputs: list[str]) -> Path:
     corpus_class = "datamodules.pictures.own_sizes.WholePictures"
     corpus, painted = prediction.run(corpus_class, {"files": inputs})
     pictures, painted = prediction.readable(corpus.rows, painted)
-    if len(corpus.rows) == 1:
-        path = prediction.place(".png")
+    asked = prediction.output
+    if len(corpus.rows) == 1 and (asked is None or (asked.suffix and not asked.is_dir())):
+        (path,) = prediction.places(".png").values()
         write_picture(path, painted[0])
         return path
-    folder = prediction.place()
+    folder = prediction.folder()
+    if folder.suffix and not folder.is_dir():
+        raise InputError(f"--output {folder}: several pictures go into a folder")
     for name, picture in zip(names_of(pictures), painted, strict=True):
         write_picture(folder / f"{name}.png", picture)
     return folder

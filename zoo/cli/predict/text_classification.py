@@ -2,12 +2,14 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction
 from zoo.cli.predict.shared_options import add_texts
 from zoo.errors import InputError
 
 DOES = "classifies texts"
+WRITES = (*ROWS, ".txt")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -57,13 +59,20 @@ def predict(
     if text is not None:  # the words of a file would fill the screen
         print_unknown(tokens[0], vocab)
     model, answers = prediction.model(), ["" for _ in tokens]
+    records: list[dict[str, Any]] = [
+        {**({"file": where} if where else {}), "text": line, "label": None} for where, line in found
+    ]
     for indices, rows, lengths in batches(tokens, vocab):
         with no_grad():
-            likeliest = model.predict_step((rows, lengths, None), 0).max(1)
-        for index, share, label in zip(indices, *(m.tolist() for m in likeliest), strict=True):
-            answers[index] = f"{saved['classes'][label]}\t{share:.4f}"
+            shares = model.predict_step((rows, lengths, None), 0)
+        for index, row in zip(indices, shares.tolist(), strict=True):
+            named = dict(zip(saved["classes"], (float(f"{p:.6g}") for p in row), strict=True))
+            label = max(named, key=lambda each: named[each])
+            answers[index] = f"{label}\t{named[label]:.4f}"
+            likeliest = {"label": label, "probability": named[label]}
+            records[index] |= {**likeliest, "probabilities": named}
     places = (f"{where}\t" if where else "" for where, _ in found)
-    return prediction.write("\n".join(map("".join, zip(places, answers, strict=True))))
+    return prediction.write("\n".join(map("".join, zip(places, answers, strict=True))), records)
 
 
 def _texts_of(inputs: list[str], text_column: str | None) -> list[tuple[str, str]]:

@@ -5,11 +5,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction
 from zoo.cli.predict.shared_options import add_texts
 from zoo.errors import InputError
 
 DOES = "translates"
+WRITES = (*ROWS, ".txt")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -53,10 +54,16 @@ def predict(
     print_unknown(chain.from_iterable(tokens), vocab)
     options: dict[str, Any] = {"n_best": n_best} | ({} if beam is None else {"beam_size": beam})
     model, answers = prediction.model(), ["" for _ in tokens]
+    records: list[list[dict[str, Any]]] = [[{"text": line, "translation": ""}] for line in lines]
     for indices, rows, lengths in batches(tokens, vocab, [EOS]):
         for index, found in zip(indices, model.decode(rows, lengths, **options), strict=True):
             texts = [joined(target_vocab.tokens(h.tokens), saved["tokenizer"]) for h in found]
+            scores = [float(f"{h.score:.6g}") for h in found]
+            records[index] = [
+                {"text": lines[index], "translation": t, "score": score}
+                for t, score in zip(texts, scores, strict=True)
+            ]
             if n_best > 1:
                 texts = [f"{h.score:.4f}\t{t}" for h, t in zip(found, texts, strict=True)]
             answers[index] = "\n".join(texts)
-    return prediction.write("\n".join(answers))
+    return prediction.write("\n".join(answers), list(chain.from_iterable(records)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from zoo.cli.predict.prediction import Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction
 from zoo.cli.report import plain_console
 from zoo.errors import InputError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DOES = "has vectors of words"
+WRITES = (*ROWS, ".txt")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -78,8 +79,11 @@ def predict(
         for word, cosine in found:
             shown.add_row(word, f"{cosine:.4f}")
         plain_console().print(shown)
-    rows = (f"{title}\t{w}\t{cos:.4f}" for title, found in answers.items() for w, cos in found)
-    return prediction.write("\n".join(rows), shown=False)
+    rows = [(title, word, cosine) for title, found in answers.items() for word, cosine in found]
+    names = ("query", "word", "cosine")
+    records = [dict(zip(names, (*row[:2], float(f"{row[2]:.6g}")), strict=True)) for row in rows]
+    text = "\n".join(f"{title}\t{word}\t{cosine:.4f}" for title, word, cosine in rows)
+    return prediction.write(text, records, shown=False)
 
 
 class Lexicon:
