@@ -16,6 +16,7 @@ from zoo.cli.main import main
 from zoo.runs import wandb_logger
 from zoo.runs.redaction import redact
 from zoo.runs.wandb_logger import finish, make_logger, within
+from zoo.runs.wandb_options import WandbOptions
 
 RECIPE = "softmax_regression-fashion_mnist"
 QUICK = [
@@ -61,7 +62,7 @@ def test_a_dead_server_costs_seconds_and_no_run(mode, tmp_path, monkeypatch, cap
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(wandb_logger, "PATIENCE", 40)  # which a busy machine keeps within
     start = time.perf_counter()
-    logger = make_logger(tmp_path, mode)
+    logger = make_logger(tmp_path, WandbOptions(mode))
     assert time.perf_counter() - start < 30
     assert logger.experiment.offline
     (line,) = capsys.readouterr().err.splitlines()
@@ -75,7 +76,7 @@ def test_a_silent_server_costs_seconds_and_no_run(tmp_path, monkeypatch, capsys)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         start = time.perf_counter()
-        logger = make_logger(tmp_path, "online")
+        logger = make_logger(tmp_path, WandbOptions("online"))
         assert time.perf_counter() - start < 30
     assert logger.experiment.offline
     (line,) = capsys.readouterr().err.splitlines()
@@ -90,7 +91,7 @@ def test_no_login_is_said_and_asked_for_nowhere(terminal, tmp_path):
     mine |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
     code = (
         "from pathlib import Path; from zoo.runs.wandb_logger import *\n"
-        "print(make_logger(Path('run'), 'online').experiment.offline); finish()"
+        "print(make_logger(Path('run'), WandbOptions('online')).experiment.offline); finish()"
     )
     main_end, other_end = os.openpty() if terminal else os.pipe()
     process = subprocess.Popen(
@@ -110,7 +111,7 @@ def test_no_login_is_said_and_asked_for_nowhere(terminal, tmp_path):
 
 
 def test_disabled_is_no_logger(tmp_path):
-    assert make_logger(tmp_path, "disabled") is None
+    assert make_logger(tmp_path, WandbOptions("disabled")) is None
 
 
 def service():
@@ -125,7 +126,7 @@ def service():
 @pytest.mark.parametrize("logged", [1, 100])
 def test_a_service_that_is_gone_is_not_waited_for(fault, logged, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("WANDB_MODE")
-    logger = make_logger(tmp_path, "offline")
+    logger = make_logger(tmp_path, WandbOptions("offline"))
     for step in range(logged):
         logger.experiment.log({"loss": step})
     monkeypatch.setattr(wandb_logger, "PATIENCE", 1)
@@ -139,14 +140,15 @@ def test_a_service_that_is_gone_is_not_waited_for(fault, logged, tmp_path, monke
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(("zoo: W&B took longer than", "zoo: W&B did not finish the run"))
     monkeypatch.setattr(wandb_logger, "PATIENCE", 40)
-    make_logger(tmp_path / "next", "offline").experiment.log({"loss": 0})  # by a new service
+    again = make_logger(tmp_path / "next", WandbOptions("offline"))
+    again.experiment.log({"loss": 0})  # by a new service
     finish()
     assert list((tmp_path / "next" / "wandb").rglob("*.wandb"))
 
 
 @pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL])
 def test_nothing_is_logged_to_a_service_that_is_gone(fault, tmp_path, monkeypatch, capsys):
-    logger = make_logger(tmp_path, "offline")
+    logger = make_logger(tmp_path, WandbOptions("offline"))
     logger.log_metrics({"loss": 0.0}, 0)
     monkeypatch.setattr(wandb_logger, "PATIENCE", 1)
     run_id, found = logger.version, service()
@@ -187,7 +189,8 @@ def test_nor_does_the_end_of_a_process_wait(fault, tmp_path):
         "import psutil; from pathlib import Path; from zoo.runs import wandb_logger\n"
         "for _ in range(2):\n"  # a run has a service of its own
         "    wandb_logger.finish()\n"
-        "    wandb_logger.make_logger(Path(), 'offline').experiment.log({'loss': 0})\n"
+        "    options = wandb_logger.WandbOptions('offline')\n"
+        "    wandb_logger.make_logger(Path(), options).experiment.log({'loss': 0})\n"
         "(service,) = [c for c in psutil.Process().children() if 'wandb-core' in c.name()]\n"
         f"wandb_logger.PATIENCE = 1; service.send_signal({int(fault)}); print(service.pid)"
     )

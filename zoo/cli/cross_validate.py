@@ -20,6 +20,7 @@ from zoo.errors import InputError
 from zoo.files import write_json
 from zoo.runs import folder as run_folder
 from zoo.runs.rounding import rounded
+from zoo.runs.wandb_options import WandbOptions
 
 
 def cross_validate(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -82,7 +83,7 @@ def _train_fold(
     before = dict(os.environ)
     os.environ[run_folder.VARIABLE] = str(folder)
     try:
-        return train(one, folder, options.wandb, console)
+        return train(one, folder, WandbOptions.of(options), console)
     finally:
         _restore(before)
 

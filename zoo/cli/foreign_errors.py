@@ -75,7 +75,7 @@ def _of_options(error: Exception) -> str | None:
     return said if where.startswith("lightning.pytorch.") else None
 
 
-def joined(error: Exception) -> str:
+def joined(error: BaseException) -> str:
     """Returns the text of an error as one line."""
     return " ".join(str(error).split())
 

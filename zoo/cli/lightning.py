@@ -15,7 +15,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import (
     ClusterEnvironment,
     SLURMEnvironment,
@@ -38,9 +38,12 @@ from zoo.cli.foreign_errors import (
     of_jsonargparse,
     of_trainer,
 )
+from zoo.cli.loggers import make_loggers, placed, refuse_missing_packages
 from zoo.errors import InputError
 from zoo.runs.record import RunRecord
-from zoo.runs.wandb_logger import continued_run, make_logger
+from zoo.runs.wandb_logger import RedactedWandbLogger, continued_run
+from zoo.runs.wandb_options import WandbOptions
+from zoo.runs.watched import WatchedHistograms
 from zoo.task import Task
 from zoo.training.progress import EpochLines
 
@@ -60,7 +63,7 @@ class ZooCLI(LightningCLI):
     Args:
         experiment: What to build.
         run: Folder of the run, if it has one; pictures go there.
-        wandb: Mode of W&B; see `make_logger`.
+        wandb: What W&B is told.
         logs: Whether to write settings, metrics and checkpoints into the folder.
         profiler: A `TrainingProfiler` of this run.
         begun: Checkpoint that the run resumes from, if it does.
@@ -70,7 +73,7 @@ class ZooCLI(LightningCLI):
         self,
         experiment: Experiment,
         run: Path | None,
-        wandb: str | None = None,
+        wandb: WandbOptions | None = None,
         *,
         logs: bool = True,
         profiler: Any = None,
@@ -80,9 +83,10 @@ class ZooCLI(LightningCLI):
         self.logs = logs and run is not None
         self.experiment = experiment
         self.run = run
-        self.wandb = wandb
+        self.wandb = wandb or WandbOptions()
         self.profiler = profiler
         self.begun = begun
+        experiment.overrides = placed(experiment.config, experiment.overrides, run or Path("runs"))
         super().__init__(
             model_class=LightningModule,
             datamodule_class=LightningDataModule,
@@ -97,6 +101,7 @@ class ZooCLI(LightningCLI):
         )
 
     def instantiate_classes(self) -> None:
+        refuse_missing_packages(self.config.trainer.logger)
         with _unwrapped():
             super().instantiate_classes()
 
@@ -148,11 +153,10 @@ class ZooCLI(LightningCLI):
             if given["enable_checkpointing"] is not False and not given["fast_dev_run"]:
                 folder = self.run / "checkpoints"
                 callbacks += [self._best(given, folder), LastCheckpoint(folder)]
-            if given["logger"] in (None, True):
-                csv = CSVLogger(self.run, name="", version="")
-                settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
-                wandb = make_logger(self.run, self.wandb, settings, continued_run(self.begun))
-                kwargs["logger"] = [csv, wandb] if wandb else [csv]
+            loggers = kwargs["logger"] = self._loggers(given["logger"], self.run)
+            if self.wandb.watch:
+                watched = (each for each in loggers if isinstance(each, RedactedWandbLogger))
+                callbacks += [WatchedHistograms(each, self.wandb.watch) for each in watched]
             kwargs["default_root_dir"] = given["default_root_dir"] or self.run
         else:
             kwargs |= {"logger": False, "enable_checkpointing": False}
@@ -169,6 +173,11 @@ class ZooCLI(LightningCLI):
                 f"cores ({cores}); take that many or fewer"
             )
         return trainer
+
+    def _loggers(self, given: Any, run: Path) -> list[Logger]:
+        settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        chosen, run_id = settings["trainer"]["logger"], continued_run(self.begun, run)
+        return make_loggers(given, chosen, run, self.wandb, settings, run_id)
 
     def _best(self, given: Any, folder: Path) -> BestCheckpoint:
         """Best by the task's own measure, or the newest where nothing is held out."""
@@ -214,6 +223,9 @@ def _unwrapped() -> Iterator[None]:
         own = next((e for e in causes(error) if isinstance(e, InputError | CorpusError)), None)
         if own:
             raise own from None
+        if "pytorch.loggers." in str(error):
+            *_, first = causes(error)
+            raise InputError(f"--trainer.logger: {joined(first)}") from None
         raise
 
 

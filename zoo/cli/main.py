@@ -19,6 +19,7 @@ from zoo.training.signals import end_with_first_rank, hear_warning
 
 OVERRIDE = re.compile(r"--(trainer|model|data)\.\w")
 DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
+SWITCH = "--wandb.log_model"  # which may stand without a value
 NUMBER = re.compile(r"-[\d.]")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # what a disk says that takes no more
 
@@ -27,6 +28,8 @@ def _join_values(argv: Sequence[str]) -> list[str]:
     """`--trainer.x 5` -> `--trainer.x=5`, so that 5 is not taken for the name of a recipe."""
     joined: list[str] = []
     for token in argv:
+        if joined and joined[-1] == SWITCH and token.lower() not in ("true", "false"):
+            joined[-1] += "=true"
         takes_value = joined and DOTTED.match(joined[-1])
         if takes_value and (not token.startswith("-") or NUMBER.match(token)):
             joined[-1] += f"={token}"
@@ -99,7 +102,7 @@ def _run(argv: list[str]) -> int:
     for option in overrides:
         name = option.partition("=")[0]
         if not re.match(rf"--({groups})\.\w", option):
-            known = re.findall(r"--[\w-]+", parser.verbs[options.verb].format_help())
+            known = re.findall(r"--[\w.-]+", parser.verbs[options.verb].format_help())
             raise InputError(f"zoo {options.verb} does not know {name}{suggestion(name, known)}")
         if "=" not in option:
             raise InputError(f"{name} needs a value")

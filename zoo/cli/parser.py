@@ -8,6 +8,7 @@ from zoo.catalogue import architectures, corpora, recipes
 from zoo.cli.foreign_errors import of_argparse
 from zoo.cli.predict import families
 from zoo.errors import InputError
+from zoo.runs import wandb_options
 
 
 class Parser(argparse.ArgumentParser):
@@ -201,5 +202,5 @@ def _add_tuning_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_folder_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--wandb", choices=("online", "offline", "disabled"), help="mode of W&B")
+    wandb_options.add_arguments(verb)
     verb.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run folders")

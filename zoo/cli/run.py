@@ -26,6 +26,7 @@ from zoo.cli.report import (
 )
 from zoo.errors import InputError
 from zoo.runs import folder as run_folder
+from zoo.runs.wandb_options import WandbOptions
 from zoo.training.signals import stopped_at_once
 
 LAST = "last"  # value of --ckpt_path: the last checkpoint of this job, which may run again
@@ -60,7 +61,7 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
             path, begun = str(own), read(own)
             console.print(f"this job has run before: it goes on from {own}", soft_wrap=True)
         profiler = TrainingProfiler(run / "profile") if options.profile and first else None
-        cli = train(experiment, run, options.wandb, console, path, begun, profiler)
+        cli = train(experiment, run, WandbOptions.of(options), console, path, begun, profiler)
         if begun and not again and cli.trainer.global_step == begun["global_step"]:
             raise InputError(f"{options.ckpt_path} {_at_an_end(cli.trainer)}")
     report_fit(cli, run, console)
@@ -137,7 +138,7 @@ def _settings(options: argparse.Namespace, experiment: Experiment) -> tuple[str,
 def train(
     experiment: Experiment,
     run: Path,
-    wandb: str | None,
+    wandb: WandbOptions,
     console: Console,
     ckpt_path: str | None = None,
     begun: dict[str, Any] | None = None,
@@ -161,8 +162,24 @@ def train(
     console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters", soft_wrap=True)
     with in_one_line(), report_rank_failures(run):
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=ckpt_path)
+        if cli.wandb.log_model and cli.trainer.is_global_zero:
+            _put_up(cli)
     destroy_group()
     return cli
+
+
+def _put_up(cli: Any) -> None:
+    """Hands the best checkpoint and its card to W&B."""
+    from zoo.cli.export.model_card import of_checkpoint
+    from zoo.runs.wandb_logger import RedactedWandbLogger
+
+    saved: Any = cli.trainer.checkpoint_callback
+    best = Path(getattr(saved, "best_model_path", ""))
+    loggers = [each for each in cli.trainer.loggers if isinstance(each, RedactedWandbLogger)]
+    for logger in loggers if best.is_file() else ():
+        score = saved.best_model_score
+        metadata = {} if score is None else {saved.monitor: float(score)}
+        logger.log_checkpoint(best, of_checkpoint(best, cli.model), metadata)
 
 
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:

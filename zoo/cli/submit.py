@@ -16,8 +16,10 @@ from zoo.cli.run import experiment_of
 from zoo.errors import InputError
 from zoo.files import numbered
 from zoo.runs.redaction import is_secret
+from zoo.runs.wandb_options import WandbOptions
 
 WARNING = 120  # seconds before its end at which SLURM signals a job
+GROUP = 'export WANDB_RUN_GROUP="${WANDB_RUN_GROUP:-array-$SLURM_ARRAY_JOB_ID}"'
 WORD = r"[\w.,+:@/=\[\]-]+"
 TIME = r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
 FORMS = {
@@ -138,6 +140,7 @@ def script(options: argparse.Namespace, overrides: list[str], experiment: Experi
         "# Two minutes before the time is up the run saves, requeues the job, and goes on in it.",
         "set -eo pipefail",
         "export PYTHONUNBUFFERED=1",
+        *([GROUP] if options.array is not None else []),
         *(f"export {name}={shlex.quote(value)}" for name, _, value in _pairs(options.env)),
         *options.setup,
         "",
@@ -193,10 +196,11 @@ def _train(options: argparse.Namespace, overrides: list[str]) -> Iterator[str]:
     if options.recipe:
         first.append(options.recipe)
     yield shlex.join([*first, *(f"+{name}" for name in options.overlays)])
-    for name in ("config", "model", "data", "wandb", "runs", "seed_everything"):
+    for name in ("config", "model", "data", "runs", "seed_everything"):
         value = getattr(options, name)
         if value is not None:
             yield shlex.join([f"--{name}", str(value)])
+    yield from map(shlex.quote, WandbOptions.of(options).arguments())
     for package in options.allow:
         yield shlex.join(["--allow", package])
     if options.array is not None and options.seed_everything is None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +23,14 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from zoo.errors import InputError
 from zoo.runs.redaction import redact
+from zoo.runs.wandb_options import WandbOptions
 
 PATIENCE = 10  # seconds that W&B may take, its server or its service
 SHARE = 0.3  # part of it that each of the three things may take by which a run begins online
 GRACE = 0.2  # part of it that is left to a service that is told to end
 SERVICE = "wandb-core"  # the process to which the library hands what is logged
 KEY = "wandb_run"  # of a checkpoint
+RUN_FOLDER = re.compile(r"(offline-)?run-(?P<time>\d+_\d+)-(?P<id>[\w-]{1,64})")
 RUN_ID = re.compile(r"[\w-]{1,64}")
 T = TypeVar("T")
 
@@ -64,6 +67,25 @@ class RedactedWandbLogger(WandbLogger):
         """Sets values of the summary of the run."""
         self._unless_lost(lambda: self.experiment.summary.update(summary))
 
+    def log_checkpoint(self, path: Path, card: str, metadata: dict[str, Any]) -> None:
+        """Puts a checkpoint up as the artifact `model-<id>`, with its card as README.md.
+
+        W&B copies the file; offline the copy waits in its data folder ($WANDB_DATA_DIR) for
+        `wandb sync`. A line says so where there is no room for it.
+        """
+        import wandb
+
+        try:
+            artifact = wandb.Artifact(f"model-{self.version}", "model", metadata=redact(metadata))
+            artifact.add_file(str(path), name=path.name)
+            with artifact.new_file("README.md", encoding="utf-8") as file:
+                file.write(card)
+        except OSError as error:
+            _say(f"W&B has no artifact of {path}: {_line(error)}")
+            return
+        aliases = ["latest", path.stem]
+        self._unless_lost(lambda: self.experiment.log_artifact(artifact, aliases=aliases))
+
     def _unless_lost(self, call: Callable[[], Any]) -> None:
         if not self.lost:
             try:
@@ -84,10 +106,17 @@ class RedactedWandbLogger(WandbLogger):
         _kill_service(threading.Event())
 
 
-def continued_run(checkpoint: dict[str, Any] | None) -> str | None:
-    """Returns the id of the run of W&B that a checkpoint was saved by, if it was logged there."""
+def continued_run(checkpoint: dict[str, Any] | None, folder: Path) -> str | None:
+    """Returns the id of the run of W&B that goes on, if there is one.
+
+    That is the run that a checkpoint was saved by, else the last one in the folder, which a job
+    had that was requeued before it saved any.
+    """
     run_id = (checkpoint or {}).get(KEY)
-    return run_id if isinstance(run_id, str) and RUN_ID.fullmatch(run_id) else None
+    if isinstance(run_id, str) and RUN_ID.fullmatch(run_id):
+        return run_id
+    begun = sorted(path.name.split("run-")[-1] for path in folder.glob("wandb/*run-*-*"))
+    return begun[-1].partition("-")[2] if begun else None
 
 
 def begun(logger: WandbLogger) -> Any:
@@ -97,7 +126,7 @@ def begun(logger: WandbLogger) -> Any:
 
 def make_logger(
     folder: Path,
-    mode: str | None,
+    options: WandbOptions,
     settings: dict[str, Any] | None = None,
     run_id: str | None = None,
 ) -> RedactedWandbLogger | None:
@@ -105,19 +134,22 @@ def make_logger(
 
     Args:
         folder: Of the run.
-        mode: online, offline or disabled; by default $WANDB_MODE, else offline. A login found on
-            the machine uploads nothing unasked.
+        options: What W&B is told.
         settings: Of the run; shown without secrets and paths.
         run_id: Id of the run of W&B that is continued, if there is one.
+
+    Raises:
+        InputError: W&B does not take an option.
     """
-    mode = mode or os.environ.get("WANDB_MODE") or "offline"
+    mode = options.mode or os.environ.get("WANDB_MODE") or "offline"
     if mode == "disabled":
         return None
-    import wandb  # noqa: F401  it takes its time, which is not that of the service
+    _refuse_bad(options)
 
     def make(mode: str) -> RedactedWandbLogger:
         share = SHARE if mode == "online" else 1 - GRACE
-        return within(share * PATIENCE, lambda: _logger(folder, mode, settings, run_id))
+        wanted = replace(options, mode=mode)
+        return within(share * PATIENCE, lambda: _logger(folder, wanted, settings, run_id))
 
     if mode == "online" and getattr(rank_zero_only, "rank", 0) == 0:
         try:
@@ -281,15 +313,31 @@ def refuse_unreachable(seconds: float = PATIENCE / 2) -> None:
         raise InputError(reason)
 
 
+def _refuse_bad(options: WandbOptions) -> None:
+    """Raises InputError where W&B does not take an option: a project with a slash in its name."""
+    import wandb
+
+    tags = options.tags or ()
+    if wrong := next((tag for tag in tags if len(tag) > 64), None):
+        raise InputError(f"--wandb.tags: {wrong[:20]}... has {len(wrong)} characters; 64 at most")
+    try:
+        wandb.Settings(project=options.project, entity=options.entity)
+    except wandb.Error as error:
+        raise InputError(f"--wandb.project: {_line(error)}") from None
+
+
 def _logger(
-    folder: Path, mode: str, config: dict[str, Any] | None, run_id: str | None
+    folder: Path, options: WandbOptions, config: dict[str, Any] | None, run_id: str | None
 ) -> RedactedWandbLogger:
     import wandb
 
+    mode = options.mode or "offline"
     os.environ["WANDB_MODE"] = mode
     wandb.setup(settings=wandb.Settings(mode=mode, silent=True))  # type: ignore[arg-type]
     _hurry_the_exit()
-    options = wandb.Settings(
+    if not os.access(Path("~").expanduser(), os.W_OK):  # where W&B keeps files of artifacts
+        os.environ.setdefault("WANDB_DATA_DIR", str((folder / "wandb").resolve()))
+    settings = wandb.Settings(
         init_timeout=PATIENCE,
         finish_timeout=(1 - 2 * GRACE) * PATIENCE,
         finish_timeout_raises=True,
@@ -301,15 +349,30 @@ def _logger(
         x_disable_meta=True,
         x_save_requirements=False,
     )
+    name, group = _names(folder, options)
+    given = {"entity": options.entity, "notes": options.notes, "job_type": options.job_type}
     return RedactedWandbLogger(
-        name="/".join(folder.parts[-3 if folder.name.startswith("fold-") else -2 :]),
+        name=name,
         save_dir=folder,
         id=run_id,
-        project="zoo",
+        project=options.project or os.environ.get("WANDB_PROJECT") or "zoo",
         offline=mode == "offline",
-        settings=options,
+        group=group,
+        tags=options.tags,
+        settings=settings,
         config=redact(config or {}),
+        **redact(given),
     )
+
+
+def _names(folder: Path, options: WandbOptions) -> tuple[str, str | None]:
+    """The name of a run and that of its group; folds of a cross-validation share one."""
+    name = options.name or os.environ.get("WANDB_NAME")
+    group = options.group or os.environ.get("WANDB_RUN_GROUP")
+    if not folder.name.startswith("fold-"):
+        return name or "/".join(folder.parts[-2:]), group
+    run = "/".join(folder.parts[-3:-1])
+    return f"{name or run}/{folder.name}", group or run
 
 
 def unreachable(seconds: float = PATIENCE / 2) -> str | None:

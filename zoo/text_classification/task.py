@@ -16,8 +16,8 @@ from zoo.errors import InputError
 from zoo.shapes import Labels, Lengths, Logits, Tokens, WordVectors
 from zoo.task import Step, Task
 from zoo.text_classification.corpus import WithVectors
+from zoo.text_classification.pictures import ClassifiedTexts
 from zoo.training.corpus import corpus_of
-from zoo.training.pictures import ConfusionPictures
 
 IMDB = {"vocab_size": 10_000, "num_classes": 2, "num_steps": 300}
 
@@ -86,7 +86,7 @@ class TextClassifier(Task):
         )
 
     def pictures(self, folder: Path) -> list[Callback]:
-        return [ConfusionPictures(folder)]
+        return [ClassifiedTexts(folder)]
 
     def predict_step(self, batch: tuple[Tokens, Lengths, Any], batch_idx: int) -> Logits:
         """Class probabilities, one row a text."""

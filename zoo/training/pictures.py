@@ -44,8 +44,11 @@ class FolderCallback(Callback):
 class EvaluationPictures(FolderCallback):
     """Draws `<stage>_<name>.png`, after training of the last validation and after testing.
 
-    A family says what it keeps of the batches (`reset`, `update`) and what it makes of it (`draw`).
+    A family says what it keeps of the batches (`reset`, `update`) and what it makes of it: `draw`,
+    and for W&B the rows of a table of the last validation, `validation/predictions`.
     """
+
+    columns: tuple[str, ...] = ()  # of the table; none where there is none
 
     def reset(self, trainer: Trainer, model: LightningModule) -> None:
         """Forgets earlier evaluations."""
@@ -56,6 +59,10 @@ class EvaluationPictures(FolderCallback):
     def draw(self, trainer: Trainer, model: LightningModule) -> dict[str, Figure]:
         """The figures by name, none where there is nothing to see; every rank calls this."""
         return {}
+
+    def table(self, trainer: Trainer) -> list[list[Any]]:
+        """The rows of the table, none where there is nothing to see."""
+        return []
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.reset(trainer, pl_module)
@@ -80,6 +87,10 @@ class EvaluationPictures(FolderCallback):
         figures = self.draw(trainer, pl_module)
         with self.writing():
             keep(trainer, self.folder, "validation", figures)
+            loggers = wandb_loggers(trainer) if self.columns and trainer.is_global_zero else []
+            rows = self.table(trainer) if loggers else []
+            for logger in loggers if rows else ():
+                logger.log_table("validation/predictions", [*self.columns], rows)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         figures = self.draw(trainer, pl_module)

@@ -3,6 +3,7 @@
 Source: Mitchell et al. 2019, https://arxiv.org/abs/1810.03993
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import yaml
 
 from zoo.catalogue import definitions, recipes
 from zoo.checkpoints.checkpoint import corpus_state
+from zoo.checkpoints.checkpoint import read as read_checkpoint
 from zoo.cli.markdown import cell, code, licence, table
 from zoo.files import parsed, write_text
 from zoo.runs.history import PER_RUN, parse_test, read
@@ -55,6 +57,18 @@ class Card(NamedTuple):
         path = self.path.with_name(f"{self.path.name}.md")
         write_text(path, text)
         return path
+
+
+def of_checkpoint(path: Path, model: Any) -> str:
+    """The card of a checkpoint of a model itself.
+
+    Raises:
+        InputError: A file of the run cannot be read.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    use = f"zoo predict --ckpt_path {path.name} ..., or in Python zoo.load({path.name!r})"
+    return text_of(Card(read_checkpoint(path), path, path, digest, size_of(model), [("use", use)]))
 
 
 def size_of(model: Any) -> int:

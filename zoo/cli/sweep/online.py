@@ -52,14 +52,18 @@ def configuration(
     words = [str(token) for token in given["command"]]
     tokens = ["zoo", *words[words.index("fit") :]]  # no program but ours; agents have the variables
     place = next(index for index, token in enumerate(tokens) if token in ARGUMENTS)
-    own = [*options, "--wandb", "online", "--runs", str(runs)]
     # What the file says of --wandb and --runs comes before, and the last of two counts.
-    tokens[place:place] = own
-    config = {"project": PROJECT, **given, "program": "zoo", "name": plan.name, "command": tokens}
+    tokens[place:place] = [*options, "--wandb", "online", "--runs", str(runs)]
+    own = {"program": "zoo", "name": plan.name, "command": tokens, "project": _project(plan)}
+    config = {**given, **own}
     config["parameters"] = dict(_dotted(given["parameters"]))
     if cap is not None:
         config["run_cap"] = cap
     return config
+
+
+def _project(plan: Sweep) -> str:
+    return plan.config.get("project") or os.environ.get("WANDB_PROJECT") or PROJECT
 
 
 def _dotted(group: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -80,7 +84,7 @@ def run_agents(plan: Sweep, sweep_id: str, environments: Sequence[dict[str, str]
         InputError: The agent cannot be started.
         StoppedError: By a signal, which ended the agents and their runs.
     """
-    where = ["--project", plan.config.get("project", PROJECT)]
+    where = ["--project", _project(plan)]
     if entity := plan.config.get("entity"):
         where += ["--entity", entity]
     # The agent looks for `zoo` on the path, which an interpreter called by its path is not on.

@@ -155,7 +155,9 @@ class Runner:
             arguments += ["--ckpt_path", str(last)]
         log = self.folder / "logs" / f"{folder.name}.txt"
         environment = {**os.environ, **self.plan.environment, **slot.environment}
-        environment["WANDB_RUN_GROUP"] = self.plan.name
+        environment.setdefault("WANDB_RUN_GROUP", self.plan.name)
+        for key in {"project", "entity"} & self.plan.config.keys():
+            environment[f"WANDB_{key.upper()}"] = self.plan.config[key]
         for name in ("ZOO_RUN", "PL_GLOBAL_SEED"):
             environment.pop(name, None)
         with log.open("ab") as output:

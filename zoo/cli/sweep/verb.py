@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from zoo.cli.sweep.file import ANOTHER, Metric, Sweep, read_sweep
 from zoo.errors import InputError
 from zoo.files import write_json
 from zoo.runs.rounding import rounded, short_names
+from zoo.runs.wandb_options import WandbOptions
 
 RECORD = "sweep.json"  # what the sweep was begun with
 COPY = "sweep.yaml"
@@ -46,13 +48,13 @@ def sweep(options: argparse.Namespace, overrides: list[str]) -> int:
             raise InputError(f"--{name} must be at least 1, not {number}")
     caps = [cap for cap in (plan.run_cap, options.count) if cap is not None]
     cap = min(caps) if caps else None
-    mode, console = options.wandb, plain_console()
+    wandb, console = WandbOptions.of(options), plain_console()
     trust = [f"--allow={package}" for package in options.allow]
-    if (mode or os.environ.get("WANDB_MODE")) == "online":
+    if (wandb.mode or os.environ.get("WANDB_MODE")) == "online":
         done = _online(plan, options, [*overrides, *trust], cap, console)
         if done is not None:
             return done
-        mode = "offline"
+        wandb = replace(wandb, mode="offline")
     if cap is None and plan.method != "grid":
         raise InputError(
             f"{plan.path}: method: {plan.method} has no end of its own: add run_cap: or --count N"
@@ -66,7 +68,7 @@ def sweep(options: argparse.Namespace, overrides: list[str]) -> int:
             (folder / "logs").mkdir(exist_ok=True)
             write_json(folder / RECORD, {**begun, "facts": facts})
         (folder / COPY).write_text(plan.text, encoding="utf-8")
-        own = [*overrides, *trust, *(["--wandb", mode] if mode else [])]
+        own = [*overrides, *trust, *wandb.arguments()]
         return _run(plan, folder, facts, own, cap, options, console)
 
 
@@ -80,8 +82,12 @@ def _online(
     """The exit code of W&B's agents; None where W&B cannot be reached, which is said."""
     from zoo.cli.sweep.online import create, run_agents
 
+    wandb = WandbOptions.of(options)
+    where = {n: v for n in ("project", "entity") if (v := getattr(wandb, n))}
+    plan = replace(plan, config={**plan.config, **where})
+    own = [*overrides, *wandb.arguments("mode", *where)]
     try:
-        sweep_id = create(plan, overrides, options.runs, cap)
+        sweep_id = create(plan, own, options.runs, cap)
     except InputError as error:
         console.print(f"the sweep runs on this machine, W&B offline: {error}", soft_wrap=True)
         return None
