@@ -190,7 +190,10 @@ SYNTHETIC = ["--data.synthetic", "true"]
         (["fit", RECIPE, "--data.num_folds", "1"], "num_folds must be at least 2"),
         (["fit", RECIPE, "--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
         (["fit", RECIPE, "--trainer.max_epochs"], "needs a value"),
-        (["fit", RECIPE, "--trainer.max_epochs", "many"], "--trainer.max_epochs: Expected"),
+        (
+            ["fit", RECIPE, "--trainer.max_epochs", "many"],
+            ": wanted a whole number, not many",
+        ),
         (["fit", RECIPE, "--model.in_features", "3"], "follows from the corpus FashionMNIST"),
         (["fit", RECIPE, "--data.batch_size", "0"], "at least 1"),
         (["fit", "lenet-fashion_mnist", "--data.resize", "8"], "at least 12 pixels"),

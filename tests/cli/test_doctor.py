@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.catalogue import corpora
+from zoo.catalogue import arguments, corpora, definitions
 from zoo.cli import doctor as module
 from zoo.cli.doctor import doctor
 
@@ -54,7 +54,12 @@ def test_nothing_is_amiss_here(look):
     assert {("versions", name) for name in (*names, "jsonargparse")} <= set(findings)
     lightning = findings["versions", "lightning"]["value"]
     assert lightning == f"{importlib.metadata.version('lightning')} (>=2.6.6)"
-    assert {name for topic, name in findings if topic == "data"} == {"folder", *corpora()}
+    own = ("PictureFolder", "Table", "TextFile", "PairFile", "COCOFormat")
+    downloads = {
+        name for name, each in corpora().items() if "path" not in arguments(each, definitions())
+    }
+    assert not downloads & set(own)
+    assert {name for topic, name in findings if topic == "data"} == {"folder", *downloads}
     assert "threads" in findings["accelerators", "CPU"]["value"]
 
 

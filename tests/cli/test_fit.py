@@ -179,7 +179,7 @@ def test_predict_needs_nothing_but_the_checkpoint(trained, tmp_path, capsys):
 def test_resume_goes_on_from_the_last_checkpoint(trained, capsys):
     path = str(trained / "checkpoints" / "last.ckpt")
     line = fails(capsys, "fit", RECIPE, *QUICK, "--ckpt_path", path)
-    assert "at the end of its 1 epochs already: raise --trainer.max_epochs" in line
+    assert "at the end of its 1 epoch already: raise --trainer.max_epochs" in line
     options = [*QUICK, "--trainer.max_epochs", "2"]
     line = fails(capsys, "fit", RECIPE, *options, "--ckpt_path", path)
     assert "schedule ends after 22 steps and the run has 44" in line

@@ -17,9 +17,9 @@ from zoo.cli.foreign_errors import (
     causes,
     in_one_line,
     of_argparse,
-    of_jsonargparse,
     of_trainer,
 )
+from zoo.cli.parser_errors import of_jsonargparse
 from zoo.errors import InputError
 
 RECIPE = ["fit", "softmax_regression-fashion_mnist", "--data.synthetic=true"]

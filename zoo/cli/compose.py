@@ -20,7 +20,7 @@ from zoo.catalogue import (
 )
 from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.experiment import Experiment, facts_of
-from zoo.cli.names import class_path, only_recipe_of, pick
+from zoo.cli.names import class_path, only_recipe_of, pick, refuse_place
 from zoo.cli.overlays import apply
 from zoo.errors import InputError
 
@@ -49,6 +49,8 @@ def compose(
         InputError: A name is unknown, model or corpus is missing, overlays contradict, or a class
             is of a package that is neither trusted nor in `allow`.
     """
+    for kind, name in (("model", model), ("corpus", data)):
+        refuse_place(kind, name or "")
     refuse_foreign_classes({"model": model, "data": data}, overrides, allow)
     note = ""
     if recipe and config_file:
@@ -71,10 +73,12 @@ def compose(
     else:
         missing = "a corpus: --data NAME" if model else "a model: --model NAME" if data else ""
         raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")
+    if not isinstance(config.get("trainer"), dict | None):
+        raise InputError("trainer: wanted names and values of its options")
     _choose(config, "model", model)
     _choose(config, "data", data)
     apply(overlays, config)
-    overrides = _choose_optimizer(config["model"], overrides)
+    overrides = _choose_optimizer(config["model"], _added_callbacks(overrides))
     peaks = _peaks(config["model"]["init_args"], overrides)
     note = "\n".join([*([note] if note else []), *(text for _, text in peaks)])
     return Experiment(name, config, [*overrides, *(option for option, _ in peaks)], note)
@@ -167,7 +171,9 @@ def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
     if isinstance(given, str):
         given = {"class_path": given}
     if given:
-        given = {**given, "class_path": class_path(kind, given.get("class_path", ""), known)}
+        _refuse_other_form(group, given)
+        chosen = given.get("class_path")
+        given = {**given, "class_path": class_path(kind, chosen, known)} if chosen else None
     if name:
         chosen = class_path(kind, name, known)
         if not given or given["class_path"] != chosen:
@@ -177,6 +183,25 @@ def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
     if given.get("init_args"):
         given["init_args"] = renamed(given["class_path"], given["init_args"])
     config[group] = given
+
+
+def _added_callbacks(overrides: list[str]) -> list[str]:
+    """Returns options that add each callback that is named alone, rather than replace the list."""
+    alone = re.compile(r"--trainer\.callbacks=([A-Za-z_][\w.]*)$")
+    nothing = ("null", "None", "true", "false")
+    found = [(option, alone.match(option)) for option in overrides]
+    return [
+        f"--trainer.callbacks+={match[1]}" if match and match[1] not in nothing else option
+        for option, match in found
+    ]
+
+
+def _refuse_other_form(group: str, given: Any) -> None:
+    """Refuses settings of a group that are not a class and its arguments."""
+    arguments = given.get("init_args") if isinstance(given, dict) else None
+    named = isinstance(given, dict) and isinstance(given.get("class_path"), str | None)
+    if not named or not isinstance(arguments, dict | None):
+        raise InputError(f"{group}: wanted class_path: NAME and init_args: of its arguments")
 
 
 def _peaks(arguments: dict[str, Any], overrides: list[str]) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ import os
 from copy import deepcopy
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from statistics import mean, stdev
 from time import perf_counter
 from typing import Any
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from zoo.catalogue import arguments, definitions
 from zoo.cli.experiment import Experiment
-from zoo.cli.report import plain_console
+from zoo.cli.report import counted, plain_console
 from zoo.cli.run import experiment_of, new_run, train
 from zoo.errors import InputError
 from zoo.files import write_json
@@ -119,7 +120,9 @@ def _report(console: Console, run: Path, metrics: list[dict[str, float]], cli: A
             table.add_section()
         table.add_row(title, *(rounded(row[name]) for name in names))
     corpus = cli.datamodule
-    console.print(f"{cli.experiment.name}, {cli.trainer.current_epoch} epochs: {corpus.title}")
+    console.print(
+        f"{cli.experiment.name}, {counted(cli.trainer.current_epoch, 'epoch')}: {corpus.title}"
+    )
     console.print(table)
     record = {
         "folds": metrics,
@@ -131,5 +134,8 @@ def _report(console: Console, run: Path, metrics: list[dict[str, float]], cli: A
         "date": date.today().isoformat(),
     }
     write_json(run / "cross_validation.json", record)
-    lines = [f"kept:     {run / 'cross_validation.json'}", f"next:     zoo compare {run}"]
+    lines = [
+        f"kept:     {run / 'cross_validation.json'}",
+        f"next:     zoo compare {quote(str(run))}",
+    ]
     console.print("\n".join(lines), soft_wrap=True)

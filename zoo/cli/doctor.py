@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rich.text import Text
 
-from zoo.catalogue import corpora
+from zoo.catalogue import arguments, corpora, definitions
 from zoo.cli.report import plain_console
 from zoo.version import zoo_version
 
@@ -161,6 +161,8 @@ def _data(poisoned: bool) -> Iterator[Finding]:
             topic, "folder", f"{value}: cannot be made", False, "set ZOO_DATA to a folder"
         )
     for name, definition in {} if poisoned else corpora().items():
+        if "path" in arguments(definition, definitions()):
+            continue  # of files of one's own, which may be anywhere
         module, _, cls = definition.class_path.rpartition(".")
         try:
             found = getattr(import_module(module), cls)().files_exist

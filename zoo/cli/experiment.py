@@ -1,6 +1,7 @@
 """The settings of one experiment, and what its model takes from its corpus. No torch."""
 
 import inspect
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 from zoo.catalogue import arguments, corpora, definitions, facts, imported, renamed
 from zoo.cli.names import listed, suggestion
 from zoo.errors import InputError
+
+MOST_SEED = 2**32 - 1  # numpy's
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Experiment:
     facts: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._refuse_seed()
         model, data = (self.config[group]["class_path"] for group in ("model", "data"))
         _refuse_other_kind("model", model)
         _refuse_other_kind("data", data)
@@ -59,6 +63,14 @@ class Experiment:
     def arguments(self) -> list[str]:
         """Returns the command line of the LightningCLI."""
         return ["--config", yaml.safe_dump(self.config, sort_keys=False), *self.overrides]
+
+    def _refuse_seed(self) -> None:
+        seed = self.config.get("seed_everything")
+        for option in self.overrides:
+            if option.startswith("--seed_everything="):
+                seed = option.partition("=")[2]
+        if re.fullmatch(r"[+-]?\d+", str(seed)) and not 0 <= int(str(seed)) <= MOST_SEED:
+            raise InputError(f"--seed_everything {seed}: a seed is from 0 to {MOST_SEED:,}")
 
     def trainer_option(self, name: str) -> Any:
         """Returns the value of an option of the Trainer, None where none is given."""
@@ -132,6 +144,20 @@ def arguments_of(path: str) -> dict[str, bool]:
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
     return merged
+
+
+def without_none(path: str) -> set[str]:
+    """Returns the arguments of a model or a corpus, by class path, whose types leave out None."""
+    found: dict[str, str] = {}
+    for cls in reversed(imported(path).__mro__):
+        parameters = inspect.signature(cls.__init__).parameters
+        found |= {name: str(each.annotation) for name, each in parameters.items()}
+    anything = str(inspect.Parameter.empty), str(Any)
+    return {
+        name
+        for name, kind in found.items()
+        if kind not in anything and not re.search(r"\b(None|Optional)\b", kind)
+    }
 
 
 def facts_of(path: str) -> set[str]:

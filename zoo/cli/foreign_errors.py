@@ -1,18 +1,15 @@
 """Texts of other programs that the command matches, each turned into the one line that helps.
 
-Of argparse, jsonargparse, Lightning, torch and oneDNN; each has its test. Imports no torch.
+Of argparse, Lightning, torch and oneDNN; each has its test. Imports no torch.
 """
 
-import inspect
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from traceback import walk_tb
 from typing import Any
 
-from zoo.catalogue import optimizers, schedules
-from zoo.cli.names import listed, suggestion
+from zoo.cli.names import suggestion
 from zoo.errors import InputError
 
 NOISE = (  # Lightning's warnings in a normal run
@@ -47,12 +44,16 @@ def in_one_line() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise InputError(joined(error)) from None
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ZeroDivisionError, TypeError, NotImplementedError) as error:
         complaint = _of_options(error)
         if complaint is None:
             raise
         raise InputError(complaint) from None
-    except RuntimeError as error:  # of oneDNN, for an LSTM in bfloat16 on processors without it
+    except RuntimeError as error:
+        complaint = _of_options(error)
+        if complaint and re.search(r"Early stopping conditioned|does not support", complaint):
+            raise InputError(complaint) from None
+        # Of oneDNN, for an LSTM in bfloat16 on processors without it.
         reason = str(error).partition(". ")[0]
         if not reason.startswith("could not create a primitive"):
             raise
@@ -71,8 +72,11 @@ def _of_options(error: Exception) -> str | None:
     *_, (frame, _) = walk_tb(error.__traceback__)
     where, said = str(frame.f_globals["__name__"]), joined(error)
     if where.startswith("torch.optim."):
-        return f"{type(frame.f_locals.get('self')).__name__}: {said}"
-    return said if where.startswith("lightning.pytorch.") else None
+        who = frame.f_locals.get("self")
+        said = said or type(error).__name__
+        return f"{type(who).__name__}: {said}" if who is not None else said
+    of_options = not isinstance(error, TypeError) and where.startswith("lightning.pytorch.")
+    return said if of_options else None
 
 
 def joined(error: BaseException) -> str:
@@ -95,47 +99,16 @@ def of_trainer(error: Exception, given: Any) -> str:
     return line
 
 
-def of_jsonargparse(error: Exception) -> str:
-    """Returns the heart of a parser's error, with a suggestion for an option that is not there."""
-    from lightning.pytorch import Trainer
+def with_option(text: str, config: Any) -> str:
+    """Returns a complaint of a model or a corpus; with the whole option where it names an argument.
 
-    message = str(error)
-    unknown = re.search(r"unrecognized arguments: --([\w.]+)", message) or re.search(
-        r"Option '([\w.]+)' is not accepted", message
-    )
-    if unknown:
-        name = unknown[1]
-        known = [f"trainer.{n}" for n in inspect.signature(Trainer).parameters]
-        near = get_close_matches(name, [*known, "seed_everything"], n=1)
-        return f"there is no option --{name}" + (f" (did you mean --{near[0]}?)" if near else "")
-    chosen = re.search(r'key "(optimizer|lr_scheduler)":\s+- Expected a path but ([\w.]+)', message)
-    if chosen:
-        return _no_such(*chosen.groups())
-    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    key = re.search(r'key "([\w.]+)"', message)
-    reasons = [line for line in lines if re.search(r"not accepted|Expected|[Ii]nvalid|not a", line)]
-    cause = next((c for c in reasons if "NoneType" not in c), lines[-1] if lines else message)
-    cause = cause.replace("typing.", "").replace("<class ", "").replace(">", "")
-    option = f"--{key.group(1)}" if key else ""
-    value = re.search(r"Given value: (.*)", message)
-    given = re.search(r"key='(\w+)', val=(.*)\)", value.group(1)) if value else None
-    if given:
-        option += f".{given.group(1)}"
-    elif value and "Got value" not in cause:
-        cause += f", not {value.group(1)}"
-    return f"{option}: {cause}" if option else cause
-
-
-def _no_such(argument: str, name: str) -> str:
-    """Returns what to say of an optimizer or a schedule that is not there: what there is."""
-    import torch
-    from torch.optim import lr_scheduler
-
-    kind, module, base, own = {
-        "optimizer": ("optimizer", torch.optim, torch.optim.Optimizer, optimizers()),
-        "lr_scheduler": ("schedule", lr_scheduler, lr_scheduler.LRScheduler, schedules()),
-    }[argument]
-    torchs = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
-    names = {*own, *torchs} - {base.__name__, "_LRScheduler"}
-    near = suggestion(name.rpartition(".")[2], names)
-    return f"no {kind} is called {name}{near}; there are: {listed(names)}"
+    Args:
+        text: What was said: "order is 60; ...".
+        config: Settings of the run.
+    """
+    name, _, rest = text.partition(" ")
+    for group in ("model", "data"):
+        given = getattr(getattr(config, group, None), "init_args", None) or {}
+        if name in given and re.match(r"(is|are|must|has|have) ", rest):
+            return f"--{group}.{text}"
+    return text

@@ -2,9 +2,11 @@
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,25 +28,29 @@ from rich.console import Console
 
 from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
+from zoo.catalogue import OWN, owner
 from zoo.checkpoints.best_checkpoint import BestCheckpoint
 from zoo.checkpoints.checkpoint import DurableCheckpointIO
 from zoo.checkpoints.foreign_classes import ForeignClasses
 from zoo.checkpoints.last_checkpoint import LastCheckpoint
-from zoo.cli.experiment import Experiment, refuse_unknown_options
+from zoo.cli.allowed import HOMES
+from zoo.cli.experiment import Experiment, refuse_unknown_options, without_none
 from zoo.cli.foreign_errors import (
     NOISE,
     causes,
     joined,
-    of_jsonargparse,
     of_trainer,
+    with_option,
 )
 from zoo.cli.loggers import make_loggers, placed, refuse_missing_packages
+from zoo.cli.parser_errors import of_jsonargparse
 from zoo.errors import InputError
 from zoo.runs.record import RunRecord
 from zoo.runs.wandb_logger import RedactedWandbLogger, continued_run
 from zoo.runs.wandb_options import WandbOptions
 from zoo.runs.watched import WatchedHistograms
 from zoo.task import Task
+from zoo.training.monitors import MonitorCheck
 from zoo.training.progress import EpochLines
 
 
@@ -53,6 +59,8 @@ def quiet() -> None:
     for pattern in NOISE:
         warnings.filterwarnings("ignore", pattern)
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+    # Members of enumerations are defaults of callbacks (Timer), and YAML knows none.
+    yaml.SafeDumper.add_multi_representer(Enum, lambda dump, each: dump.represent_data(each.value))
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -102,7 +110,7 @@ class ZooCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         refuse_missing_packages(self.config.trainer.logger)
-        with _unwrapped():
+        with _unwrapped(self.config):
             super().instantiate_classes()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -119,6 +127,21 @@ class ZooCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except jsonargparse.ArgumentError as error:
             raise InputError(of_jsonargparse(error)) from None
+        self._refuse_null()
+
+    def _refuse_null(self) -> None:
+        """Refuses null for an argument that cannot be None, which jsonargparse lets pass.
+
+        Raises:
+            InputError: There is one.
+        """
+        for group in ("model", "data"):
+            given = self.config[group]
+            refusing = without_none(given.class_path)
+            for name, value in vars(given.get("init_args") or jsonargparse.Namespace()).items():
+                linked = group == "model" and name in self.experiment.facts
+                if value is None and not linked and name in refusing:
+                    raise InputError(f"--{group}.{name}: wanted a value, not null")
 
     def save_config(self) -> None:
         """Writes the resolved settings into the run folder."""
@@ -145,6 +168,7 @@ class ZooCLI(LightningCLI):
             callbacks.append(self.profiler.window)
         if not given["plugins"]:
             kwargs["plugins"] = [DurableCheckpointIO(), *_cluster()]
+        callbacks.append(MonitorCheck(strict=isinstance(self.model, Task)))
         if foreign := self._foreign():
             callbacks.append(foreign)
         if self.logs and self.run:
@@ -208,13 +232,16 @@ def built_corpus(settings: dict[str, Any], overrides: list[str]) -> Any:
         config = parser.parse_args([f"--data={yaml.safe_dump(settings)}", *overrides])
     except jsonargparse.ArgumentError as error:
         raise InputError(of_jsonargparse(error)) from None
-    with _unwrapped():
+    with _unwrapped(config):
         return parser.instantiate_classes(config).data
 
 
 @contextmanager
-def _unwrapped() -> Iterator[None]:
-    """Raises the zoo's own errors, which jsonargparse wraps, and Lightning's as one line."""
+def _unwrapped(config: Any) -> Iterator[None]:
+    """Raises what classes say of their arguments as one line.
+
+    The zoo's own errors are wrapped by jsonargparse, and name an argument without its group.
+    """
     try:
         yield
     except MisconfigurationException as error:
@@ -222,11 +249,17 @@ def _unwrapped() -> Iterator[None]:
     except Exception as error:
         own = next((e for e in causes(error) if isinstance(e, InputError | CorpusError)), None)
         if own:
-            raise own from None
-        if "pytorch.loggers." in str(error):
-            *_, first = causes(error)
-            raise InputError(f"--trainer.logger: {joined(first)}") from None
+            raise type(own)(with_option(str(own), config)) from None
+        if _says_what_is_missing(error):
+            raise InputError(of_jsonargparse(error)) from None
         raise
+
+
+def _says_what_is_missing(error: Exception) -> bool:
+    """Whether a class of Lightning's or torch's refuses its arguments, or lacks a package."""
+    found = re.findall(r"class_path[= ]'([\w.]+)'", str(error))
+    theirs = set(HOMES) - set(OWN)
+    return bool(found) and all(owner(path, tuple(theirs)) for path in found)
 
 
 def _cluster() -> list[ClusterEnvironment]:

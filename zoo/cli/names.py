@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from zoo.catalogue import Definition, recipes
 from zoo.errors import InputError
@@ -52,4 +53,23 @@ def listed(names: Iterable[str]) -> str:
 
 def class_path(kind: str, name: str, known: dict[str, Definition]) -> str:
     """Returns the class path of a short name, or a full class path as it is."""
+    refuse_place(kind, name)
     return name if "." in name else known[pick(kind, name, known)].class_path
+
+
+def refuse_place(kind: str, name: str) -> None:
+    """Refuses a path where the name of a model or a corpus is wanted.
+
+    Raises:
+        InputError: It is one.
+    """
+    if "/" in name or ("." in name and Path(name).exists()):
+        of_files = (
+            f"your own files are read by one of a kind: --data PictureFolder --data.path {name}"
+        )
+        way = (
+            of_files
+            if kind == "corpus"
+            else "a class of your own is PACKAGE.Class, and --allow PACKAGE"
+        )
+        raise InputError(f"no {kind} is called {name}; {way}")

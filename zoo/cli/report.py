@@ -67,6 +67,11 @@ def ends(rows: Sequence[T], most: int) -> list[T | None]:
     return [*rows[: most // 2], None, *rows[len(rows) - most // 2 :]]
 
 
+def counted(number: int, unit: str) -> str:
+    """Returns a number of units: 1 epoch, 2 epochs."""
+    return f"{number:,} {unit}{'s' * (number != 1)}"
+
+
 def described(corpus: Any) -> str:
     """Returns what was read of a corpus, or the name of one that does not say."""
     return getattr(corpus, "described", type(corpus).__name__)
@@ -95,7 +100,8 @@ def report_fit(cli: Any, run: Path, console: Console) -> None:
     """Prints what a run measured, where its files are, and the commands that use them."""
     trainer = cli.trainer
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    title = f"{cli.experiment.name}, {trainer.current_epoch} epochs: {described(cli.datamodule)}"
+    length = counted(trainer.current_epoch, "epoch")
+    title = f"{cli.experiment.name}, {length}: {described(cli.datamodule)}"
     print_metrics(console, title, metrics)
     saved = trainer.checkpoint_callback
     best = getattr(saved, "best_model_path", "")
@@ -232,4 +238,4 @@ def report_evaluation(
         write_json(run / "test.json", record)
         if (run / "pictures").is_dir():
             console.print(f"pictures: {run / 'pictures'}", soft_wrap=True)
-        console.print(f"next:     zoo compare {run}", soft_wrap=True)
+        console.print(f"next:     zoo compare {shlex.quote(str(run))}", soft_wrap=True)

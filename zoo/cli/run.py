@@ -17,6 +17,7 @@ from zoo.cli.foreign_errors import in_one_line
 from zoo.cli.names import class_path
 from zoo.cli.overlays import refuse
 from zoo.cli.report import (
+    counted,
     plain_console,
     report_changes,
     report_evaluation,
@@ -90,11 +91,14 @@ def _at_an_end(trainer: Any) -> str:
     left = [timer.time_remaining() for timer in timers]
     spent = any(seconds is not None and seconds <= 0 for seconds in left)
     if 0 <= trainer.max_steps <= trainer.global_step:
-        text, option = f"has done its {trainer.max_steps} steps already", "max_steps"
+        text, option = f"has done its {counted(trainer.max_steps, 'step')} already", "max_steps"
     elif spent:
         text, option = "has used its time already", "max_time"
     else:
-        text, option = f"is at the end of its {trainer.max_epochs} epochs already", "max_epochs"
+        text, option = (
+            f"is at the end of its {counted(trainer.max_epochs, 'epoch')} already",
+            "max_epochs",
+        )
     ends = any(hasattr(config.scheduler, "total_steps") for config in trainer.lr_scheduler_configs)
     rest = f", and, as the schedule ends there, {AT_A_CONSTANT_RATE}" if ends else ""
     return f"{text}: raise --trainer.{option} to train on{rest}"
@@ -153,6 +157,7 @@ def train(
     from zoo.training.process_group import destroy_group, report_rank_failures
 
     cli = ZooCLI(experiment, run, wandb, profiler=profiler, begun=begun)
+    _refuse_no_steps(cli.trainer)
     if begun and ckpt_path:
         load_weights(cli.model, begun, ckpt_path)
         report_changes(cli, begun, console)
@@ -165,6 +170,8 @@ def train(
         if cli.wandb.log_model and cli.trainer.is_global_zero:
             _put_up(cli)
     destroy_group()
+    if cli.trainer.global_step == 0:
+        raise InputError("nothing was trained: the run ended before its first step")
     return cli
 
 
@@ -180,6 +187,17 @@ def _put_up(cli: Any) -> None:
         score = saved.best_model_score
         metadata = {} if score is None else {saved.monitor: float(score)}
         logger.log_checkpoint(best, of_checkpoint(best, cli.model), metadata)
+
+
+def _refuse_no_steps(trainer: Any) -> None:
+    """Refuses options by which nothing would be trained.
+
+    Raises:
+        InputError: There is one.
+    """
+    for name in ("max_epochs", "max_steps", "limit_train_batches"):
+        if getattr(trainer, name) == 0:
+            raise InputError(f"--trainer.{name} is 0: nothing would be trained")
 
 
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from zoo.checkpoints import safetensors_file
@@ -90,7 +91,10 @@ def _kept_lines(path: Path) -> list[tuple[str, str]]:
     """What is said of safetensors."""
     return [
         ("holds", "the weights, and all that predicting needs; no optimizer, to train on from"),
-        ("use", f"zoo predict --ckpt_path {path} ..., or in Python zoo.load({str(path)!r})"),
+        (
+            "use",
+            f"zoo predict --ckpt_path {quote(str(path))} ..., or in Python zoo.load({str(path)!r})",
+        ),
     ]
 
 

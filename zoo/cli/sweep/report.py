@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -103,11 +104,11 @@ def report(
         picture = folder / PICTURE
         draw(order, varying, metric, folder.name).savefig(picture, dpi=150, format="png")
         lines.append(f"picture:  {picture}")
-    commands = [f"zoo compare {folder}"]
+    commands = [f"zoo compare {quote(str(folder))}"]
     checkpoint = folder / str(order[0].number) / "checkpoints" / "best.ckpt" if order else None
     if checkpoint and checkpoint.is_file():
         lines.append(f"best:     {checkpoint}")
         trust = "".join(f" --allow {package}" for package in allow)
-        commands.append(f"zoo test --ckpt_path {checkpoint}{trust}")
+        commands.append(f"zoo test --ckpt_path {quote(str(checkpoint))}{trust}")
     lines += [f"{'' if index else 'next:':<10}{line}" for index, line in enumerate(commands)]
     console.print("\n".join(lines), soft_wrap=True)

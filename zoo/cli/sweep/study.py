@@ -22,6 +22,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from zoo.cli.report import counted
 from zoo.cli.sweep.file import ANOTHER, Metric, Sweep
 from zoo.errors import InputError
 
@@ -112,7 +113,7 @@ class Study:
         if longest and given.min_iter > longest:
             raise InputError(
                 f"{self.plan.path}: early_terminate: min_iter {given.min_iter} is beyond the "
-                f"{longest} epochs of a trial"
+                f"{counted(longest, 'epoch')} of a trial"
             )
         return optuna.pruners.HyperbandPruner(
             min_resource=given.min_iter,

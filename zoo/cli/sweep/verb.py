@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from zoo.catalogue import imported
-from zoo.cli.report import plain_console
+from zoo.cli.report import counted, plain_console
 from zoo.cli.sweep.file import ANOTHER, Metric, Sweep, read_sweep
 from zoo.errors import InputError
 from zoo.files import write_json
@@ -218,14 +218,14 @@ def _run(
         if what == "failed":
             what = f"failed ({trial.reason}): see {folder / 'logs' / f'{trial.number}.txt'}"
         elif value is not None and what in ("finished", "pruned"):
-            took = f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}  {trial.seconds:.1f} s"
+            took = f"{counted(trial.epochs, 'epoch')}  {trial.seconds:.1f} s"
             what = f"{metric.name} {rounded(value)}  {took}{'  pruned' * (what == 'pruned')}"
         console.print(f"{line}  {what}", soft_wrap=True)
         write_results(folder, study.trials, plan.parameters, metric)
 
     ended = sum(trial.state != "running" for trial in study.trials)
     before = f", {ended} have ended before" if ended else ""
-    console.print(f"sweep: {folder}, {study.total} trials{before}", soft_wrap=True)
+    console.print(f"sweep: {folder}, {counted(study.total, 'trial')}{before}", soft_wrap=True)
     Runner(study, plan, folder, own, _environments(options.jobs), say).run()
     report(console, folder, study.trials, plan.parameters, metric, options.allow)
     if all(trial.state == "failed" for trial in study.trials):
