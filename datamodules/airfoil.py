@@ -27,7 +27,7 @@ class Airfoil(TableCorpus):
         measure_on: Validate and test on the rows held out, or, as where optimizers are compared by
             the loss that they minimise, on the training rows, which then are all rows.
         num_rows: Number of rows to train on, the first ones; the course takes 1,500.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         table: Arguments of every corpus of one table.
     """
 

@@ -39,7 +39,7 @@ class Corpus(LightningDataModule):
 
     Args:
         root: Folder of the corpora; by default $ZOO_DATA, else `data`.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         synthetic: Whether to read a small generated stand-in instead of the corpus.
         num_workers: Processes that gather batches; rows in memory need none.
         on_device: Whether to keep all rows on the accelerator.

@@ -20,7 +20,7 @@ class GeneratedCorpus(Corpus):
         num_examples: Training rows.
         num_held_out: Rows of validation, and of test.
         data_seed: Seed of the rows: the same rows in every run, whatever the run's own seed.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         synthetic: Without effect: the rows are generated anyway.
         num_workers: Processes that gather batches; rows in memory need none.
         on_device: Whether to keep all rows on the accelerator.

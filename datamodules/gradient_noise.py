@@ -21,7 +21,7 @@ class GradientNoise(GeneratedCorpus):
         num_steps: Steps an epoch, at a batch size of 1.
         std: Standard deviation of the noise in each variable.
         dimensions: Variables of the function.
-        batch_size: Rows a batch and process, whose mean is the noise of a step.
+        batch_size: Rows per batch, in each process, whose mean is the noise of a step.
         data_seed: Seed of the noise.
         synthetic: Without effect: the rows are generated anyway.
     """

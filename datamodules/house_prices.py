@@ -30,7 +30,7 @@ class HousePrices(TableCorpus):
     Kaggle ranks by. 35 columns are numbers, and 44 are words: MSSubClass too, a code of digits.
 
     Args:
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         table: Arguments of every corpus of one table.
     """
 

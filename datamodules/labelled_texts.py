@@ -31,7 +31,7 @@ class LabelledTexts(OwnFile, ClassifiedTexts):
         text_column: Column of a list's texts, where its name does not say so.
         label_column: Column of a list's labels, where its name does not say so.
         min_freq: Least occurrences in the training texts of a token of the vocabulary.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         texts: Arguments of every corpus of texts and their classes.
     """
 

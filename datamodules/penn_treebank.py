@@ -19,7 +19,7 @@ class PennTreebank(PennTreebankFiles, TextCorpus):
     all of its words are predicted. Read from the folder or the archive `ptb`.
 
     Args:
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         text: Arguments of every corpus of running text.
     """
 

@@ -47,7 +47,7 @@ class Table(OwnFile, TableCorpus):
         categorical: Names of columns of categories that are written as numbers.
         classes: Whether the targets are classes; by default if one of them is no number, or if they
             are at most 10 different whole numbers, each on two rows or more on average.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         table: Arguments of every corpus of one table.
     """
 

@@ -133,6 +133,21 @@ def _source(class_path: str) -> dict[str, Definition]:
 
 
 @cache
+def ancestry(class_path: str) -> dict[str, Definition]:
+    """Returns a class and its bases of the zoo or of its own package, by class path.
+
+    Only their own files are read, in a tenth of the time of `definitions`. Empty where there is no
+    such class.
+    """
+    found = {path: each for path, each in _source(class_path).items() if path == class_path}
+    packages = (*OWN, class_path.partition(".")[0])
+    for base in found[class_path].bases if found else ():
+        if owner(base, packages):
+            found = ancestry(base) | found
+    return found
+
+
+@cache
 def scan(package: str, folder: Path) -> dict[str, Definition]:
     """Returns every public class below `folder` that is no back room's, by class path."""
     found: dict[str, Definition] = {}

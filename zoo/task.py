@@ -80,12 +80,13 @@ class Task(LightningModule):
     of them has: see `WholeMean`.
 
     Args:
-        optimizer: Makes the optimizer from the parameters; in Python `partial(SGD, lr=0.1)`.
-        lr_scheduler: Makes the learning-rate schedule from the optimizer; none by default.
-            A schedule that takes `total_steps` and was given none gets the run's.
-        schedule_interval: Whether the schedule steps after each epoch or after each step.
-        weight_decay: Pull of the weights towards zero, handed to the optimizer for parameters of
-            two or more dimensions; biases and the gains of normalisation are left alone.
+        optimizer: Optimizer, of torch or the zoo: SGD, AdamW; in Python a function that makes it
+            from the parameters, `partial(SGD, lr=0.1)`.
+        lr_scheduler: Learning-rate schedule, of torch or the zoo: StepLR, WarmupCosineLR; none by
+            default. One that takes `total_steps` and was given none gets the run's.
+        schedule_interval: Interval at which the schedule steps.
+        weight_decay: Weight decay (L2 penalty) of the parameters of two or more dimensions; biases
+            and the gains of normalisation have none.
         metrics: Further metrics of evaluations, by their names in torchmetrics: F1Score, AUROC,
             Accuracy@5, or with options ({F1Score: {average: weighted}}).
         monitor: Metric by which the best checkpoint is chosen (val/f1_score); by default the task's

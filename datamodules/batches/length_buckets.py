@@ -33,7 +33,7 @@ class LengthBuckets(TrainBatches):
 
     Args:
         dataset: The rows.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         lengths: int64 (rows) each, the one that counts most first.
         run: Seed, rank, number of processes and position, as of `TrainBatches`.
     """

@@ -34,7 +34,7 @@ class TrainBatches(DistributedSampler):
 
     Args:
         dataset: The rows.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         seed: Seed of the permutations.
         rank: Rank of this process.
         num_replicas: Number of processes.

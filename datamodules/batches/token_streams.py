@@ -82,7 +82,7 @@ class _TextBatches(TrainBatches):
 
     Args:
         dataset: The text.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         num_steps: Tokens a row.
         reach: Number of tokens that an epoch may begin at; 1 for always the same.
         tail: Whether tokens that do not fill a row are dropped, or the row is padded.
@@ -123,7 +123,7 @@ class RandomWindows(_TextBatches):
 
     Args:
         dataset: The text.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         num_steps: Tokens a row.
         stride: Distance of the first tokens of neighbouring windows; num_steps if they just touch.
         jitter: Whether the first window begins anywhere among the first `stride` positions.

@@ -26,7 +26,7 @@ class TableFiles(Corpus):
             on: `encoder`, `layout` of the file and `identifier`, the column that names a row, or
             null, and rows are counted from 1. A text, for a command line takes words like 1e3 in
             other data for numbers.
-        batch_size: Rows a batch.
+        batch_size: Rows per batch.
     """
 
     title = "tables"

@@ -38,7 +38,7 @@ class ClassifiedTexts(BucketedCorpus, HeldOut):
         vectors: A file of word vectors for the embeddings to begin with, as GloVe, word2vec or
             fastText write them; see `datamodules.words.pretrained_vectors`. A checkpoint does not
             keep its name.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         corpus: Arguments of every corpus.
 
     Raises:

@@ -48,7 +48,7 @@ class TextCorpus(Corpus):
         max_tokens: Number of tokens to read, from the beginning; by default all.
         min_freq: Least occurrences in the training text of a token of the vocabulary.
         order: Order of the vocabulary: the most frequent token first, or as they first appear.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         corpus: Arguments of every corpus.
 
     Raises:

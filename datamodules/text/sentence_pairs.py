@@ -51,7 +51,7 @@ class SentencePairs(BucketedCorpus):
         num_test: Sentences held out to test on; likewise.
         split_seed: Seed of the choice of what is held out.
         shared_vocab: Whether both languages share one vocabulary.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         corpus: Arguments of every corpus.
 
     Raises:

@@ -37,7 +37,7 @@ class WordCorpus(Corpus):
         min_freq: Least occurrences of a word in the training text; rarer ones are left out of it.
         root: Folder of the corpora; by default $ZOO_DATA, else `data`. Where it has the folder
             `word-similarity`, validation asks what is in there.
-        batch_size: Rows a batch and process.
+        batch_size: Rows per batch, in each process.
         corpus: Arguments of every corpus.
 
     Raises:

@@ -215,7 +215,7 @@ def has_test(recipe: str) -> bool:
 def _corpus(recipe: str) -> Any:
     """The corpus of a recipe; nothing is read."""
     data = recipes()[recipe].config["data"]
-    path = class_path("corpus", data["class_path"], corpora())
+    path = class_path("corpus", data["class_path"], corpora)
     return imported(path)(**data.get("init_args", {}))
 
 

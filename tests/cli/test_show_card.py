@@ -18,7 +18,7 @@ from zoo.cli.show.docstrings import options_of, read
 CLASSES = [*architectures().values(), *corpora().values()]
 NAMES = [*architectures(), *corpora(), *recipes(), *(f"+{name}" for name in overlays())]
 CARDS = [*architectures(), *recipes()]
-OTHERWISE = {"1 / 12": 1 / 12, "1e-05": 1e-05}  # is written, or read by the command
+OTHERWISE = {"1e-05": 1e-05}  # is written, or read by the command
 
 
 def shown(capsys, *argv):

@@ -22,10 +22,12 @@ from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.experiment import Experiment, facts_of
 from zoo.cli.names import class_path, only_recipe_of, pick, refuse_place
 from zoo.cli.overlays import apply
+from zoo.cli.short_options import in_full
 from zoo.errors import InputError
 
 DEFAULT_OPTIMIZER = "torch.optim.Adam"  # of a task
 EPOCHS = 10  # of a pair without a recipe
+LENGTHS = ("--trainer.max_", "--epochs=")  # options that say how long to train
 PLATEAUS = (  # in whose place the zoo's stands, which needs no metric
     "lightning.pytorch.cli.ReduceLROnPlateau",
     "torch.optim.lr_scheduler.ReduceLROnPlateau",
@@ -52,7 +54,37 @@ def compose(
     for kind, name in (("model", model), ("corpus", data)):
         refuse_place(kind, name or "")
     refuse_foreign_classes({"model": model, "data": data}, overrides, allow)
-    note = ""
+    name, config = settings(recipe, config_file, model, data, overrides, allow)
+    notes = []
+    if not (recipe or config_file or name in recipes()):
+        notes.append(f"no recipe is called {name}: training with the defaults")
+        if not any(option.startswith(LENGTHS) for option in overrides):
+            config["trainer"] = {"max_epochs": EPOCHS}
+            notes[0] += f", {EPOCHS} epochs (--epochs)"
+    choose(config, "model", model)
+    choose(config, "data", data)
+    apply(overlays, config)
+    overrides, lines = in_full(config, overrides)
+    refuse_foreign_classes({}, overrides, allow)
+    overrides = _choose_optimizer(config["model"], _added_callbacks(overrides))
+    peaks = _peaks(config["model"]["init_args"], overrides)
+    note = "\n".join([*notes, *lines, *(text for _, text in peaks)])
+    return Experiment(name, config, [*overrides, *(option for option, _ in peaks)], note)
+
+
+def settings(
+    recipe: str | None,
+    config_file: str | None,
+    model: str | None,
+    data: str | None,
+    overrides: Sequence[str] = (),
+    allow: Sequence[str] = (),
+) -> tuple[str, dict[str, Any]]:
+    """Returns the name and the settings of a recipe, of a file, or of the recipe of a pair.
+
+    Raises:
+        InputError: A name is unknown, or nothing is named; see `compose`.
+    """
     if recipe and config_file:
         raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
     if config_file:
@@ -63,25 +95,13 @@ def compose(
         config = deepcopy(recipes()[name].config)
     elif model and data:
         name = _pair(model, data)
-        known = name in recipes()
-        config = deepcopy(recipes()[name].config) if known else {"seed_everything": 0}
-        if not known:
-            note = f"no recipe is called {name}: training with the defaults"
-            if not any(option.startswith("--trainer.max_") for option in overrides):
-                config["trainer"] = {"max_epochs": EPOCHS}
-                note += f", {EPOCHS} epochs (--trainer.max_epochs)"
+        config = deepcopy(recipes()[name].config) if name in recipes() else {"seed_everything": 0}
     else:
         missing = "a corpus: --data NAME" if model else "a model: --model NAME" if data else ""
         raise InputError(f"name {missing or 'a recipe'}; `zoo list` shows what there is")
     if not isinstance(config.get("trainer"), dict | None):
         raise InputError("trainer: wanted names and values of its options")
-    _choose(config, "model", model)
-    _choose(config, "data", data)
-    apply(overlays, config)
-    overrides = _choose_optimizer(config["model"], _added_callbacks(overrides))
-    peaks = _peaks(config["model"]["init_args"], overrides)
-    note = "\n".join([*([note] if note else []), *(text for _, text in peaks)])
-    return Experiment(name, config, [*overrides, *(option for option, _ in peaks)], note)
+    return name, config
 
 
 def from_checkpoint(
@@ -113,12 +133,15 @@ def from_checkpoint(
     elif not data:
         raise InputError(f"{source} does not say what it was trained on: add --data CORPUS")
     refuse_foreign_classes({**config, "data": data or config["data"]}, overrides, allow)
-    _choose(config, "data", data)
+    choose(config, "data", data)
     for name in facts_of(config["data"]["class_path"]):
         config["model"]["init_args"].pop(name, None)
     state = saved or {}
     same = state.get("class_path") == config["data"]["class_path"]
-    return Experiment(Path(source).stem, config, overrides, state=state if same else {})
+    overrides, lines = in_full(config, overrides)
+    refuse_foreign_classes({}, overrides, allow)
+    note, state = "\n".join(lines), state if same else {}
+    return Experiment(Path(source).stem, config, overrides, note, state)
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +154,7 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pair(model: str, data: str) -> str:
-    paths = (class_path("model", model, architectures()), class_path("corpus", data, corpora()))
+    paths = (class_path("model", model, architectures), class_path("corpus", data, corpora))
     return "-".join(_in_words(path) for path in paths)
 
 
@@ -164,9 +187,9 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _choose(config: dict[str, Any], group: str, name: str | None) -> None:
+def choose(config: dict[str, Any], group: str, name: str | None) -> None:
     """Sets the class of `group`; another class than the recipe's drops the recipe's arguments."""
-    kind, known = ("model", architectures()) if group == "model" else ("corpus", corpora())
+    kind, known = ("model", architectures) if group == "model" else ("corpus", corpora)
     given = config.get(group)
     if isinstance(given, str):
         given = {"class_path": given}

@@ -7,8 +7,21 @@ from typing import Any
 
 import yaml
 
-from zoo.catalogue import arguments, corpora, definitions, facts, imported, renamed
+from zoo.catalogue import (
+    OWN,
+    Definition,
+    ancestry,
+    arguments,
+    corpora,
+    definitions,
+    facts,
+    imported,
+    owner,
+    renamed,
+)
 from zoo.cli.names import listed, suggestion
+from zoo.cli.short_options import SHORT, hint, other_name
+from zoo.cli.show.foreign import trainer_options
 from zoo.errors import InputError
 
 MOST_SEED = 2**32 - 1  # numpy's
@@ -52,6 +65,7 @@ class Experiment:
                 raise InputError(f"model.{name} follows from the corpus {corpus} and cannot be set")
         for group in ("model", "data"):
             refuse_unknown_options(group, self.config[group], self.overrides)
+        _refuse_unknown_trainer_options(self.overrides)
         for name, has_default in wanted.items():
             if not (has_default or name in self.facts or name in given):
                 fitting = [c for c, d in corpora().items() if name in facts(d, definitions())]
@@ -127,15 +141,28 @@ def refuse_unknown_options(group: str, settings: dict[str, Any], overrides: list
             title = settings["class_path"].rpartition(".")[2]
             now = next(iter(renamed(settings["class_path"], {name: None})), name)
             hint = suggestion(name, known) if now == name else f" (it is now called {now})"
+            if not hint and (other := other_name(f"--{group}.{name}", map("--{}".format, SHORT))):
+                hint = f" (did you mean {other}?)"
             raise InputError(
                 f"{title} has no option {group}.{name}{hint}; there are: {listed(known)}"
             )
 
 
+def _refuse_unknown_trainer_options(overrides: list[str]) -> None:
+    """Refuses before Lightning is imported, which takes seconds, what its Trainer does not have."""
+    known = [f"--trainer.{name}" for name in trainer_options()]
+    for option in overrides:
+        named = re.match(r"--trainer\.\w+", option)
+        if known and named and named[0] not in known:
+            near = hint(named[0], [*known, *map("--{}".format, SHORT)])
+            raise InputError(f"there is no option {named[0]}{near}")
+
+
 def arguments_of(path: str) -> dict[str, bool]:
     """Returns the arguments of a model or a corpus by class path: whether each has a default."""
-    if path in definitions():
-        return arguments(definitions()[path], definitions())
+    found = _found(path)
+    if path in found:
+        return arguments(found[path], found)
     merged: dict[str, bool] = {}
     for cls in imported(path).__mro__:  # as far as `**` hands arguments on
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
@@ -160,10 +187,16 @@ def without_none(path: str) -> set[str]:
     }
 
 
+def _found(path: str) -> dict[str, Definition]:
+    """Returns definitions with that of a class, if it has one, and of its bases."""
+    return ancestry(path) if owner(path, OWN) else definitions()
+
+
 def facts_of(path: str) -> set[str]:
     """Returns the facts that a corpus offers, by class path."""
-    if path in definitions():
-        return facts(definitions()[path], definitions())
+    found = _found(path)
+    if path in found:
+        return facts(found[path], found)
     corpus = imported(path)
     return {
         name for name in dir(corpus) if type(getattr(corpus, name)).__name__ == "cached_property"

@@ -5,14 +5,15 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 
 from datamodules.files.errors import CorpusError
-from zoo.cli.names import suggestion
+from zoo.catalogue import recipes
 from zoo.cli.overlays import TRAIN, split
 from zoo.cli.parser import build_parser
+from zoo.cli.short_options import SHORT, hint
 from zoo.errors import InputError, NonFiniteError, RankError, StoppedError
 from zoo.runs import folder as run_folder
 from zoo.training.signals import end_with_first_rank, hear_warning
@@ -86,7 +87,14 @@ def _run(argv: list[str]) -> int:
     # Taken out first: argparse takes an option whose value has a space for a name.
     options, overrides = parser.parse_known_args([t for t in argv if not OVERRIDE.match(t)])
     overrides += [token for token in argv if OVERRIDE.match(token)]
+    short = {name: vars(options).pop(f"short_{name}", None) for name in SHORT}
+    short_overrides = [f"--{name}={value}" for name, value in short.items() if value is not None]
     options.overlays = overlays
+    if vars(options).get("help") or vars(options).get("all"):
+        from zoo.cli.help import show_help
+
+        show_help(parser.verbs[options.verb], options, [*overrides, *short_overrides])
+        return 0
     if options.version:
         from zoo.version import zoo_version
 
@@ -103,10 +111,24 @@ def _run(argv: list[str]) -> int:
         name = option.partition("=")[0]
         if not re.match(rf"--({groups})\.\w", option):
             known = re.findall(r"--[\w.-]+", parser.verbs[options.verb].format_help())
-            raise InputError(f"zoo {options.verb} does not know {name}{suggestion(name, known)}")
+            known += _dotted(options) if trains else []
+            raise InputError(f"zoo {options.verb} does not know {name}{hint(name, known)}")
         if "=" not in option:
             raise InputError(f"{name} needs a value")
-    return resolve_name(VERBS[options.verb])(options, overrides)
+    return resolve_name(VERBS[options.verb])(options, [*overrides, *short_overrides])
+
+
+def _dotted(options: argparse.Namespace) -> Iterator[str]:
+    """Yields the options of the Trainer, and of what a recipe trains."""
+    from zoo.cli.experiment import arguments_of
+    from zoo.cli.show.foreign import trainer_options
+
+    yield from (f"--trainer.{name}" for name in trainer_options())
+    if recipe := recipes().get(vars(options).get("recipe") or ""):
+        for group in ("model", "data"):
+            known = arguments_of(recipe.config[group]["class_path"])
+            yield from (f"--{group}.{name}" for name in known)
+    yield "--data.batch_size"
 
 
 def _compare(options: argparse.Namespace, overrides: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Names of models, corpora and recipes: what there is, and suggestions for a misspelt one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -51,10 +51,10 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names, key=str.lower))
 
 
-def class_path(kind: str, name: str, known: dict[str, Definition]) -> str:
-    """Returns the class path of a short name, or a full class path as it is."""
+def class_path(kind: str, name: str, known: Callable[[], dict[str, Definition]]) -> str:
+    """Returns the class path of a short name, or a full class path as it is, and asks for none."""
     refuse_place(kind, name)
-    return name if "." in name else known[pick(kind, name, known)].class_path
+    return name if "." in name else known()[pick(kind, name, known())].class_path
 
 
 def refuse_place(kind: str, name: str) -> None:

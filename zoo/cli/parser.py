@@ -1,30 +1,58 @@
 """The options of every verb of the command. No torch."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import wrap
+from typing import Any
 
-from zoo.catalogue import architectures, corpora, recipes
 from zoo.cli.foreign_errors import of_argparse
 from zoo.cli.predict import families
+from zoo.cli.short_options import SHORT
 from zoo.errors import InputError
 from zoo.runs import wandb_options
+
+WIDEST = 100  # columns of a help text: longer lines are hard to read
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Names, addresses and commands stay whole, to be copied."""
+
+    def __init__(self, prog: str) -> None:
+        width = min(get_terminal_size().columns, WIDEST)
+        super().__init__(prog, max_help_position=width // 3, width=width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:  # in lines already
+            return super()._fill_text(text, width, indent)
+        return "\n".join(f"{indent}{line}" for line in self._split_lines(text, width - len(indent)))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        whole = {"break_long_words": False, "break_on_hyphens": False}
+        return wrap(" ".join(text.split()), width, **whole)  # type: ignore[arg-type]
 
 
 class Parser(argparse.ArgumentParser):
     """Errors of one line; no abbreviation of options."""
 
-    verbs: Mapping[str, argparse.ArgumentParser] = {}
+    verbs: Mapping[str, "Parser"] = {}
+    short: Mapping[str, argparse.Action] = {}  # short forms of options of Trainer, model and data
+    parts: Callable[[], Iterable["Parser"]] = tuple  # what else its help shows
 
     def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
+        given = {"allow_abbrev": False, "formatter_class": Formatter, **options}
+        super().__init__(*args, **given)  # type: ignore[arg-type]
 
     def error(self, message: str) -> None:  # type: ignore[override]
         raise InputError(of_argparse(message))
 
+    def format_help(self) -> str:
+        return "\n".join([super().format_help(), *(each.format_help() for each in self.parts())])
+
 
 def build_parser() -> Parser:
-    """The whole command; shtab makes its completion from this."""
+    """The whole command; `zoo.cli.completion` completes what stands in it."""
     parser = Parser(prog="zoo", description="Train, compare and use the architectures of the zoo.")
     parser.add_argument("--version", action="store_true", help="print the version")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
@@ -35,7 +63,7 @@ def build_parser() -> Parser:
     verb.add_argument("--json", action="store_true", help="print JSON")
 
     verb = verbs.add_parser("show", help="one model, corpus, recipe or +overlay")
-    verb.add_argument("name", choices=_Names(), metavar="NAME", help="name of one of them")
+    verb.add_argument("name", metavar="NAME", help="name of one of them")
     kind = verb.add_mutually_exclusive_group()
     kind.add_argument("--layers", action="store_true", help="the layers of a model, one by one")
     kind.add_argument("--card", action="store_true", help="a model or recipe, as a Markdown card")
@@ -46,25 +74,22 @@ def build_parser() -> Parser:
     verb.add_argument("--output", type=Path, help="PNG of the pictures")
 
     verb = verbs.add_parser("prepare", help="download and verify a corpus")
-    verb.add_argument("corpus", metavar="CORPUS", choices=_Names("corpora"), help="name of it")
+    verb.add_argument("corpus", metavar="CORPUS", help="name of it")
     verb.add_argument("--from", dest="source", type=Path, help="copy fetched by hand")
     verb.add_argument("--root", type=Path, help="folder of the corpora ($ZOO_DATA, else data)")
     verb.add_argument("--synthetic", action="store_true", help="write synthetic data instead")
 
     rest = "Options of Trainer, model and data follow as --trainer.X V, --model.X V, --data.X V."
-    verb = verbs.add_parser("fit", help="train", epilog=rest)
-    _add_training_options(verb)
+    verb = _training_verb(verbs, "fit", "train", SHORT)
     verb.add_argument("--ckpt_path", help="checkpoint to resume from; last: this job's, if any")
     verb.add_argument("--print_config", action="store_true", help="print the settings and stop")
     verb.add_argument("--profile", action="store_true", help="report where the time of a step goes")
-    verb = verbs.add_parser("tune", help="find a learning rate, a batch size", epilog=rest)
-    _add_training_options(verb)
+    verb = _training_verb(verbs, "tune", "find a learning rate, a batch size", ("precision",))
     _add_tuning_options(verb)
-    verb = verbs.add_parser("cross-validate", help="train and measure on k folds", epilog=rest)
-    _add_training_options(verb)
+    verb = _training_verb(verbs, "cross-validate", "train and measure on k folds", SHORT)
     verb.add_argument("--folds", type=int, default=5, metavar="K", help="folds; 5 by default")
-    verb = verbs.add_parser("submit", help="train as a batch job of SLURM", epilog=rest)
-    _add_training_options(verb)
+    short = [name for name in SHORT if name != "devices"]  # which --gpus says
+    verb = _training_verb(verbs, "submit", "train as a batch job of SLURM", short)
     _add_job_options(verb)
     verb = verbs.add_parser("sweep", help="the trials of a W&B sweep file", epilog=rest)
     verb.add_argument("file", type=Path, metavar="SWEEP.yaml", help="file of what to try")
@@ -75,25 +100,24 @@ def build_parser() -> Parser:
     _add_folder_options(verb)
     for name, text in (("validate", "evaluate on held-out rows"), ("test", "evaluate once")):
         verb = verbs.add_parser(name, help=text, epilog=rest)
-        _add_run_options(verb)
         verb.add_argument("--ckpt_path", required=True, help="checkpoint of model and corpus")
-    own = Parser(
-        add_help=False, argument_default=argparse.SUPPRESS, conflict_handler="resolve"
-    )  # of one family or of several, absent where they are not given
+        verb.add_argument("--model", metavar="MODEL", help="model that it has to be of")
+        verb.add_argument("--data", metavar="CORPUS", help="corpus to evaluate on; its own")
+        _add_common_options(verb)
+        _add_short_options(verb, ("batch_size", "devices", "precision"))
+    hidden = _Hidden()
     for family in families().values():
-        family.add_arguments(own)
-    verb = verbs.add_parser(
-        "predict",
-        help="label pictures, continue a text, draw samples ...",
-        epilog=rest,
-        parents=[own],
-    )
+        family.add_arguments(hidden)
+    text = "label pictures, continue a text, draw samples ..."
+    usage = "zoo predict [INPUT ...] --ckpt_path CKPT [--OPTION VALUE ...]"
+    verb = verbs.add_parser("predict", help=text, usage=usage, epilog=rest, parents=[hidden])
     verb.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="files; by default the corpus's own to predict"
     )
     verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
     verb.add_argument("--output", type=Path, help="file or folder for the output")
     _add_trust(verb)
+    verb.parts = lambda: (_options_of_task(name, each) for name, each in families().items())
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
     verb.add_argument(
@@ -125,28 +149,57 @@ def build_parser() -> Parser:
     return parser
 
 
-class _Names:
-    """Choices for tab completion only: the verbs check names themselves, with suggestions."""
-
-    def __init__(self, kind: str = "") -> None:
-        self.kind = kind
-
-    def __iter__(self) -> Iterator[str]:
-        known: dict[str, list[str]] = {
-            "models": list(architectures()),
-            "corpora": list(corpora()),
-            "recipes": list(recipes()),
-        }
-        kinds = [self.kind] if self.kind else list(known)
-        return iter([name for kind in kinds for name in known[kind]])
-
-    def __contains__(self, name: object) -> bool:
-        return True
+def _training_verb(verbs: Any, name: str, text: str, short: Iterable[str]) -> Parser:
+    """Adds and returns a verb that trains; its help is that of what it trains: `zoo.cli.help`."""
+    verb: Parser = verbs.add_parser(name, help=text, add_help=False)
+    verb.add_argument("recipe", nargs="?", metavar="RECIPE", help="recipe; `zoo list recipes`")
+    verb.add_argument(
+        "-h", "--help", action="store_true", help="show this, of a recipe its options, and exit"
+    )
+    verb.add_argument("--all", action="store_true", help="with --help: all options of the Trainer")
+    verb.add_argument("--model", metavar="MODEL", help="model to train, rather than the recipe's")
+    verb.add_argument("--data", metavar="CORPUS", help="corpus to train on, rather than its own")
+    verb.add_argument("--config", "-c", metavar="FILE", help="settings in a file, not a recipe")
+    _add_common_options(verb)
+    _add_folder_options(verb)
+    _add_short_options(verb, short)
+    return verb
 
 
-def _add_run_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--model", metavar="MODEL", choices=_Names("models"), help="instead of ...")
-    verb.add_argument("--data", metavar="CORPUS", choices=_Names("corpora"), help="... a recipe")
+def _add_short_options(verb: Parser, names: Iterable[str]) -> None:
+    """Adds short forms; see `zoo.cli.short_options`."""
+    group = verb.add_argument_group("short forms")
+    added = {}
+    for name in names:
+        what, full = SHORT[name]
+        text = f"{what}: --{full}" if full else f"{what} of the optimizer, or peak of the schedule"
+        option = {"dest": f"short_{name}", "metavar": name.upper(), "help": text}
+        added[name] = group.add_argument(f"--{name}", **option)  # type: ignore[arg-type]
+    verb.short = added
+
+
+class _Hidden(Parser):
+    """Options of one family or of several, absent where they are not given, and not in the help."""
+
+    def __init__(self) -> None:
+        suppressed = {"argument_default": argparse.SUPPRESS, "conflict_handler": "resolve"}
+        super().__init__(add_help=False, **suppressed)
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        return super().add_argument(*names, **{**options, "help": argparse.SUPPRESS})
+
+
+def _options_of_task(name: str, family: Any) -> Parser:
+    """Returns a parser whose help shows the options of `predict` for one family."""
+    parser = Parser(usage=argparse.SUPPRESS, add_help=False)
+    group = parser.add_argument_group(f"{name.replace('_', ' ')} ({family.DOES})")
+    family.add_arguments(group)
+    if not parser.format_help():
+        group.description = "no options but those above"
+    return parser
+
+
+def _add_common_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed_everything", type=int, metavar="SEED", help="seed of all draws")
     _add_trust(verb)
 
@@ -159,13 +212,6 @@ def _add_trust(verb: argparse.ArgumentParser) -> None:
         default=[],
         help="package whose classes may be imported, too",
     )
-
-
-def _add_training_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("recipe", nargs="?", metavar="RECIPE", choices=_Names("recipes"))
-    _add_run_options(verb)
-    verb.add_argument("--config", "-c", help="configuration file instead of a recipe")
-    _add_folder_options(verb)
 
 
 def _add_job_options(verb: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ def prepare(options: argparse.Namespace, overrides: list[str]) -> int:
     Raises:
         InputError: There is no such corpus, or it has no files to be taken over.
     """
-    path = class_path("corpus", options.corpus, corpora())
+    path = class_path("corpus", options.corpus, corpora)
     known = definitions().get(path)
     has_files = known is None or "root" in arguments(known, definitions())  # others are drawn
     if not has_files and options.source is not None:

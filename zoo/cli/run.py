@@ -212,11 +212,13 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     named = (str(path), options.data, _with_seed(options, overrides), options.allow)
     experiment = from_checkpoint(checkpoint, *named)
     if options.model:
-        wanted = class_path("model", options.model, architectures())
+        wanted = class_path("model", options.model, architectures)
         _refuse_other_class(checkpoint, path, wanted)
     run = path.parent.parent if path.parent.name == "checkpoints" else None
     cli = ZooCLI(experiment, run, logs=False)
     load_weights(cli.model, checkpoint, path)
+    if experiment.note and cli.trainer.is_global_zero:
+        plain_console().print(experiment.note, soft_wrap=True)
     measure = getattr(cli.trainer, options.verb)
     with in_one_line():
         measured = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)

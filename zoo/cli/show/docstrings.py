@@ -2,14 +2,22 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from docstring_parser import DocstringStyle, parse
 
-from zoo.catalogue import Definition, arguments, corpora, definitions, facts, lineage
+from zoo.catalogue import (
+    Definition,
+    ancestry,
+    arguments,
+    corpora,
+    definitions,
+    facts,
+    lineage,
+)
 
 AS_YAML = {"adam": "Adam"}  # a default made by a function, as the command spells it
 
@@ -37,6 +45,7 @@ class Option(NamedTuple):
         text: Text of the docstring.
         owner: Name of the class whose `__init__` has it: the class itself, or a base.
         linked: Whether a corpus may set it.
+        choices: Values that it may have, as YAML; empty where there are others.
     """
 
     name: str
@@ -44,6 +53,7 @@ class Option(NamedTuple):
     text: str
     owner: str
     linked: bool
+    choices: tuple[str, ...] = ()
 
 
 def read(docstring: str) -> Docstring:
@@ -60,20 +70,27 @@ def _in_lines(texts: dict[str, str | None]) -> dict[str, str]:
     return {name: " ".join((text or "").split()) for name, text in texts.items()}
 
 
-def options_of(definition: Definition) -> list[Option]:
-    """Returns the options of a model or a corpus: its own first, then those of each base."""
-    paths = [definition.class_path, *lineage(definition, definitions())]
+def options_of(definition: Definition, fillable: Collection[str] | None = None) -> list[Option]:
+    """Returns the options of a model or a corpus: its own first, then those of each base.
+
+    Args:
+        definition: Definition of its class.
+        fillable: Names of the arguments that a corpus sets; by default those that any corpus does.
+    """
+    bases = ancestry(definition.class_path)
+    paths = [definition.class_path, *lineage(definition, bases)]
     order = reversed(dict.fromkeys(reversed(paths)))  # a base of several comes after them
-    classes = [definitions()[path] for path in order if path in definitions()]
-    fillable = _facts() if definition.class_path.startswith("zoo.") else frozenset()
-    known, found = arguments(definition, definitions()), dict[str, Option]()
+    classes = [bases[path] for path in order if path in bases]
+    if fillable is None:
+        fillable = _facts() if definition.class_path.startswith("zoo.") else frozenset()
+    known, found = arguments(definition, bases), dict[str, Option]()
+    said = [read(each.docstring).arguments for each in classes]
     for owner in classes:
         for name in owner.arguments:
             if name in known and name not in found:
-                said = (read(each.docstring).arguments for each in classes)
                 text = next((items[name] for items in said if name in items), "")
-                default = _defaults(owner.path)[owner.name].get(name)
-                found[name] = Option(name, default, text, owner.name, name in fillable)
+                default, choices = signature(owner.path, owner.name)[name]
+                found[name] = Option(name, default, text, owner.name, name in fillable, choices)
     return list(found.values())
 
 
@@ -84,20 +101,55 @@ def _facts() -> frozenset[str]:
     return frozenset(name for names in every for name in names)
 
 
+Arguments = dict[str, tuple[str | None, tuple[str, ...]]]  # default and choices, as YAML
+
+
 @cache
-def _defaults(path: Path) -> dict[str, dict[str, str]]:
-    """Returns the defaults of `__init__` of each class of a file."""
+def signature(path: Path, name: str) -> Arguments:
+    """Returns each argument of `__init__` of a class in a file: its default and its choices."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
-    constants = {ast.unparse(node.targets[0]): node.value for node in assigned}
-    found: dict[str, dict[str, str]] = {}
+    constants = _constants(tree)
     for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            functions = (item for item in node.body if isinstance(item, ast.FunctionDef))
-            init = next((each for each in functions if each.name == "__init__"), None)
-            pairs = _pairs(init.args) if init else ()
-            found[node.name] = {name: _as_yaml(value, constants) for name, value in pairs}
-    return found
+        if isinstance(node, ast.ImportFrom):  # of a neighbour, where a Literal may have its name
+            beside = path.with_name(f"{(node.module or '').rpartition('.')[2]}.py")
+            if beside.parent.name in (node.module or "").split(".") and beside.is_file():
+                theirs = _constants(ast.parse(beside.read_text(encoding="utf-8")))
+                constants |= {
+                    each.name: theirs[each.name] for each in node.names if each.name in theirs
+                }
+    node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+    return signature_of(node, constants)
+
+
+def signature_of(node: ast.ClassDef, constants: dict[str, ast.expr]) -> Arguments:
+    """Returns each argument of `__init__` of a class, where the names of its module are known."""
+    functions = (item for item in node.body if isinstance(item, ast.FunctionDef))
+    init = next((each for each in functions if each.name == "__init__"), None)
+    if init is None:
+        return {}
+    defaults = {name: _as_yaml(value, constants) for name, value in _pairs(init.args)}
+    return {
+        each.arg: (defaults.get(each.arg), _choices(each.annotation, constants))
+        for each in (*init.args.args[1:], *init.args.kwonlyargs)
+    }
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    return {ast.unparse(node.targets[0]): node.value for node in assigned}
+
+
+def _choices(annotation: ast.expr | None, constants: dict[str, ast.expr]) -> tuple[str, ...]:
+    """Returns the values of a truth value or a `Literal`, () where there are others, too."""
+    if isinstance(annotation, ast.BinOp):  # X | None
+        sides = [_choices(side, constants) for side in (annotation.left, annotation.right)]
+        return sides[0] + sides[1] if all(sides) else ()
+    text = ast.unparse(annotation) if annotation else ""
+    if text in constants:
+        return _choices(constants[text], constants)
+    if text.startswith("Literal["):
+        return tuple(map(_yaml, ast.literal_eval(f"({text[8:-1]},)")))
+    return {"bool": ("true", "false"), "None": ("null",)}.get(text, ())
 
 
 def _pairs(given: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
@@ -112,6 +164,9 @@ def _pairs(given: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
 def _as_yaml(value: ast.expr, constants: dict[str, ast.expr]) -> str:
     """Returns a default as YAML; one that is computed, as it is written."""
     text = ast.unparse(value)
+    if re.fullmatch(r"[\d.]+ / [\d.]+", text):
+        dividend, divisor = map(float, text.split(" / "))
+        return str(dividend / divisor)
     try:
         return _yaml(ast.literal_eval(constants.get(text, value)))
     except ValueError:
