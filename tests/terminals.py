@@ -56,7 +56,7 @@ class Terminal:
         """Types keys."""
         os.write(self.master, keys.encode())
 
-    def until(self, pattern: str, seconds: float = 60) -> str:
+    def until(self, pattern: str, seconds: float = 30) -> str:
         """Returns what is shown, without escape sequences, from the last call to a match."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.text)):

@@ -74,9 +74,10 @@ def show_help(verb: Parser, options: argparse.Namespace, overrides: Sequence[str
     Raises:
         InputError: A name is unknown, or the file of settings is bad.
     """
-    page = _Page(options, overrides)
+    page = Page(options, overrides)
     verb.usage = f"{verb.prog} {page.recipe or 'RECIPE'} [+OVERLAY ...] [--OPTION VALUE ...]"
-    verb.description = recipes()[page.recipe].summary if page.recipe else None
+    if page.recipe:
+        verb.description = recipes()[page.recipe].summary
     for name, action in verb.short.items():
         page.describe_short(name, action)
     for title, text, prefix, some in page.sections(whole=options.all):
@@ -91,7 +92,7 @@ def show_help(verb: Parser, options: argparse.Namespace, overrides: Sequence[str
     print(verb.format_help(), end="")
 
 
-class _Page:
+class Page:
     """What is to be trained, as far as it is named.
 
     Attributes:
@@ -195,6 +196,11 @@ class _Page:
             rest = [option for name, option in known.items() if name not in TRAINER]
             yield "other options of the Trainer", None, "trainer.", rest
 
+    def dotted(self) -> dict[str, Option]:
+        """Returns all options of the Trainer and of what is named, by their names in full."""
+        parts = [(prefix, some) for _, _, prefix, some in self.sections(whole=True)]
+        return {f"{prefix}{option.name}": option for prefix, some in parts for option in some}
+
     def value(self, prefix: str, option: Option) -> str:
         """Returns the value of an option as it is here."""
         return self.given.get(f"{prefix}{option.name}") or option.default or "VALUE"
@@ -213,7 +219,7 @@ class _Page:
     def examples(self, prog: str) -> Iterator[str]:
         """Yields four commands that work, and where there is more to read."""
         if not self.config:
-            yield from _Page(argparse.Namespace(**GENERAL), ()).examples(prog)
+            yield from Page(argparse.Namespace(**GENERAL), ()).examples(prog)
             return
         pair = f"--model {self.names['model'] or 'MODEL'} --data {self.names['data'] or 'CORPUS'}"
         last = f"runs/{self.name or 'NAME'}/1/checkpoints/last.ckpt"

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if Path("zoo").is_dir() and not Path("zoo", "__init__.py").is_file():
         os.environ["PYTHONSAFEPATH"] = "1"  # else it hides the package from processes started here
     try:
-        return _run(_join_values(sys.argv[1:] if argv is None else argv))
+        return _run(list(sys.argv[1:] if argv is None else argv))
     except (InputError, CorpusError) as error:
         if not run_folder.given():
             text = "".join(sign if sign.isprintable() else " " for sign in str(error))
@@ -82,8 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    if argv[:1] == ["completion"] and argv[2:]:
+        from zoo.cli.completion import answer
+
+        return answer(argv[1], argv[2:])
     parser = build_parser()
-    argv, overlays = split(argv)
+    argv, overlays = split(_join_values(argv))
     # Taken out first: argparse takes an option whose value has a space for a name.
     options, overrides = parser.parse_known_args([t for t in argv if not OVERRIDE.match(t)])
     overrides += [token for token in argv if OVERRIDE.match(token)]
@@ -146,13 +150,6 @@ def _doctor(options: argparse.Namespace, overrides: list[str]) -> int:
     return doctor(options.json)
 
 
-def _completion(options: argparse.Namespace, overrides: list[str]) -> int:
-    import shtab
-
-    print(shtab.complete(build_parser(), options.shell))
-    return 0
-
-
 VERBS = {  # functions of the options and of those for Trainer, model and data; return an exit code
     "list": "zoo.cli.show.listing:list_all",
     "show": "zoo.cli.show.verb:show",
@@ -168,5 +165,5 @@ VERBS = {  # functions of the options and of those for Trainer, model and data; 
     "compare": "zoo.cli.main:_compare",
     "export": "zoo.cli.export.verb:export",
     "doctor": "zoo.cli.main:_doctor",
-    "completion": "zoo.cli.main:_completion",
+    "completion": "zoo.cli.completion:completion",
 }

@@ -144,8 +144,10 @@ def build_parser() -> Parser:
     verb.add_argument("--json", action="store_true", help="print JSON")
 
     verb = verbs.add_parser("completion", help="tab completion: zoo completion bash >> ~/.bashrc")
-    verb.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    verb.add_argument("shell", choices=("bash", "zsh", "fish"))
     parser.verbs = verbs.choices
+    for said in verbs._choices_actions:
+        parser.verbs[said.dest].description = said.help
     return parser
 
 

@@ -32,6 +32,22 @@ def trainer_options() -> dict[str, Option]:
     return {option.name: option for option in options_at(TRAINER)}
 
 
+def torch_classes(kind: str) -> dict[str, str]:
+    """Returns class paths of torch's optimizers or schedules by class name.
+
+    Args:
+        kind: optimizer or schedule.
+    """
+    if kind == "optimizer":
+        names = re.findall(
+            r"^from torch\.optim\.\w+ import ([A-Z]\w+)", _source("torch.optim.A"), re.M
+        )
+        return {name: f"torch.optim.{name}" for name in names if name != "Optimizer"}
+    module = "torch.optim.lr_scheduler"
+    names = re.findall(r"^class ([A-Z]\w+)\(LRScheduler\)", _source(f"{module}.A"), re.M)
+    return {name: f"{module}.{name}" for name in names}
+
+
 def first_sentence(text: str) -> str:
     """Returns the first sentence of a docstring's text, without its markup and its default."""
     text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`|`+([^`]+?)`+_?", r"\1\2", text)
