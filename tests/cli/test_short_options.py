@@ -109,7 +109,7 @@ def test_a_run_says_what_short_forms_became(trained, capsys):
         ("fit {} --lr 1 --model.optimizer.lr 2", "leave out --model.optimizer.lr=2, or --lr"),
         ("fit {} --epochs 1 --trainer.max_epochs 2", "leave out --trainer.max_epochs=2, or"),
         ("fit {} --lr fast", "--lr fast: wanted a number"),
-        ("fit {} --epochs many", "--trainer.max_epochs: Expected"),
+        ("fit {} --epochs many", "--trainer.max_epochs: wanted a whole number, not many"),
         ("fit {} --epochs", "--epochs: expected one argument"),
         ("fit surface-gradient_noise --batch_size x", "batch_size"),
     ],
