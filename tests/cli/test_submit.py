@@ -223,7 +223,7 @@ def test_a_job_of_more_than_two_minutes_is_submitted(time, capsys, slurm):
     ("arguments", "words"),
     [
         (["--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
-        (["--trainer.max_epochs", "many"], "--trainer.max_epochs: Expected"),
+        (["--trainer.max_epochs", "many"], "--trainer.max_epochs: wanted a whole number"),
         (["--data.batchsize", "3"], "did you mean batch_size?"),
         (["+dpd"], "did you mean +ddp?"),
         (["+compile"], "single kernels"),

@@ -134,8 +134,12 @@ def hint(option: str, known: Iterable[str]) -> str:
         known: Options that there are, with theirs.
     """
     known = list(known)
-    other = other_name(option, known)
-    return f" (did you mean {other}?)" if other else suggestion(option, known)
+    for some in ([each for each in known if "." not in each], known):  # a verb's own come first
+        if other := other_name(option, some):
+            return f" (did you mean {other}?)"
+        if near := suggestion(option, some):
+            return near
+    return ""
 
 
 def other_name(option: str, known: Iterable[str]) -> str:
