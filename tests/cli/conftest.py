@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -244,8 +245,8 @@ def write_run(folder, rows=None, config=None, test=None, record=None):
 
 @pytest.fixture
 def wide(monkeypatch):
-    """Tables of 140 columns."""
-    monkeypatch.setenv("COLUMNS", "140")
+    """Tables of 200 columns."""
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.fixture
@@ -255,11 +256,19 @@ def undrawn(monkeypatch):
 
 
 def cells(text, title):
-    """The cells of the table row that begins with `title`."""
-    lines = [line.strip("│┃").replace("┃", "│") for line in text.splitlines()]
-    rows = [[cell.strip() for cell in line.split("│")] for line in lines]
-    found = [row[1:] for row in rows if row[0] == title]
-    assert len(found) == 1, f"{title} in {len(found)} rows of:\n{text}"
+    """The cells of the column `title`, a line each; of the best epoch it is `<metric>, best`."""
+    found = []
+    for block in text.split("\n\n"):
+        lines = [re.split(r"  +", line) for line in block.splitlines() if line]
+        for place, header in enumerate(lines):
+            names = [
+                f"{before}, best" if name == "best (epoch)" else name
+                for before, name in zip(["", *header], header, strict=False)
+            ]
+            if title in names and len(lines) > place + 1:
+                rows = [line for line in lines[place + 1 :] if len(line) == len(names)]
+                found.append([row[names.index(title)] for row in rows])
+    assert len(found) == 1, f"{title} in {len(found)} tables of:\n{text}"
     return found[0]
 
 

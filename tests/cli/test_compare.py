@@ -19,8 +19,8 @@ def test_only_settings_that_differ_are_shown(capsys, undrawn):
     write_run("runs/lenet/2", config=settings(lr=0.2, augment=["flip"]))
     compare(["runs/lenet/1", "runs/lenet/2"])
     text = capsys.readouterr().out
-    assert cells(text, "model.optimizer.lr") == ["0.1", "0.2"]
-    assert cells(text, "data.augment") == ["-", '["flip"]']
+    assert cells(text, "lr") == ["0.1", "0.2"]
+    assert cells(text, "augment") == ["-", '["flip"]']
     for same_or_per_run in ("max_epochs", "batch_size", "default_root_dir", "logger"):
         assert same_or_per_run not in text
 
@@ -39,9 +39,9 @@ def test_metrics_are_the_last_the_best_and_the_tested(capsys, undrawn):
     text = capsys.readouterr().out
     assert cells(text, "epochs") == ["3", "2"]
     assert cells(text, "val/accuracy") == ["0.6000", "0.8000"]
-    assert cells(text, "val/accuracy, best (epoch)") == ["0.7000 (2)", "0.8000 (2)"]
-    assert cells(text, "val/loss, best (epoch)") == ["0.3000 (2)", "0.2500 (1)"]
-    assert cells(text, "train/loss_epoch") == ["0.4010", "0.7510"]
+    assert cells(text, "val/accuracy, best") == ["0.7000 (2)", "0.8000 (2)"]
+    assert cells(text, "val/loss, best") == ["0.3000 (2)", "0.2500 (1)"]
+    assert cells(text, "train/loss") == ["0.4010", "0.7510"]
     assert cells(text, "test/accuracy") == ["0.8800", "-"]
 
 
@@ -61,14 +61,14 @@ def test_the_best_run_is_bold(capsys, monkeypatch, undrawn):
 def test_a_loss_that_is_no_number_is_never_the_best(capsys, undrawn):
     write_run("runs/lenet/1", lines([0.5, 0.6], losses=[float("nan"), 0.4]))
     compare(["runs/lenet/1"])
-    assert cells(capsys.readouterr().out, "val/loss, best (epoch)") == ["0.4000 (2)"]
+    assert cells(capsys.readouterr().out, "val/loss, best") == ["0.4000 (2)"]
 
 
 def test_a_log_without_epochs_is_read(capsys, undrawn):
     run = write_run("runs/lenet/1")
     (run / "metrics.csv").write_text("step,val/loss\n9,0.5\n19,0.25\n29,0.75\n")
     compare([run])
-    assert cells(capsys.readouterr().out, "val/loss, best (epoch)") == ["0.2500"]
+    assert cells(capsys.readouterr().out, "val/loss, best") == ["0.2500"]
 
 
 def test_a_try_that_logged_nothing_yet_hides_no_earlier_one(capsys, undrawn):
@@ -85,7 +85,7 @@ def test_a_recipe_folder_stands_for_its_runs_in_order(capsys, undrawn):
     (unfinished / "metrics.csv").unlink()
     write_run("runs/lenet/notes")
     compare(["runs/lenet", "runs/lenet/9"])
-    assert cells(capsys.readouterr().out, "model.optimizer.lr") == ["1", "9", "10"]
+    assert cells(capsys.readouterr().out, "lr") == ["1", "9", "10"]
 
 
 def test_runs_of_two_recipes_are_named_by_both_and_stand_ins_marked(capsys, undrawn):
@@ -95,19 +95,7 @@ def test_runs_of_two_recipes_are_named_by_both_and_stand_ins_marked(capsys, undr
     text = capsys.readouterr().out
     assert "lenet/1 (synthetic)" in text
     assert "mlp/1 (synthetic)" not in text
-    assert cells(text, "data.synthetic") == ["true", "false"]
-
-
-def test_runs_that_do_not_fit_go_into_further_tables(capsys, undrawn, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    for number in range(1, 9):
-        write_run(f"runs/lenet/{number}", lines([number / 16]))
-    compare(["runs/lenet"])
-    text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 80
-    rows = [line.strip("│").split("│") for line in text.splitlines() if "val/accuracy  " in line]
-    values = [cell.strip() for row in rows for cell in row[1:]]
-    assert values == [f"{number / 16:.4f}" for number in range(1, 9)]
+    assert cells(text, "synthetic") == ["true", "false"]
 
 
 def test_output_and_pictures_are_named(tmp_path, capsys):
@@ -138,7 +126,7 @@ def test_any_folder_stands_for_the_runs_in_it(capsys, undrawn):
     write_run("runs/lenet/2/copy/5", config=settings(lr=5))  # within a run: none of its own
     write_run("runs/wandb/6", config=settings(lr=6))
     compare(["runs"])
-    assert cells(capsys.readouterr().out, "model.optimizer.lr") == ["1", "2", "3", "4"]
+    assert cells(capsys.readouterr().out, "lr") == ["1", "2", "3", "4"]
 
 
 def test_costs_are_shown_where_a_run_recorded_them(capsys, undrawn):
@@ -151,7 +139,7 @@ def test_costs_are_shown_where_a_run_recorded_them(capsys, undrawn):
     assert cells(text, "samples/s") == ["1,234", "1,234", "-"]
     assert cells(text, "peak memory") == ["1.50 GiB", "500 MiB", "-"]
     for equal in ("state", "device", "versions"):
-        assert f"│ {equal}" not in text
+        assert f"  {equal}" not in text
 
 
 def test_how_runs_ended_and_on_what_is_shown_where_it_differs(capsys, undrawn):
@@ -170,20 +158,20 @@ def test_runs_that_differ_in_the_seed_alone_have_a_mean_and_a_spread(capsys, und
     compare(["runs/lenet"])
     single, _, text = capsys.readouterr().out.partition("over seeds")
     assert cells(single, "val/accuracy") == ["0.5000", "0.7000", "0.6000", "0.3000"]
-    assert cells(text, "metric") == ["1, 2, 3 (3 seeds)", "4"]
-    assert cells(text, "val/accuracy") == ["0.6000 ± 0.1000 (3)", "0.3000"]
-    assert cells(text, "val/loss, best (epoch)") == ["0.4000 ± 0.1000 (3)", "0.7000 (1)"]
+    assert cells(text, "run") == ["1, 2, 3 (3 seeds)", "4"]
+    assert cells(text, "val/accuracy") == ["0.6000 ± 0.1000", "0.3000"]
+    assert cells(text, "val/loss, best") == ["0.4000 ± 0.1000", "0.7000 (1)"]
     assert cells(text, "epochs") == ["2", "1"]
-    assert cells(text, "wall time") == ["10.0 s ± 10.0 s (3)", "-"]
+    assert cells(text, "wall time") == ["10.0 s ± 10.0 s", "-"]
 
 
 def test_means_alone_are_shown_where_they_are_asked_for(capsys, undrawn):
     write_seeds()
     compare(["runs/lenet"], seeds=True)
     text = capsys.readouterr().out
-    assert cells(text, "val/accuracy") == ["0.6000 ± 0.1000 (3)", "0.3000"]
-    assert cells(text, "model.optimizer.lr") == ["0.1", "0.5"]
-    assert cells(text, "seed_everything") == ["0, 1, 2", "0"]
+    assert cells(text, "val/accuracy") == ["0.6000 ± 0.1000", "0.3000"]
+    assert cells(text, "lr") == ["0.1", "0.5"]
+    assert cells(text, "seed") == ["0, 1, 2", "0"]
 
 
 def test_a_seed_counts_once_by_its_longest_run(capsys, undrawn):
@@ -192,9 +180,9 @@ def test_a_seed_counts_once_by_its_longest_run(capsys, undrawn):
     write_run("runs/lenet/6", lines([0.9, 0.9]), settings(seed=0))  # as long, and later
     compare(["runs/lenet"], seeds=True)
     text = capsys.readouterr().out
-    assert cells(text, "metric") == ["1", "2, 3, 6 (3 seeds)", "4", "5"]
-    assert cells(text, "val/accuracy")[1] == "0.7333 ± 0.1528 (3)"
-    assert cells(text, "seed_everything")[1] == "0, 1, 2"
+    assert cells(text, "run") == ["1", "2, 3, 6 (3 seeds)", "4", "5"]
+    assert cells(text, "val/accuracy")[1] == "0.7333 ± 0.1528"
+    assert cells(text, "seed")[1] == "0, 1, 2"
 
 
 @pytest.mark.parametrize("seed", [None, True, 0])

@@ -112,7 +112,7 @@ def test_losses_of_opposed_networks_have_a_panel_each_and_no_best(panels, capsys
     assert list(drawn)[:5] == ["loss", "loss_d", "loss_g", "frechet_distance", "real_score"]
     text = capsys.readouterr().out
     assert cells(text, "val/loss_g") == ["2.0000"]
-    assert cells(text, "val/frechet_distance, best (epoch)") == ["1.0000 (1)"]
+    assert cells(text, "val/frechet_distance, best") == ["1.0000 (1)"]
     assert "loss_d, best" not in text
     assert "val/loss, best" not in text
 

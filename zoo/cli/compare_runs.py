@@ -1,4 +1,4 @@
-"""compare: the settings that differ between runs, what came out and what it cost, their curves."""
+"""compare: a line a run: the settings that differ, what came out and what it cost; the curves."""
 
 import os
 import sys
@@ -7,19 +7,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from zoo.cli.report import plain_console
 from zoo.errors import InputError
+from zoo.runs.comparison.choice import (
+    asked,
+    filtered,
+    grouped,
+    newest,
+    only_metrics,
+    ordered,
+    refuse_unknown_metrics,
+)
 from zoo.runs.comparison.files import Write, as_csv, as_markdown, write_all
-from zoo.runs.comparison.learning_curves import draw
+from zoo.runs.comparison.screen import LINES, families, fit_lines, lines_of, table_of
 from zoo.runs.comparison.table import Quantity, averaged, quantities, seed_groups
 from zoo.runs.comparison.wandb_runs import files_of, is_remote, read_offline, read_online
 from zoo.runs.history import Run, expand, read
 
 STDOUT = Path("-")
+FEW = 3  # folders of pictures that are named
+MOST = 60  # runs whose curves are drawn unasked
+MEANS = "over seeds: mean ± standard deviation"
 
 
 def compare(
@@ -29,42 +39,66 @@ def compare(
     seeds: bool = False,
     wandb: str | None = None,
     files: Mapping[str, Path | None] | None = None,
-) -> Path:
-    """Prints which settings differ, metrics and costs, and draws the learning curves.
+    metrics: Sequence[str] = (),
+    sort: str | None = None,
+    last: int | None = None,
+    filters: Sequence[str] = (),
+    group: str | None = None,
+) -> Path | None:
+    """Prints a line a run: settings that differ, metrics and costs; draws the learning curves.
 
-    Runs that differ in the seed alone are shown by their mean and standard deviation, too.
+    Each family of models has a table of its own. Runs that differ in the seed alone are shown by
+    their mean and standard deviation, too. What does not fit on a screen is counted; the files have
+    all of it. A damaged run is named and left out.
 
     Args:
         runs: Run folders, folders that hold some (of a recipe, a sweep), offline runs of W&B, and
             where `wandb` is online its projects and runs.
-        output: The PNG; by default `compare.png` in the deepest folder that holds the runs.
+        output: The PNG; by default `compare.png` in the deepest folder that holds the runs, and of
+            many runs none.
         seeds: Show means over seeds instead of their runs.
         wandb: online, or nothing.
         files: What else to write: csv, markdown, html; "-" prints it instead of the tables.
+        metrics: Metrics to show; all by default.
+        sort: Metric, setting or cost to sort by.
+        last: Number of the newest runs to compare; all by default.
+        filters: Conditions `key=value`, all of which a run has to meet.
+        group: Settings, parted by commas, whose values have a line each: the mean of their runs.
 
     Returns:
-        Where the PNG is.
+        Where the PNG is, if there is one.
 
     Raises:
-        InputError: A folder is no run, a file in it cannot be read, or an output not be written.
+        InputError: A folder is no run, no run is left, an option names nothing, or an output cannot
+            be written.
     """
     wanted = {kind: path for kind, path in (files or {}).items() if path}
     printed = [kind for kind, path in wanted.items() if path == STDOUT]
     if len(printed) > 1:
         raise InputError(f"--{printed[0]} and --{printed[1]} cannot both be printed: name a FILE")
     found, common = _found(runs, online=wandb == "online")
+    found = filtered(found, filters)
+    if last is not None:
+        found = newest(found, last)
+    if sort:
+        found = ordered(found, sort)
     rows = quantities(found)
-    groups = seed_groups(found)
+    refuse_unknown_metrics(rows, metrics)
+    rows = only_metrics(rows, metrics)
+    groups = grouped(found, group) if group else seed_groups(found)
     tables = [([run.name for run in found], rows)]
-    if any(len(group.members) > 1 for group in groups):
-        tables.append(([group.name for group in groups], averaged(rows, groups)))
-    if seeds:
+    if group or any(len(each.members) > 1 for each in groups):
+        tables.append(([each.name for each in groups], averaged(rows, groups)))
+    if seeds or group:
         tables = tables[-1:]
-    path = Path(output or common / "compare.png")
-    figure = draw(found, str(common))
-    writes: dict[str, tuple[Path, Write]] = {
-        "--output": (path, lambda aside: figure.savefig(aside, dpi=120, format="png"))
-    }
+    console = plain_console(stderr=bool(printed))
+    first = asked("sort", sort, found)[0] if sort else ""
+    report, shown = _report(found, console.width, metrics, first, seeds=seeds, group=group)
+    path = output or (common / "compare.png" if len(found) <= MOST else None)
+    writes: dict[str, tuple[Path, Write]] = {}
+    if path:
+        figure = draw(shown, str(common))
+        writes["--output"] = path, lambda aside: figure.savefig(aside, dpi=120, format="png")
     texts = {kind: _text(kind, found, str(common), tables) for kind in wanted}
     for kind, named in wanted.items():
         if named != STDOUT:
@@ -72,12 +106,61 @@ def compare(
     write_all(writes)
     for kind in printed:
         sys.stdout.write(texts[kind])
-    _report(plain_console(stderr=bool(printed)), str(common), tables)
-    written = [("curves", path), *((kind, p) for kind, p in wanted.items() if p != STDOUT)]
-    written += [("pictures", r.picture_folder) for r in found if r.pictures and r.picture_folder]
-    lines = [f"{f'{name}:':<9} {each}" for name, each in written]
-    plain_console(stderr=bool(printed)).print("\n".join(lines), soft_wrap=True)
+    title = f"{common}: {len(found)} run{'s' * (len(found) != 1)}"
+    console.print(title, style="bold", soft_wrap=True)
+    for line in report:
+        console.print(line, soft_wrap=True)
+    written = [("curves", path or f"of more than {MOST} runs by --output FILE.png, or in --html")]
+    written += [(kind, p) for kind, p in wanted.items() if p != STDOUT]
+    pictures = [run.picture_folder for run in found if run.pictures and run.picture_folder]
+    written += [("pictures", folder) for folder in pictures if len(pictures) <= FEW]
+    console.print("\n".join(f"{f'{name}:':<9} {each}" for name, each in written), soft_wrap=True)
     return path
+
+
+def draw(runs: Sequence[Run], title: str) -> Any:
+    """Returns the learning curves as a figure; matplotlib takes longer than all the rest."""
+    from zoo.runs.comparison import learning_curves
+
+    return learning_curves.draw(runs, title)
+
+
+def _report(
+    runs: Sequence[Run],
+    width: int,
+    metrics: Sequence[str],
+    first: str,
+    *,
+    seeds: bool,
+    group: str | None,
+) -> tuple[list[Text], list[Run]]:
+    """The tables as lines, with what they leave out, and the runs that they show."""
+    singles, means = [], []
+    for title, part in families(runs).items():
+        groups = grouped(part, group) if group else seed_groups(part)
+        singles.append(table_of(title, part))
+        if seeds or group or any(len(each.members) > 1 for each in groups):
+            means.append(table_of(title, part, groups))
+    for table in (*singles, *means):
+        table.rows = only_metrics(table.rows, metrics)
+    tables = means if seeds or group else singles
+    left_out = fit_lines(tables, newest=not first)
+    lines, columns = lines_of(tables, width, first)
+    if tables is singles and means:
+        more, hidden = lines_of(means, width, first)
+        columns = max(columns, hidden)
+        if len(lines) + len(more) < LINES:
+            lines += [Text(MEANS), *more]
+        else:
+            lines.append(Text("means over seeds: --seeds"))
+    if len(runs) > 1 and not any(row.kind == "setting" for t in singles for row in t.rows):
+        lines.append(Text("no settings differ"))
+    rest = [(left_out, "run" if tables is singles else "line"), (columns, "column")]
+    texts = [f"{count:,} more {noun}{'s' * (count != 1)}" for count, noun in rest if count]
+    if texts:
+        choices = "; --last, --filter, --metric and --sort choose" if left_out else ""
+        lines.append(Text(f"{' and '.join(texts)}: --html FILE{choices}"))
+    return lines, [run for table in tables for i in table.part for run in table.runs[i]]
 
 
 def _found(runs: Sequence[str | Path], *, online: bool) -> tuple[list[Run], Path]:
@@ -95,12 +178,18 @@ def _found(runs: Sequence[str | Path], *, online: bool) -> tuple[list[Run], Path
     if not folders:
         return list(_distinct(remote)), Path()
     common = Path(os.path.commonpath([path.parent for path in folders]))
-    found = [
-        read_offline(path)
-        if real.suffix == ".wandb"
-        else read(path, real.relative_to(common).as_posix())
-        for real, path in folders.items()
-    ]
+    found, damaged = [], []
+    for real, path in folders.items():
+        try:
+            label = real.relative_to(common).as_posix()
+            found.append(read_offline(path) if real.suffix == ".wandb" else read(path, label))
+        except InputError as error:
+            damaged.append(str(error))
+    if damaged and not (found or remote):
+        others = f"; nor can {len(damaged) - 1} others be read" if len(damaged) > 1 else ""
+        raise InputError(f"{damaged[0]}{others}")
+    for line in damaged:
+        print(f"zoo: left out: {line}", file=sys.stderr)
     if not any(path.is_absolute() for path in folders.values()):
         common = Path(os.path.relpath(common))
     return list(_distinct([*found, *remote])), common
@@ -140,43 +229,3 @@ def _text(
 
 def _writer(text: str) -> Write:
     return lambda aside: aside.write_text(text, encoding="utf-8")
-
-
-def _report(
-    console: Console, title: str, tables: Sequence[tuple[list[str], list[Quantity]]]
-) -> None:
-    console.print(title, style="bold", soft_wrap=True)
-    for number, (names, rows) in enumerate(tables):
-        if number:
-            console.print("over seeds: mean ± standard deviation (runs)")
-        settings = [row for row in rows if row.kind == "setting"]
-        if settings and not number:
-            _print(console, "setting", names, settings)
-        elif not number:
-            console.print("no settings differ")
-        _print(console, "metric", names, [row for row in rows if row.kind == "metric"])
-        if costs := [row for row in rows if row.kind == "cost"]:
-            _print(console, "cost", names, costs)
-
-
-def _print(console: Console, title: str, names: Sequence[str], rows: Sequence[Quantity]) -> None:
-    """Prints a table, or several where the runs do not fit beside each other."""
-    header = [title, *names]
-    cells: list[list[Any]] = [[row.title, *_cells(row)] for row in rows]
-    columns = zip(header, *cells, strict=True)
-    widths = [max(console.measure(cell).maximum for cell in column) for column in columns]
-    count = max(1, (console.width - min(30, widths[0]) - 4) // (min(18, max(widths[1:])) + 3))
-    for first in range(1, len(names) + 1, count):
-        table = Table()
-        table.add_column(title, overflow="fold")
-        for name in header[first : first + count]:
-            table.add_column(name, overflow="fold", justify="right")
-        for row in cells:
-            table.add_row(row[0], *row[first : first + count])
-        console.print(table)
-
-
-def _cells(row: Quantity) -> Iterator[Text]:
-    """A value for each run, the best in bold."""
-    for cell in row.cells:
-        yield Text(cell.text, style="bold" if cell.value == row.winner else "")

@@ -139,7 +139,8 @@ def _compare(options: argparse.Namespace, overrides: list[str]) -> int:
     from zoo.cli.compare_runs import compare
 
     files = {kind: getattr(options, kind) for kind in ("csv", "markdown", "html")}
-    given = {"seeds": options.seeds, "wandb": options.wandb, "files": files}
+    names = ("seeds", "wandb", "metrics", "sort", "last", "filters", "group")
+    given = {name: getattr(options, name) for name in names} | {"files": files}
     compare(options.runs, options.output, **given)
     return 0
 

@@ -124,7 +124,27 @@ def build_parser() -> Parser:
         "runs", nargs="+", metavar="RUN", help="run folders, folders of runs, offline runs of W&B"
     )
     verb.add_argument("--output", type=Path, help="PNG of learning curves")
-    verb.add_argument("--seeds", action="store_true", help="means over seeds instead of runs")
+    choose = verb.add_argument_group("which runs and columns")
+    choose.add_argument("--last", type=int, metavar="N", help="the N runs that began last")
+    choose.add_argument(
+        "--filter",
+        dest="filters",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="runs that have this setting, by the end of its name: lr=0.1, model=LeNet*",
+    )
+    choose.add_argument(
+        "--metric",
+        dest="metrics",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this metric instead of all: val/accuracy, accuracy",
+    )
+    choose.add_argument("--sort", metavar="KEY", help="metric, best first, or setting or cost")
+    choose.add_argument("--group", metavar="KEY", help="means over the runs of each value")
+    choose.add_argument("--seeds", action="store_true", help="means over seeds instead of runs")
     verb.add_argument("--csv", type=Path, metavar="FILE", help="table as CSV; - prints it")
     verb.add_argument("--markdown", type=Path, metavar="FILE", help="in Markdown; - prints it")
     verb.add_argument("--html", type=Path, metavar="FILE", help="page with curves and pictures")

@@ -5,6 +5,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ PER_RUN = {"default_root_dir", "logger", "callbacks", "root", "ckpt_path", "conf
 STAGES = ("train", "val", "test")
 NUMBERED = re.compile(r"\d+|(job|fold|trial)-.+")
 DEPTH = 4  # of folders: runs/<sweep>/<recipe>/<number>/fold-<k>
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 Line = dict[str, float]
 
@@ -33,6 +36,7 @@ class Run:
         pictures: Files by name.
         picture_folder: Where to look for them.
         marks: What a reader should know of it: that its corpus is synthetic, say.
+        started: Time at which it began, in ISO 8601; "" if unknown.
     """
 
     label: str
@@ -42,6 +46,7 @@ class Run:
     pictures: dict[str, Path] = field(default_factory=dict)
     picture_folder: Path | None = None
     marks: tuple[str, ...] = ()
+    started: str = ""
 
     @property
     def name(self) -> str:
@@ -52,11 +57,17 @@ class Run:
         """The lines that hold a metric."""
         return [line for line in self.lines if metric in line]
 
-    @property
-    def _ends(self) -> list[Line]:
-        return [line for line in self.lines if any(name.endswith("_epoch") for name in line)]
+    @cached_property
+    def logged_names(self) -> dict[str, None]:
+        """The names that any line has, in the order of the lines."""
+        return {name: None for line in self.lines for name in line}
 
-    @property
+    @cached_property
+    def _ends(self) -> list[Line]:
+        means = [name for name in self.logged_names if name.endswith("_epoch")]
+        return [line for line in self.lines if any(name in line for name in means)]
+
+    @cached_property
     def epochs(self) -> int:
         """Finished epochs; begun ones where none says that it was finished."""
         return 1 + int(max(line.get("epoch", 0) for line in self._ends or self.lines))
@@ -126,7 +137,13 @@ def read(folder: Path, label: str) -> Run:
     record = parsed(kept, _parse_record) if kept.is_file() else {}
     shown = folder / "pictures"
     marks = marks_of(settings)
-    return Run(label, settings, lines, record, pictures_in(shown), shown, marks)
+    started = record.get("started") or _written(folder / "config.yaml")
+    return Run(label, settings, lines, record, pictures_in(shown), shown, marks, str(started))
+
+
+def _written(path: Path) -> str:
+    """When a file was written, as run.json says when a run began."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
 def marks_of(settings: dict[str, str]) -> tuple[str, ...]:
@@ -162,7 +179,7 @@ def _parse_csv(text: str) -> list[Line]:
 
 
 def _parse_settings(text: str) -> dict[str, str]:
-    config = yaml.safe_load(text)
+    config = yaml.load(text, LOADER)
     if not isinstance(config, dict):
         raise ValueError("no settings are in it")
     return flat_settings(config)
@@ -216,7 +233,7 @@ def _plain(value: Any) -> Any:
 
 def metric_names(runs: Sequence[Run]) -> list[str]:
     """Metrics by stage; of training the means over epochs, where there are any, not windows."""
-    names = {name for run in runs for line in run.lines for name in line} - {"epoch", "step"}
+    names = {name for run in runs for name in run.logged_names} - {"epoch", "step"}
     stages = {name: name.partition("/")[0] for name in names if f"{name}_epoch" not in names}
     order = {stage: index for index, stage in enumerate(STAGES)}
     places = {name: order.get(stage, len(order)) for name, stage in stages.items()}

@@ -34,8 +34,17 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
     # About ten letters fill an inch; five are a handle and the space around it.
     across = max(1, 50 * columns // (max(map(len, labels)) + 5))
     rows, below = ceil(len(found) / columns), ceil(len(labels) / across)
-    size = (1 + 5 * columns, 0.8 + 3.4 * rows + 0.25 * below)
-    figure = Figure(figsize=size, layout="constrained")
+    width, height = 1 + 5 * columns, 1.3 + 3.4 * rows + 0.21 * below
+    figure = Figure(figsize=(width, height))
+    # By hand: matplotlib's own layouts draw the figure twice.
+    figure.subplots_adjust(
+        left=0.7 / width,
+        right=1 - 0.2 / width,
+        bottom=(0.7 + 0.21 * below) / height,
+        top=1 - 0.8 / height,
+        wspace=0.18,
+        hspace=0.32,
+    )
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     many = len(groups) > 10
     palette = colormaps["turbo"].resampled(len(groups)) if many else colormaps["tab10"]
@@ -52,8 +61,8 @@ def draw(runs: Sequence[Run], title: str) -> Figure:
         axis.set_axis_off()
     handles = [Line2D([], [], color=palette(index), linewidth=4) for index in range(len(groups))]
     handles += [Line2D([], [], color="black", **style) for style in STYLES.values()]
-    figure.legend(handles, labels, loc="outside lower center", ncols=across, frameon=False)
-    figure.suptitle(title)
+    figure.legend(handles, labels, loc="lower center", ncols=across, frameon=False)
+    figure.suptitle(title, y=1 - 0.15 / height, va="top")
     return figure
 
 

@@ -12,6 +12,7 @@ from zoo.runs.rounding import HIGHER, rounded
 
 LOWER = re.compile(r"loss|error|perplexity|distance|\b(mae|r?mse)\b", re.I)
 ADVERSARIAL = re.compile(r"/loss_[dg](_epoch)?$")
+CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 SEED = "seed_everything"
 Kind = Literal["setting", "metric", "cost"]
 
@@ -144,7 +145,7 @@ def _average(row: Quantity, cells: list[Cell]) -> Cell:
     if len(texts) == 1 and not isfinite(cells[0].spread) and len(values) < 2:
         return cells[0]
     if row.kind == "setting" or not values:
-        ordered = sorted(texts, key=_number) if len(values) == len(cells) else texts
+        ordered = sorted(texts, key=number) if len(values) == len(cells) else texts
         return Cell(", ".join(text for text in ordered if text != "-"))
     if len(cells) == 1 or len(values) == 1:
         only = next(cell for cell in cells if isfinite(cell.value))
@@ -161,10 +162,16 @@ def _differing(runs: Sequence[Run]) -> Iterator[Quantity]:
     for name in dict.fromkeys(name for run in runs for name in run.settings):
         values = [run.settings.get(name, "-") for run in runs]
         if len(set(values)) > 1:
-            yield Quantity(name, "setting", [Cell(value, _number(value)) for value in values])
+            yield Quantity(name, "setting", [Cell(value, number(value)) for value in values])
 
 
-def _number(text: str) -> float:
+def short_class(text: str) -> str:
+    """Returns a class path by the name of its class, and any other text as it is."""
+    return text.rpartition(".")[2] if CLASS_PATH.fullmatch(text) else text
+
+
+def number(text: str) -> float:
+    """Returns the number that a text is, or nan."""
     try:
         return float(text)
     except ValueError:
@@ -203,8 +210,8 @@ def better_end(name: str, runs: Sequence[Run]) -> Callable[..., Any] | None:
     """
     if HIGHER.search(name):
         return max
-    own = [run for run in runs if run.logged(name)]
-    opposed = any(ADVERSARIAL.search(key) for run in own for line in run.lines for key in line)
+    own = [run for run in runs if name in run.logged_names]
+    opposed = any(ADVERSARIAL.search(key) for run in own for key in run.logged_names)
     if not LOWER.search(name) or (opposed and "loss" in name):
         return None
     return min

@@ -80,6 +80,7 @@ def _from_records(path: Path, text: str) -> Run:
     name = begun.get("display_name") or begun.get("run_id") or path.parent.name
     run = _run(path, name, config, lines, summary, state)
     media = path.parent / "files" / "media" / "images"
+    run.started = str(begun.get("start_time", ""))
     run.pictures = dict(_newest(media))
     run.picture_folder = media
     return run
@@ -191,7 +192,9 @@ def _read_remote(remote: Any) -> Run:
         raise _EmptyError(f"{remote.name}: empty: nothing was logged in training")
     state = {"crashed": "failed", "killed": "stopped"}.get(remote.state, remote.state)
     summary = {name: remote.summary.get(name) for name in ("run", "_runtime")}
-    return _run(remote.name, remote.name, remote.config, lines, summary, state)
+    run = _run(remote.name, remote.name, remote.config, lines, summary, state)
+    run.started = str(getattr(remote, "created_at", ""))
+    return run
 
 
 def _in_time(name: str, seconds: float, ask: Callable[[], Any]) -> Any:
