@@ -62,6 +62,17 @@ def test_a_run_and_its_offline_file_say_the_same(trained, capsys):
     assert page.count('alt="validation_confusion of ') == 2
 
 
+@pytest.mark.parametrize("config", [{}, {"": 3, "rate": 1}])
+def test_a_run_without_settings_has_no_nameless_one(capsys, config):
+    with wandb.init(mode="offline", config=config, dir=str(Path().resolve())) as run:
+        run.log({"loss": 1.0})
+        run.log({"loss": 0.5})
+    (file,) = Path().glob("wandb/offline-run-*/run-*.wandb")
+    assert "" not in read_offline(file).settings
+    assert main(["compare", str(file), str(file.parent)]) == 0
+    assert "loss" in capsys.readouterr().out
+
+
 def test_any_way_to_name_an_offline_run_reads_it_once(trained, capsys):
     (file,) = trained.glob("wandb/offline-run-*/run-*.wandb")
     compare([file, file.parent, trained / "wandb"], Path("a.png"))

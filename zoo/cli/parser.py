@@ -81,6 +81,7 @@ def build_parser() -> Parser:
 
     rest = "Options of Trainer, model and data follow as --trainer.X V, --model.X V, --data.X V."
     verb = _training_verb(verbs, "fit", "train", SHORT)
+    verb.add_argument("--seeds", metavar="SEEDS", help="seeds of several runs, a sweep: 0-2")
     verb.add_argument("--ckpt_path", help="checkpoint to resume from; last: this job's, if any")
     verb.add_argument("--print_config", action="store_true", help="print the settings and stop")
     verb.add_argument("--profile", action="store_true", help="report where the time of a step goes")

@@ -25,6 +25,7 @@ from zoo.cli.report import (
     report_profile,
     say_unwritten,
 )
+from zoo.cli.sweep.grid import fit_grid, in_full_grid, split_grid
 from zoo.errors import InputError
 from zoo.runs import folder as run_folder
 from zoo.runs.wandb_options import WandbOptions
@@ -34,7 +35,11 @@ LAST = "last"  # value of --ckpt_path: the last checkpoint of this job, which ma
 
 
 def fit(options: argparse.Namespace, overrides: list[str]) -> int:
-    """Trains a recipe, a configuration file, or a model on a corpus."""
+    """Trains a recipe, a configuration file, or a model on a corpus; a grid of them as a sweep."""
+    parameters, rest = split_grid(options.seeds, overrides)
+    if parameters:
+        alone = experiment_of(options, rest)
+        return fit_grid(options, alone.name, in_full_grid(alone.config, parameters, rest), rest)
     experiment = experiment_of(options, overrides)
     from zoo.checkpoints.checkpoint import read  # torch, which an error on a name does without
     from zoo.cli.lightning import ZooCLI

@@ -220,7 +220,7 @@ def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _flatten(item, f"{name}.{key}".lstrip("."))
-    else:
+    elif name:  # W&B keeps runs without any setting
         yield name, value if isinstance(value, str) else json.dumps(_plain(value), default=str)
 
 

@@ -152,12 +152,22 @@ def read_sweep(path: Path) -> Sweep:
         where = f" in line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}: not YAML{where}; a macro within [] wants quotes") from None
     try:
-        return _read(path, text, config)
+        return sweep_of(path, text, config)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _read(path: Path, text: str, config: Any) -> Sweep:
+def sweep_of(path: Path, text: str, config: Any) -> Sweep:
+    """Returns the sweep that settings say.
+
+    Args:
+        path: Path of their file.
+        text: Text of it.
+        config: The settings.
+
+    Raises:
+        InputError: A key or value is unknown or not supported; names the key.
+    """
     if not isinstance(config, dict):
         raise InputError("not a sweep file: wanted method:, parameters: and command:")
     for key in config:

@@ -154,7 +154,8 @@ def read_parameters(group: Any, method: str, prefix: str = "") -> Iterator[Param
     where = f"{prefix.rstrip('.')}.parameters" if prefix else "parameters"
     if not isinstance(group, dict) or not group:
         raise InputError(f"{where}: wanted names of options, each with its values")
-    for key, given in group.items():
+    names = sorted(group, key=str) if method == "grid" else list(group)  # W&B's order of a grid
+    for key, given in ((key, group[key]) for key in names):
         name = f"{prefix}{key}"
         if not isinstance(given, dict):
             raise InputError(f"{name}: wanted value, values, or min and max")

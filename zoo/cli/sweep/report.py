@@ -104,7 +104,8 @@ def report(
         picture = folder / PICTURE
         draw(order, varying, metric, folder.name).savefig(picture, dpi=150, format="png")
         lines.append(f"picture:  {picture}")
-    commands = [f"zoo compare {quote(str(folder))}"]
+    seeds = any(parameter.name == "seed_everything" for parameter in varying)
+    commands = [f"zoo compare {quote(str(folder))}{' --seeds' * seeds}"]
     checkpoint = folder / str(order[0].number) / "checkpoints" / "best.ckpt" if order else None
     if checkpoint and checkpoint.is_file():
         lines.append(f"best:     {checkpoint}")

@@ -4,9 +4,9 @@ The study is a SQLite file, whose transactions survive kill -9; optuna's journal
 cannot go on after a line that was cut. Every draw has a random seed of its own, that follows from
 the sweep's and the number of the trial: a sweep that is resumed draws what it would have drawn.
 
-Grids are enqueued in W&B's order (the last parameter is the fastest): optuna's GridSampler shuffles
-them. Hyperband stops trials but does not hide those of other brackets from the sampler, as optuna's
-study would do.
+Grids are enqueued in W&B's order (names are sorted, the last one is the fastest): optuna's
+GridSampler shuffles them. Hyperband stops trials but does not hide those of other brackets from the
+sampler, as optuna's study would do.
 """
 
 import json

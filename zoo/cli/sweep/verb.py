@@ -42,7 +42,11 @@ def sweep(options: argparse.Namespace, overrides: list[str]) -> int:
         InputError: The file, an option or the folder does not do.
         StoppedError: By a signal.
     """
-    plan = read_sweep(options.file)
+    return run_sweep(read_sweep(options.file), options, overrides)
+
+
+def run_sweep(plan: Sweep, options: argparse.Namespace, overrides: list[str]) -> int:
+    """Runs a sweep that was read, or goes on with it; see `sweep`."""
     for name in ("jobs", "count"):
         if (number := getattr(options, name)) is not None and number < 1:
             raise InputError(f"--{name} must be at least 1, not {number}")
@@ -61,7 +65,7 @@ def sweep(options: argparse.Namespace, overrides: list[str]) -> int:
         )
     folder = options.runs / plan.name
     _refuse_others(folder)
-    begun = {"sweep file": plan.identity(), "options": overrides, "seed": options.seed}
+    begun = _beginning(plan, overrides, options.seed)
     facts = _facts_of(folder, begun) or _checked(plan, [*overrides, *trust])
     with _locked(folder):
         if not (folder / RECORD).exists():
@@ -100,6 +104,18 @@ def _refuse_others(folder: Path) -> None:
         others = [path.name for path in folder.iterdir() if path.name not in (".lock", "logs")]
         if others:
             raise InputError(f"{folder} holds other runs; {ANOTHER}")
+
+
+def _beginning(plan: Sweep, overrides: list[str], seed: int) -> dict[str, Any]:
+    return {"sweep file": plan.identity(), "options": overrides, "seed": seed}
+
+
+def begun_with(folder: Path, plan: Sweep, overrides: list[str], seed: int) -> bool:
+    """Returns whether a folder holds a sweep that was begun with just these settings."""
+    try:
+        return _facts_of(folder, _beginning(plan, overrides, seed)) is not None
+    except InputError:
+        return False
 
 
 def _facts_of(folder: Path, begun: dict[str, Any]) -> dict[str, Any] | None:

@@ -123,7 +123,9 @@ def _run(
         raise InputError(f"{source}: empty: nothing was logged in training")
     # Lightning adds the model's arguments once more at the top, where those of the zoo are below.
     shown = OWN if "model" in config and "data" in config else tuple(config)
-    settings = flat_settings({k: config[k] for k in shown if k in config and k[0] != "_"})
+    settings = flat_settings(
+        {k: config[k] for k in shown if k in config and k[:1] not in ("", "_")}
+    )
     kept = summary.get("run")
     record = dict(kept) if isinstance(kept, Mapping) else {"seconds": summary.get("_runtime")}
     record["state"] = record.get("state", state)
