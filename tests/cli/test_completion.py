@@ -97,6 +97,7 @@ def test_options_follow_what_is_named(capsys):
 
 
 def test_values_follow_an_option(capsys, files):
+    assert offered(capsys, "list", "--task", "tr") == ["translation"]
     assert offered(capsys, "fit", "--wandb", "") == ["online", "offline", "disabled"]
     assert offered(capsys, "fit", "--wandb=o") == ["--wandb=online", "--wandb=offline"]
     assert offered(capsys, "fit", RECIPE, "--model.channels_last", "t") == ["true"]

@@ -147,7 +147,7 @@ def _words(line: str) -> list[str]:
 
 def _candidates(before: Sequence[str], typed: str) -> Iterator[Candidate]:
     """Yields what may stand where a word is being typed."""
-    parser = build_parser()
+    parser = build_parser(before[0] if before else "")
     if not before:
         yield from ((name, verb.description or "") for name, verb in parser.verbs.items())
         yield from (("--help", ""), ("--version", ""))
@@ -237,6 +237,10 @@ class _Line:
             yield from ((each.name, each.summary) for each in architectures().values())
         elif name == "--data":
             yield from ((each.name, each.summary) for each in corpora().values())
+        elif name == "--task":
+            yield from (
+                (task, "") for task in {r.path.parent.name: None for r in recipes().values()}
+            )
         elif name == "--ckpt_path":
             yield from self._checkpoints()
         elif name.startswith("--trainer.") and last in VALUES:

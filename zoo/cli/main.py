@@ -86,7 +86,7 @@ def _run(argv: list[str]) -> int:
         from zoo.cli.completion import answer
 
         return answer(argv[1], argv[2:])
-    parser = build_parser()
+    parser = build_parser(argv[0] if argv else "")
     argv, overlays = split(_join_values(argv))
     # Taken out first: argparse takes an option whose value has a space for a name.
     options, overrides = parser.parse_known_args([t for t in argv if not OVERRIDE.match(t)])

@@ -51,8 +51,13 @@ class Parser(argparse.ArgumentParser):
         return "\n".join([super().format_help(), *(each.format_help() for each in self.parts())])
 
 
-def build_parser() -> Parser:
-    """The whole command; `zoo.cli.completion` completes what stands in it."""
+def build_parser(asked: str = "predict") -> Parser:
+    """Returns the parser of the whole command.
+
+    Args:
+        asked: Verb that is to be parsed: only `predict` needs the options of all families, which
+            take a fifth of a start.
+    """
     parser = Parser(prog="zoo", description="Train, compare and use the architectures of the zoo.")
     parser.add_argument("--version", action="store_true", help="print the version")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
@@ -60,6 +65,8 @@ def build_parser() -> Parser:
     verb = verbs.add_parser("list", help="what the zoo holds")
     verb.add_argument("kind", nargs="?", help="models, corpora, recipes or overlays; all")
     verb.add_argument("filter", nargs="?", help="part of a name, or a *pattern*")
+    verb.add_argument("--task", metavar="TASK", help="those of a task: image_classification")
+    verb.add_argument("--trained", action="store_true", help="those that come trained")
     verb.add_argument("--json", action="store_true", help="print JSON")
 
     verb = verbs.add_parser("show", help="one model, corpus, recipe or +overlay")
@@ -106,9 +113,9 @@ def build_parser() -> Parser:
         verb.add_argument("--data", metavar="CORPUS", help="corpus to evaluate on; its own")
         _add_common_options(verb)
         _add_short_options(verb, ("batch_size", "devices", "precision"))
-    hidden = _Hidden()
-    for family in families().values():
-        family.add_arguments(hidden)
+    tasks, hidden = families() if asked == "predict" else {}, _Hidden()
+    for task in tasks.values():
+        task.add_arguments(hidden)
     text = "label pictures, continue a text, draw samples ..."
     usage = "zoo predict [INPUT ...] --ckpt_path CKPT [--OPTION VALUE ...]"
     verb = verbs.add_parser("predict", help=text, usage=usage, epilog=rest, parents=[hidden])
@@ -118,7 +125,7 @@ def build_parser() -> Parser:
     verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
     verb.add_argument("--output", type=Path, help="file or folder for the output")
     _add_trust(verb)
-    verb.parts = lambda: (_options_of_task(name, each) for name, each in families().items())
+    verb.parts = lambda: (_options_of_task(name, each) for name, each in tasks.items())
 
     verb = verbs.add_parser("compare", help="runs side by side: settings, metrics, curves")
     verb.add_argument(
