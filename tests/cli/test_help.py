@@ -4,6 +4,7 @@ import inspect
 import re
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -109,6 +110,42 @@ def test_help_of_what_is_not_there(capsys):
     assert "did you mean lenet-fashion_mnist?" in fails(capsys, "fit", "lenet-fashion_mnst", "-h")
     assert "did you mean LeNet?" in fails(capsys, "fit", "--help", "--model", "LeNt")
     assert "missing.yaml" in fails(capsys, "tune", "--config", "missing.yaml", "--help")
+
+
+def test_help_imports_nothing_that_is_named(capsys, evil):
+    Path("evil.yaml").write_text("model: {class_path: evil.C}\ndata: FashionMNIST\n")
+    for argv in (["--config", "evil.yaml"], ["--model", "evil.C"], ["--data", "evil_package.C"]):
+        helped(capsys, "fit", *argv, "--lr", "1", "--allow", "evil")
+        words = ["fit", *argv, "--model.optimizer", "evil.C", "--model.optimizer."]
+        assert main(["completion", "fish", *words]) == 0
+    assert not evil.exists()
+
+
+OWN = """
+from lightning.pytorch import LightningModule
+
+class Mine(LightningModule):
+    '''Has a gain.
+
+    Args:
+        gain: Factor of the logits.
+        lr: Learning rate.
+    '''
+
+    def __init__(self, gain: float = 2.0, lr: float = 0.1) -> None:
+        super().__init__()
+"""
+
+
+def test_help_of_a_users_own_model(capsys, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine.py").write_text(OWN)
+    named = ("--model", "mine.Mine", "--data", "FashionMNIST", "--allow", "mine")
+    text = helped(capsys, "fit", *named)
+    assert "--model.gain 2.0" in text
+    assert "Factor of the logits." in text
+    assert "--lr 0.1 " in text
+    assert "Its options are known once" in helped(capsys, "fit", "--model", "os.path.Gone")
 
 
 def test_help_of_predict_is_grouped_by_task(capsys):

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from zoo.catalogue import architectures, corpora, optimizers, recipes, schedules
+import yaml
+
+from zoo.catalogue import LOADER, architectures, corpora, optimizers, recipes, schedules
 from zoo.checkpoints.bundled import bundled
 from zoo.cli.help import Page
 from zoo.cli.overlays import TRAIN, overlays
@@ -169,6 +171,15 @@ def _candidates(before: Sequence[str], typed: str) -> Iterator[Candidate]:
         yield from line.names(typed)
 
 
+def _class_in(file: Path, group: str) -> str | None:
+    """Returns the class of a model or a corpus in a file of settings, None where it has none."""
+    with suppress(OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, AttributeError):
+        found = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER).get(group)
+        found = found if isinstance(found, str) else found.get("class_path")
+        return found if isinstance(found, str) else None
+    return None
+
+
 class _Line:
     """A command line as far as it is typed.
 
@@ -204,12 +215,13 @@ class _Line:
     def _named(self) -> Page:
         """Returns what is to be trained, or was, as far as it can be told."""
         named = dict[str, str | None].fromkeys(("recipe", "config", "model", "data"))
-        run = Path(self.given.get("--ckpt_path", "")).parent.parent
+        file = Path(self.given.get("--config", ""))
         if self.verb in TRAIN:
-            named |= {name: self.given.get(f"--{name}") for name in named}
             named["recipe"] = next(iter(self.positional), None)
-        elif (run / "config.yaml").is_file():
-            named["config"] = str(run / "config.yaml")
+        else:  # those that take a checkpoint, which lies in a run
+            file = Path(self.given.get("--ckpt_path", "")).parent.parent / "config.yaml"
+        for group in ("model", "data"):
+            named[group] = self.given.get(f"--{group}") or _class_in(file, group)
         overrides = [f"{name}={value}" for name, value in self.given.items() if "." in name]
         with suppress(InputError):
             return Page(argparse.Namespace(**named, overlays=[], allow=[]), overrides)

@@ -54,7 +54,9 @@ def compose(
     for kind, name in (("model", model), ("corpus", data)):
         refuse_place(kind, name or "")
     refuse_foreign_classes({"model": model, "data": data}, overrides, allow)
-    name, config = settings(recipe, config_file, model, data, overrides, allow)
+    name, config = settings(recipe, config_file, model, data)
+    if config_file:
+        refuse_foreign_classes(config, overrides, allow)
     notes = []
     if not (recipe or config_file or name in recipes()):
         notes.append(f"no recipe is called {name}: training with the defaults")
@@ -77,10 +79,10 @@ def settings(
     config_file: str | None,
     model: str | None,
     data: str | None,
-    overrides: Sequence[str] = (),
-    allow: Sequence[str] = (),
 ) -> tuple[str, dict[str, Any]]:
     """Returns the name and the settings of a recipe, of a file, or of the recipe of a pair.
+
+    Nothing that a file names is imported.
 
     Raises:
         InputError: A name is unknown, or nothing is named; see `compose`.
@@ -89,7 +91,6 @@ def settings(
         raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
     if config_file:
         name, config = _run_name(Path(config_file)), _read_config(Path(config_file))
-        refuse_foreign_classes(config, overrides, allow)
     elif recipe:
         name = pick("recipe", only_recipe_of(recipe), recipes())
         config = deepcopy(recipes()[name].config)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from zoo.cli.parser import Parser
 from zoo.cli.short_options import SHORT, in_full, rates
 from zoo.cli.show.docstrings import Option, options_of, read
 from zoo.cli.show.foreign import first_sentence, options_at, trainer_options
+from zoo.errors import InputError
 
 TRAINER = {  # the options of the Trainer that matter most
     "max_epochs": "Number of epochs after which training ends; -1 for no end.",
@@ -106,18 +108,21 @@ class Page:
         named = (options.recipe, options.config, options.model, options.data)
         self.name, self.config = "", dict[str, Any]()
         if options.recipe or options.config or (options.model and options.data):
-            self.name, self.config = settings(*named, allow=options.allow)
+            self.name, self.config = settings(*named)
         self.recipe = self.name if self.name in recipes() else ""
         for group in ("model", "data"):
             if self.config.get(group) or getattr(options, group):
                 choose(self.config, group, getattr(options, group))
         apply(options.overlays, self.config)
-        if "model" in self.config:
-            overrides, _ = in_full(self.config, overrides)
-        self.given = _given(self.config, overrides)
         self.names = {g: self._class(g).rpartition(".")[2] for g in ("model", "data")}
         self.known = {group: self._options(group) for group in ("model", "data")}
-        self.rates = rates(self.config, overrides) if "model" in self.config else []
+        self.rates = list[str]()
+        if "model" in self.config:
+            arguments = [option.name for option in self.known["model"]]  # nothing is imported
+            self.rates = rates(self.config, overrides, arguments)
+            with suppress(InputError):  # a value that cannot be: its option is described
+                overrides, _ = in_full(self.config, overrides, arguments)
+        self.given = _given(self.config, overrides)
 
     def _class(self, group: str) -> str:
         return self.config.get(group, {}).get("class_path", "")
@@ -175,6 +180,9 @@ class Page:
         """Yields title, text, prefix and options of each part: model, optimizer, corpus ..."""
         for group, kind in (("model", "model"), ("data", "corpus")):
             if not self.known[group]:
+                if self.names[group]:
+                    text = "Its options are known once it is imported; see its own documentation."
+                    yield f"{kind} {self.names[group]}", text, f"{group}.", []
                 continue
             filled = [each.name for each in self.known[group] if each.linked and group == "model"]
             own = [option for option in self.known[group] if option.name not in filled]

@@ -94,6 +94,8 @@ def _run(argv: list[str]) -> int:
     short = {name: vars(options).pop(f"short_{name}", None) for name in SHORT}
     short_overrides = [f"--{name}={value}" for name, value in short.items() if value is not None]
     options.overlays = overlays
+    if vars(options).get("allow") and "" not in sys.path:
+        sys.path.append(str(Path.cwd()))  # after all others: of a package that is not installed
     if vars(options).get("help") or vars(options).get("all"):
         from zoo.cli.help import show_help
 
@@ -104,8 +106,6 @@ def _run(argv: list[str]) -> int:
 
         print(f"zoo {zoo_version()}")
         return 0
-    if vars(options).get("allow") and "" not in sys.path:
-        sys.path.append(str(Path.cwd()))  # after all others: of a package that is not installed
     if options.verb is None:
         parser.print_help()
         return 0

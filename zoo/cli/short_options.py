@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -37,12 +38,16 @@ OTHER_NAMES = {  # by which people know them
 FORM = re.compile(rf"--({'|'.join(SHORT)})=(.*)", re.S)
 
 
-def in_full(config: dict[str, Any], overrides: Iterable[str]) -> tuple[list[str], list[str]]:
+def in_full(
+    config: dict[str, Any], overrides: Iterable[str], arguments: Iterable[str] | None = None
+) -> tuple[list[str], list[str]]:
     """Returns options with the short ones in full, and a line for each that says so.
 
     Args:
         config: Settings of the recipe, its classes by their class paths.
         overrides: Options `--name=value`.
+        arguments: Names of the arguments of the model; by default those of its class, for which
+            one of a user's own is imported.
 
     Raises:
         InputError: The model has no learning rate, or an option is given both ways.
@@ -51,7 +56,7 @@ def in_full(config: dict[str, Any], overrides: Iterable[str]) -> tuple[list[str]
     known = {_plain(option.partition("=")[0]): option for option in given}
     lines = []
     for name, value in filter(None, map(_parts, overrides)):
-        names = [*_rates(config, known)] if name == "lr" else [SHORT[name][1]]
+        names = [*_rates(config, known, arguments)] if name == "lr" else [SHORT[name][1]]
         others = [key for key in known if re.fullmatch(r"--model\..*\b(max_)?lr", key)]
         for other in others if name == "lr" else {f"--{names[0]}"} & set(known):
             raise InputError(f"--{name} sets --{names[0]}: leave out {known[other]}, or --{name}")
@@ -80,15 +85,19 @@ def _plain(option: str) -> str:
     return option.replace(".init_args.", ".")
 
 
-def rates(config: dict[str, Any], overrides: Iterable[str] = ()) -> list[str]:
+def rates(
+    config: dict[str, Any], overrides: Iterable[str], arguments: Iterable[str] | None = None
+) -> list[str]:
     """Returns the names of the options that `--lr` sets; none where a model has no rate."""
-    try:
-        return [*_rates(config, {_plain(option.partition("=")[0]): option for option in overrides})]
-    except InputError:
-        return []
+    known = {_plain(option.partition("=")[0]): option for option in overrides}
+    with suppress(InputError):
+        return [*_rates(config, known, arguments)]
+    return []
 
 
-def _rates(config: dict[str, Any], given: dict[str, str]) -> Iterator[str]:
+def _rates(
+    config: dict[str, Any], given: dict[str, str], arguments: Iterable[str] | None
+) -> Iterator[str]:
     """Yields where the learning rates stand: of each optimizer that has its own, or its schedule.
 
     A schedule with a peak, `max_lr`, passes the rate of its optimizer by.
@@ -97,7 +106,7 @@ def _rates(config: dict[str, Any], given: dict[str, str]) -> Iterator[str]:
     from zoo.cli.show.foreign import options_at
 
     path, settings = config["model"]["class_path"], config["model"].get("init_args") or {}
-    known = arguments_of(path)
+    known = list(arguments_of(path) if arguments is None else arguments)
     optimizers = [name for name in known if name.endswith("optimizer")]
     plain = next((name for name in ("lr", "learning_rate") if name in known), None)
     if not optimizers and plain is None:
