@@ -10,6 +10,7 @@ from tests.cli.conftest import RECIPE
 from tests.conftest import fails
 from zoo.cli.compose import compose
 from zoo.cli.main import main
+from zoo.cli.sweep.parameters import option, read_parameters
 
 
 def printed_settings(capsys, *argv):
@@ -116,6 +117,13 @@ def test_a_run_says_what_short_forms_became(trained, capsys):
 )
 def test_other_names_of_options_and_bad_values_get_one_line(argv, words, capsys):
     assert words in fails(capsys, *shlex.split(argv.format(RECIPE)))
+
+
+def test_a_sweep_may_name_a_rate_as_others_do():
+    group = {"lr": {"values": [0.1, 0.01]}, "batch_size": {"values": [32]}}
+    named = [option(each.name, each.grid()[0]) for each in read_parameters(group, "grid")]
+    assert sorted(named) == ["--batch_size=32", "--lr=0.1"]
+    assert "--lr 0.1 -> --model.optimizer.lr 0.1" in became("linear_regression-airfoil", *named)
 
 
 def test_a_model_of_a_user_has_the_rate_that_it_names(tmp_path, monkeypatch, capsys):

@@ -92,7 +92,7 @@ def test_the_grid_example_has_twelve_runs():
         ({"command": ["zoo", "fit", "--allow=os", "${args}"]}, ["not for the file to say"]),
         ({"command": ["zoo", "fit", "l${envvar:WANDB_API_KEY}", "${args}"]}, ["would be kept"]),
         ({"parameters": None}, ["parameters: wanted names of options"]),
-        ({"parameters": {"lr": {"values": [1]}}}, ["lr: no option of zoo fit"]),
+        ({"parameters": {"rate": {"values": [1]}}}, ["rate: no option of zoo fit"]),
         ({"parameters": {"model.lr": 0.1}}, ["model.lr: wanted value, values, or min and max"]),
         ({"parameters": {"model.lr": {}}}, ["model.lr: wanted value, values, or min and max"]),
         ({"parameters": {"model.lr": {"vals": [1], "value": 1}}}, ["vals", "it has"]),

@@ -40,7 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 UNSUPPORTED = ("beta", "q_beta")
 DEFAULTS: dict[str, float | int] = {"mu": 0.0, "sigma": 1.0, "q": 1}
 GRID = ("constant", "categorical", "int_uniform", "q_uniform")
-NAME = re.compile(r"(model|data)(\.\w+)*|trainer(\.\w+)+|seed_everything")
+NAME = re.compile(r"lr|batch_size|(model|data)(\.\w+)*|trainer(\.\w+)+|seed_everything")
 EDGE = 1e-9  # of the quantiles of a normal distribution: at 0 and 1 they are infinite
 LARGEST = 700.0  # whose exponential is a finite number
 
@@ -169,7 +169,8 @@ def read_parameters(group: Any, method: str, prefix: str = "") -> Iterator[Param
 def _read(name: str, given: dict[str, Any], method: str) -> Parameter:
     if not NAME.fullmatch(name):
         raise InputError(
-            f"{name}: no option of zoo fit; wanted model.X, data.X, trainer.X or seed_everything"
+            f"{name}: no option of zoo fit; wanted model.X, data.X, trainer.X, lr, batch_size or "
+            "seed_everything"
         )
     kind = _kind(name, given)
     _refuse_unknown(name, kind, given, ("distribution", *KINDS[kind]))
