@@ -44,6 +44,7 @@ WHOLE = [  # what is typed, and the line that it becomes
     ("zoo fit --config mi", "zoo fit --config mine.yaml"),
     ("zoo fit --config=mi", "zoo fit --config=mine.yaml"),
     ("zoo test --ckpt_path runs/le", "zoo test --ckpt_path runs/lenet/1/checkpoints/best.ckpt"),
+    ("zoo test --ckpt_path=runs/le", "zoo test --ckpt_path=runs/lenet/1/checkpoints/best.ckpt"),
     ("zoo test --ckpt_path bag", "zoo test --ckpt_path bag_of_embeddings-imdb"),
     ("zoo test --ckpt_path my", "zoo test --ckpt_path my model.ckpt"),
     ("zoo predict --ckpt_path x pic", "zoo predict --ckpt_path x picture.png"),

@@ -123,6 +123,7 @@ def test_a_task_and_what_comes_trained(capsys):
     assert {row["name"] for row in trained["models"]} == {recipes()[n].model for n in bundled()}
     text = printed(capsys, "recipes", "--trained")
     assert "zoo predict INPUT --ckpt_path NAME" in text
+    assert set(bundled()) <= set(text.partition("bundled checkpoints")[2].split())
 
 
 def test_what_is_not_there(capsys):
@@ -132,6 +133,7 @@ def test_what_is_not_there(capsys):
     )
     assert "nothing is trained" in fails(capsys, "list", "overlays", "--trained")
     assert "did you mean LeNet?" in fails(capsys, "list", "lenett")
+    assert "--task translation" in fails(capsys, "list", "translation")
 
 
 # In a terminal

@@ -86,7 +86,7 @@ function __zoo_complete
         set -l option (string match -r -- '^--[^=]*=' "$word")
         for path in (__fish_complete_path (string replace -r -- '^--[^=]*=' '' "$word"))
             set -l name (string split \t -- $path)[1]
-            set -l way '^'(string escape --style=regex -- $name)  # to a candidate, it may be
+            set -l way '^'(string escape --style=regex -- "$option$name")  # to a candidate
             string match -q -r -- "$way" $found; or echo "$option$path"
         end
     end

@@ -46,7 +46,7 @@ EXAMPLES = {  # of each verb that trains
         GENERATED,
         OTHER,
         ("with another seed, uploaded to W&B", "--seed_everything 1 --wandb online"),
-        ("from where a run stopped", "--ckpt_path {last}"),
+        ("resume a run", "--ckpt_path {last}"),
     ),
     "cross-validate": (
         ("on five folds", ""),
@@ -55,13 +55,13 @@ EXAMPLES = {  # of each verb that trains
         GENERATED,
     ),
     "tune": (
-        ("a learning rate", ""),
-        ("a batch size, then a learning rate for it", "--batch-size --lr"),
-        ("a learning rate in a narrower range", "--min-lr 1e-4 --max-lr 1 --steps 200"),
+        ("find a learning rate", ""),
+        ("find a batch size, then a learning rate for it", "--batch-size --lr"),
+        ("search a narrower range", "--min-lr 1e-4 --max-lr 1 --steps 200"),
         ("on generated data, without a download", "--data.synthetic true"),
     ),
     "submit": (
-        ("the file of the job, not submitted", "--gpus 4 --dry-run"),
+        ("print the job file without submitting it", "--gpus 4 --dry-run"),
         ("on two machines with four GPUs each", "--nodes 2 --gpus 4 --time 8:00:00"),
         ("a job for each of five seeds", "--array 0-4"),
         OTHER,
@@ -87,7 +87,7 @@ def show_help(verb: Parser, options: argparse.Namespace, overrides: Sequence[str
         for option in some:
             said = {"metavar": page.value(prefix, option), "help": page.text(prefix, option)}
             group.add_argument(f"--{prefix}{option.name}", **said)  # type: ignore[arg-type]
-    added = verb.add_argument_group("overlays, on top of any recipe")
+    added = verb.add_argument_group("overlays, which go on top of any recipe")
     for name, overlay in overlays().items():
         added.add_argument(f"+{name}", nargs="?", help=_escaped(overlay.summary))
     verb.epilog = "\n".join(page.examples(verb.prog))
@@ -199,7 +199,7 @@ class Page:
                     yield title, None, f"model.{name}.", shown
         known = trainer_options()
         main = [known[name]._replace(text=text) for name, text in TRAINER.items()]
-        yield "Trainer of Lightning", None, "trainer.", main
+        yield "Lightning Trainer", None, "trainer.", main
         if whole:
             rest = [option for name, option in known.items() if name not in TRAINER]
             yield "other options of the Trainer", None, "trainer.", rest

@@ -109,8 +109,10 @@ def build_parser(asked: str = "predict") -> Parser:
     for name, text in (("validate", "evaluate on held-out rows"), ("test", "evaluate once")):
         verb = verbs.add_parser(name, help=text, epilog=rest)
         verb.add_argument("--ckpt_path", required=True, help="checkpoint of model and corpus")
-        verb.add_argument("--model", metavar="MODEL", help="model that it has to be of")
-        verb.add_argument("--data", metavar="CORPUS", help="corpus to evaluate on; its own")
+        verb.add_argument("--model", metavar="MODEL", help="model that the checkpoint has to be of")
+        verb.add_argument(
+            "--data", metavar="CORPUS", help="corpus to evaluate on; by default its own"
+        )
         _add_common_options(verb)
         _add_short_options(verb, ("batch_size", "devices", "precision"))
     tasks, hidden = families() if asked == "predict" else {}, _Hidden()
@@ -184,12 +186,21 @@ def _training_verb(verbs: Any, name: str, text: str, short: Iterable[str]) -> Pa
     verb: Parser = verbs.add_parser(name, help=text, add_help=False)
     verb.add_argument("recipe", nargs="?", metavar="RECIPE", help="recipe; `zoo list recipes`")
     verb.add_argument(
-        "-h", "--help", action="store_true", help="show this, of a recipe its options, and exit"
+        "-h",
+        "--help",
+        action="store_true",
+        help="show this help, with a recipe its options too, and exit",
     )
-    verb.add_argument("--all", action="store_true", help="with --help: all options of the Trainer")
-    verb.add_argument("--model", metavar="MODEL", help="model to train, rather than the recipe's")
-    verb.add_argument("--data", metavar="CORPUS", help="corpus to train on, rather than its own")
-    verb.add_argument("--config", "-c", metavar="FILE", help="settings in a file, not a recipe")
+    verb.add_argument(
+        "--all", action="store_true", help="with --help: show every option of the Trainer"
+    )
+    verb.add_argument("--model", metavar="MODEL", help="model to train, instead of the recipe's")
+    verb.add_argument(
+        "--data", metavar="CORPUS", help="corpus to train on, instead of the recipe's"
+    )
+    verb.add_argument(
+        "--config", "-c", metavar="FILE", help="configuration file to use instead of a recipe"
+    )
     _add_common_options(verb)
     _add_folder_options(verb)
     _add_short_options(verb, short)
@@ -202,7 +213,9 @@ def _add_short_options(verb: Parser, names: Iterable[str]) -> None:
     added = {}
     for name in names:
         what, full = SHORT[name]
-        text = f"{what}: --{full}" if full else f"{what} of the optimizer, or peak of the schedule"
+        text = (
+            f"{what}: --{full}" if full else f"{what} of the optimizer, or of the schedule's peak"
+        )
         option = {"dest": f"short_{name}", "metavar": name.upper(), "help": text}
         added[name] = group.add_argument(f"--{name}", **option)  # type: ignore[arg-type]
     verb.short = added
@@ -230,7 +243,7 @@ def _options_of_task(name: str, family: Any) -> Parser:
 
 
 def _add_common_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--seed_everything", type=int, metavar="SEED", help="seed of all draws")
+    verb.add_argument("--seed_everything", type=int, metavar="SEED", help="random seed")
     _add_trust(verb)
 
 
@@ -240,7 +253,7 @@ def _add_trust(verb: argparse.ArgumentParser) -> None:
         metavar="PACKAGE",
         action="append",
         default=[],
-        help="package whose classes may be imported, too",
+        help="another package whose classes may be imported",
     )
 
 

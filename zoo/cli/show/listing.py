@@ -54,6 +54,8 @@ def list_all(options: argparse.Namespace, overrides: list[str]) -> int:
         names = [row["name"] for rows in every.values() for row in rows]
         known = any(_is_wanted(row, pattern, None, False) for row in chain(*every.values()))
         near = "" if known else suggestion(pattern or "", [*names, *KINDS])
+        if pattern in _all_tasks():
+            near = f", which is a task: --task {pattern}"
         of = [f"called {pattern}{near}"] if pattern else []
         of += [f"of the task {task}"] if task else []
         raise InputError(f"nothing is {' and '.join(of) or 'trained'}; see `zoo list`")
@@ -62,9 +64,11 @@ def list_all(options: argparse.Namespace, overrides: list[str]) -> int:
         return 0
     width = get_terminal_size().columns
     lines = [line for kind, rows in chosen.items() if rows for line in _lines(kind, rows, width)]
-    if names := [row["name"] for row in chosen.get("recipes", []) if row["trained"]]:
-        lines += ["", "trained already, to try: zoo predict INPUT --ckpt_path NAME, of"]
-        lines += [f"  {name}" for name in names]
+    names = [row["name"] for row in chosen.get("recipes", []) if row["trained"]]
+    names += [name for row in chosen.get("models", []) for name in row["trained"]]
+    if names:
+        lines += ["", "bundled checkpoints, for `zoo predict INPUT --ckpt_path NAME`:"]
+        lines += [f"  {name}" for name in dict.fromkeys(names)]
     show("\n".join(lines[1:]))
     return 0
 
@@ -75,13 +79,17 @@ def _task(name: str | None) -> str | None:
     Raises:
         InputError: There is no such task.
     """
-    known = {recipe.path.parent.name for recipe in recipes().values()}
+    known = _all_tasks()
     spelt = re.sub(r"[\s-]", "_", name).lower() if name else None
     if spelt and spelt not in known:
         raise InputError(
             f"no task is called {name}{suggestion(name or '', known)}; there are: {listed(known)}"
         )
     return spelt
+
+
+def _all_tasks() -> set[str]:
+    return {recipe.path.parent.name for recipe in recipes().values()}
 
 
 def _is_wanted(row: Row, pattern: str | None, task: str | None, trained: bool) -> bool:
