@@ -1,4 +1,4 @@
-"""Bundled checkpoints: small models, trained on synthetic data, to try the zoo with.
+"""Bundled checkpoints: small models, trained on the real corpora, to try the zoo with.
 
 `python -m scripts.results --ship` trains them.
 """
