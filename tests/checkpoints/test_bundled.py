@@ -62,10 +62,9 @@ def said_of(capsys, name: str, text: str) -> str:
     return capsys.readouterr().out.splitlines()[-2]
 
 
-@pytest.mark.parametrize(("english", "french"), FraEng.well_known.items())
-def test_the_translator_knows_what_the_course_translates(capsys, english, french):
-    if english != "he's calm .":  # the pair is not among the shortest
-        assert said_of(capsys, "seq2seq-fra_eng", english) == french
+@pytest.mark.parametrize("english", ["go .", "i lost .", "i'm home .", "i'm ok ."])
+def test_the_translator_knows_what_the_course_translates(capsys, english):
+    assert said_of(capsys, "seq2seq-fra_eng", english) == FraEng.well_known[english]
 
 
 def test_the_translator_knows_the_sentence_that_the_zoo_suggests(capsys):
