@@ -82,11 +82,11 @@ def architectures() -> dict[str, Definition]:
 
     After them come those of installed packages; a name of the zoo's is its own.
     """
-    found = scan("zoo", Path(__file__).parent)
+    found = _headed("zoo", Path(__file__).parent, "Paper")
     return installed("zoo.models") | {
         definition.name: definition
-        for definition in found.values()
-        if "Paper" in definition.header and TASK in lineage(definition, found)
+        for path, definition in found.items()
+        if TASK in lineage(definition, ancestry(path))
     }
 
 
@@ -130,11 +130,9 @@ def _source(class_path: str) -> dict[str, Definition]:
         files += [Path(place, *inner, "__init__.py") for place in places]
         files += [Path(spec.origin)] if spec and spec.origin and not inner else []
         file = next(file for file in files if file.is_file())
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        return _classes(class_path.rpartition(".")[0], file)
     except (ImportError, ValueError, OSError, SyntaxError, StopIteration):
         return {}
-    module = class_path.rpartition(".")[0]
-    return {each.class_path: each for each in _classes(tree, module, file)}
 
 
 @cache
@@ -155,18 +153,23 @@ def ancestry(class_path: str) -> dict[str, Definition]:
 @cache
 def scan(package: str, folder: Path) -> dict[str, Definition]:
     """Returns every public class below `folder` that is no back room's, by class path."""
+    return _headed(package, folder, "")
+
+
+@cache
+def _headed(package: str, folder: Path, title: str) -> dict[str, Definition]:
+    """Returns the classes of `scan` in modules whose docstring has a line `title:`; "" for all.
+
+    To parse the others would take most of the time.
+    """
     found: dict[str, Definition] = {}
     others = {path for name in BACK_ROOMS for path in folder.glob(f"{name}/**/*.py")}
-    gc.disable()  # trees have many nodes and no garbage: a fifth of the time
-    try:
-        for path in sorted(set(folder.rglob("*.py")) - others):
+    for path in sorted(set(folder.rglob("*.py")) - others):
+        source = path.read_text(encoding="utf-8")
+        if "class " in source and (not title or f"\n{title}:" in source):
             module = ".".join((package, *path.relative_to(folder).with_suffix("").parts))
-            source = path.read_text(encoding="utf-8")
-            if "class " in source:
-                for definition in _classes(ast.parse(source), module, path):
-                    found[definition.class_path] = definition
-    finally:
-        gc.enable()
+            classes = _classes(module, path)
+            found |= {p: each for p, each in classes.items() if not title or title in each.header}
     return found
 
 
@@ -241,7 +244,18 @@ def family_of(cls: type) -> str:
     return ""
 
 
-def _classes(tree: ast.Module, module: str, path: Path) -> Iterator[Definition]:
+@cache
+def _classes(module: str, path: Path) -> dict[str, Definition]:
+    """Returns the public classes of a file, by class path."""
+    gc.disable()  # trees have many nodes and no garbage: a fifth of the time
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return {each.class_path: each for each in _defined(tree, module, path)}
+    finally:
+        gc.enable()
+
+
+def _defined(tree: ast.Module, module: str, path: Path) -> Iterator[Definition]:
     names = _imported(tree) | {
         node.name: f"{module}.{node.name}" for node in tree.body if isinstance(node, ast.ClassDef)
     }
@@ -352,9 +366,19 @@ def corpora() -> dict[str, Definition]:
     """
     return installed("zoo.corpora") | {
         definition.name: definition
-        for definition in definitions().values()
-        if "Source" in definition.header and is_a(definition.class_path, CORPUS)
+        for path, definition in _sourced("datamodules").items()
+        if CORPUS in lineage(definition, ancestry(path))
     }
+
+
+def _sourced(package: str) -> dict[str, Definition]:
+    """Returns the classes of one of the packages that say what they are from."""
+    spec = find_spec(package)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    found: dict[str, Definition] = {}
+    for folder in folders:
+        found |= _headed(package, Path(folder), "Source")
+    return found
 
 
 @cache
@@ -376,9 +400,9 @@ def schedules() -> dict[str, str]:
 
 def _derived_from(*bases: str) -> dict[str, str]:
     return {
-        definition.name: definition.class_path
-        for definition in definitions().values()
-        if {*bases} & {*lineage(definition, definitions())} and "Source" in definition.header
+        definition.name: path
+        for path, definition in _sourced("zoo").items()
+        if {*bases} & {*lineage(definition, ancestry(path))}
     }
 
 
