@@ -123,7 +123,8 @@ def cut_down(words):
 
 def _trained(verb, rest):
     rest = ["disabled" if word == "online" else word for word in rest]
-    rest = without(without(rest, "--trainer.devices"), "--trainer.strategy")
+    for option in ("--trainer.devices", "--trainer.strategy", "--epochs", "--batch_size"):
+        rest = without(rest, option)
     own = {word.partition("=")[0] for word in rest}
     rest = [word for word in rest if word != "+ddp"]  # of one process; test_distributed has two
     if "--allow" in rest:  # models of others, small as they are
