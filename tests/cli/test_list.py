@@ -166,6 +166,9 @@ def test_less_pages_by_default():
         pytest.skip("less is not installed")
     terminal = Terminal([*LIST, "models"], 80, 24, {"PAGER": None, "LESS": None})
     assert len(terminal.until("NiN ").splitlines()) <= 24
+    terminal.send("\x03")  # for the pager
+    terminal.send(" ")
+    terminal.until("\n  Surface ")
     terminal.send("q")
     assert terminal.end()[0] == 0
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from shutil import get_terminal_size
 
 DEFAULT = "less -FRX"  # ends where the text is short, and leaves it on the screen
@@ -18,11 +19,11 @@ def show(text: str) -> None:
     sys.stdout.flush()
     environment = {"LESS": "FRX", **os.environ}  # of a plain `less`, as git does
     process = subprocess.Popen(pager, shell=True, stdin=subprocess.PIPE, env=environment)
-    while True:
-        try:
-            process.communicate(text.encode() + b"\n")
-            break
-        except KeyboardInterrupt:  # which is for the pager
-            continue
+    # An interrupt is for the pager, which may end before it has read all.
+    with suppress(BrokenPipeError, KeyboardInterrupt), process.stdin as pipe:  # type: ignore[union-attr]
+        pipe.write(text.encode() + b"\n")
+    while process.returncode is None:
+        with suppress(KeyboardInterrupt):
+            process.wait()
     if process.returncode in (126, 127):  # there is none
         print(text)
