@@ -74,6 +74,11 @@ class Experiment:
                     f"corpora that do: {listed(fitting) or 'none'}"
                 )
 
+    def title(self) -> str:
+        """Returns the names of the model and the corpus."""
+        paths = (self.config[group]["class_path"] for group in ("model", "data"))
+        return " on ".join(path.rpartition(".")[2] for path in paths)
+
     def arguments(self) -> list[str]:
         """Returns the command line of the LightningCLI."""
         return ["--config", yaml.safe_dump(self.config, sort_keys=False), *self.overrides]

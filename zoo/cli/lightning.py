@@ -15,7 +15,7 @@ import jsonargparse
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import (
@@ -24,7 +24,6 @@ from lightning.pytorch.plugins.environments import (
     TorchElasticEnvironment,
 )
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from rich.console import Console
 
 from datamodules.corpus import Corpus
 from datamodules.files.errors import CorpusError
@@ -44,12 +43,14 @@ from zoo.cli.foreign_errors import (
 )
 from zoo.cli.loggers import make_loggers, placed, refuse_missing_packages
 from zoo.cli.parser_errors import of_jsonargparse
+from zoo.cli.report import plain_console
 from zoo.errors import InputError
 from zoo.runs.record import RunRecord
 from zoo.runs.wandb_logger import RedactedWandbLogger, continued_run
 from zoo.runs.wandb_options import WandbOptions
 from zoo.runs.watched import WatchedHistograms
 from zoo.task import Task
+from zoo.training.live_line import LiveLine
 from zoo.training.monitors import MonitorCheck
 from zoo.training.progress import EpochLines
 
@@ -143,6 +144,12 @@ class ZooCLI(LightningCLI):
                 if value is None and not linked and name in refusing:
                     raise InputError(f"--{group}.{name}: wanted a value, not null")
 
+    def say(self, text: str) -> None:
+        """Shows on a terminal what is waited for."""
+        bar = self.trainer.progress_bar_callback
+        if isinstance(bar, LiveLine) and self.trainer.is_global_zero:
+            bar.say(text)
+
     def save_config(self) -> None:
         """Writes the resolved settings into the run folder."""
         if self.run:
@@ -154,10 +161,10 @@ class ZooCLI(LightningCLI):
         given = self._get(self.config_init, "trainer")
         chosen = given["callbacks"] or []
         callbacks = list(chosen) if isinstance(chosen, list) else [chosen]
-        if given["enable_progress_bar"] is not False:
+        own = any(isinstance(callback, ProgressBar) for callback in callbacks)
+        if given["enable_progress_bar"] is not False and not own:
             callbacks.append(_progress())
-        if not Console().is_terminal:
-            kwargs["enable_progress_bar"] = False
+            kwargs["enable_progress_bar"] = isinstance(callbacks[-1], ProgressBar)
         kwargs["enable_model_summary"] = given["enable_model_summary"] or False
         if self.run:
             callbacks += getattr(self.model, "pictures", lambda _: [])(self.run / "pictures")
@@ -270,7 +277,8 @@ def _cluster() -> list[ClusterEnvironment]:
 
 
 def _progress() -> Any:
-    return RichProgressBar(refresh_rate=20) if Console().is_terminal else EpochLines()
+    console = plain_console(soft_wrap=True)
+    return LiveLine(console) if console.is_terminal else EpochLines()
 
 
 def _fact(corpus: Any, name: str, state: dict[str, Any]) -> Any:

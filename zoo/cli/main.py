@@ -119,6 +119,11 @@ def _run(argv: list[str]) -> int:
             raise InputError(f"zoo {options.verb} does not know {name}{hint(name, known)}")
         if "=" not in option:
             raise InputError(f"{name} needs a value")
+    if options.verb in ("predict", "export"):
+        from zoo.cli.report import waiting
+
+        with waiting("loading torch"):
+            resolve_name(VERBS[options.verb])
     return resolve_name(VERBS[options.verb])(options, [*overrides, *short_overrides])
 
 

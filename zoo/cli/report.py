@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -70,6 +71,20 @@ def ends(rows: Sequence[T], most: int) -> list[T | None]:
 def counted(number: int, unit: str) -> str:
     """Returns a number of units: 1 epoch, 2 epochs."""
     return f"{number:,} {unit}{'s' * (number != 1)}"
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Says on a terminal what is waited for, as long as it takes; the first process alone."""
+    ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    if not sys.stdout.isatty() or any(rank != "0" for rank in ranks):
+        yield
+        return
+    print(f"\r{text} ...\x1b[K", end="", flush=True)
+    try:
+        yield
+    finally:
+        print("\r\x1b[K", end="", flush=True)
 
 
 def described(corpus: Any) -> str:

@@ -24,6 +24,7 @@ from zoo.cli.report import (
     report_fit,
     report_profile,
     say_unwritten,
+    waiting,
 )
 from zoo.cli.sweep.grid import fit_grid, in_full_grid, split_grid
 from zoo.errors import InputError
@@ -31,6 +32,7 @@ from zoo.runs import folder as run_folder
 from zoo.runs.wandb_options import WandbOptions
 from zoo.training.signals import stopped_at_once
 
+LOADING = "loading torch and Lightning"
 LAST = "last"  # value of --ckpt_path: the last checkpoint of this job, which may run again
 
 
@@ -41,9 +43,10 @@ def fit(options: argparse.Namespace, overrides: list[str]) -> int:
         alone = experiment_of(options, rest)
         return fit_grid(options, alone.name, in_full_grid(alone.config, parameters, rest), rest)
     experiment = experiment_of(options, overrides)
-    from zoo.checkpoints.checkpoint import read  # torch, which an error on a name does without
-    from zoo.cli.lightning import ZooCLI
-    from zoo.training.profiling import TrainingProfiler
+    with waiting(LOADING):  # which an error on a name does without
+        from zoo.checkpoints.checkpoint import read
+        from zoo.cli.lightning import ZooCLI
+        from zoo.training.profiling import TrainingProfiler
 
     if options.print_config:
         experiment.overrides.append("--print_config")
@@ -161,7 +164,8 @@ def train(
     from zoo.cli.lightning import ZooCLI
     from zoo.training.process_group import destroy_group, report_rank_failures
 
-    cli = ZooCLI(experiment, run, wandb, profiler=profiler, begun=begun)
+    with waiting(f"building {experiment.title()}"):
+        cli = ZooCLI(experiment, run, wandb, profiler=profiler, begun=begun)
     _refuse_no_steps(cli.trainer)
     if begun and ckpt_path:
         load_weights(cli.model, begun, ckpt_path)
@@ -171,6 +175,7 @@ def train(
     size = sum(parameter.numel() for parameter in cli.model.parameters())
     console.print(f"run: {run}\n{type(cli.model).__name__}: {size:,} parameters", soft_wrap=True)
     with in_one_line(), report_rank_failures(run):
+        cli.say(f"reading {type(cli.datamodule).__name__}")
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=ckpt_path)
         if cli.wandb.log_model and cli.trainer.is_global_zero:
             _put_up(cli)
@@ -207,9 +212,10 @@ def _refuse_no_steps(trainer: Any) -> None:
 
 def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     """Validates or tests a checkpoint; it names the model and the corpus itself."""
-    from zoo.checkpoints.checkpoint import load_weights, read, refuse_foreign
-    from zoo.cli.lightning import ZooCLI
-    from zoo.training.process_group import destroy_group
+    with waiting(LOADING):
+        from zoo.checkpoints.checkpoint import load_weights, read, refuse_foreign
+        from zoo.cli.lightning import ZooCLI
+        from zoo.training.process_group import destroy_group
 
     path = Path(options.ckpt_path)
     checkpoint = read(path)
@@ -220,7 +226,8 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
         wanted = class_path("model", options.model, architectures)
         _refuse_other_class(checkpoint, path, wanted)
     run = path.parent.parent if path.parent.name == "checkpoints" else None
-    cli = ZooCLI(experiment, run, logs=False)
+    with waiting(f"building {experiment.title()}"):
+        cli = ZooCLI(experiment, run, logs=False)
     load_weights(cli.model, checkpoint, path)
     if experiment.note and cli.trainer.is_global_zero:
         plain_console().print(experiment.note, soft_wrap=True)
