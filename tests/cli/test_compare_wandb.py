@@ -53,7 +53,7 @@ def test_a_run_and_its_offline_file_say_the_same(trained, capsys):
     text = capsys.readouterr().out
     assert "no settings differ" in text
     header, *rows = [re.split(r"  +", line) for line in text.splitlines()[1:4]]
-    assert header[0] == "image classification (synthetic)"
+    assert header[0] == "image classification"
     assert [row[0] for row in rows] == ["1", f"{RECIPE}/1 (W&B)"]
     assert rows[0][1:] == rows[1][1:]
     assert len(rows[0]) == 1 + 1 + 2 * 2 + 2 + 3
@@ -190,7 +190,7 @@ def test_states_and_equal_names_are_told_apart(server, capsys):
     server.runs |= {"b": FakeRun("lenet/1", [0.5], "running"), "c": FakeRun("x", [0.1], "killed")}
     compare(["me/zoo"], wandb="online")
     text = capsys.readouterr().out
-    assert cells(text, "run (W&B)") == ["lenet/1 [1]", "lenet/1 [2]", "x"]
+    assert cells(text, "run") == ["lenet/1 [1]", "lenet/1 [2]", "x"]
     assert cells(text, "state") == ["finished", "running", "stopped"]
     assert Path("compare.png").is_file()
 

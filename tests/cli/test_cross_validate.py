@@ -65,7 +65,7 @@ def test_the_folds_can_be_compared(validated, monkeypatch, capsys):
     monkeypatch.chdir(validated.parents[2])
     assert main(["compare", str(validated.relative_to(Path.cwd()))]) == 0
     out = capsys.readouterr().out
-    assert "data.fold" in out
+    assert "  fold  " in out
     assert "fold-3" in out
 
 

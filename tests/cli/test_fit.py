@@ -149,7 +149,7 @@ def test_from_fit_to_compare(trained, monkeypatch, capsys):
     runs = [str(trained.parent / number) for number in ("1", "2")]
     assert main(["compare", *runs]) == 0
     out = capsys.readouterr().out
-    assert "seed_everything" in out
+    assert "  seed  " in out
     assert "test/accuracy" in out
     assert (trained.parent / "compare.png").stat().st_size > 10_000
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from zoo.cli.report import plain_console
+from zoo.cli.report import counted, plain_console
 from zoo.errors import InputError
 from zoo.runs.comparison.choice import (
     asked,
@@ -21,10 +21,10 @@ from zoo.runs.comparison.choice import (
     refuse_unknown_metrics,
 )
 from zoo.runs.comparison.files import Write, as_csv, as_markdown, write_all
-from zoo.runs.comparison.screen import LINES, families, fit_lines, lines_of, table_of
+from zoo.runs.comparison.screen import LINES, families, fit_lines, lines_of, shared_marks, table_of
 from zoo.runs.comparison.table import Quantity, averaged, quantities, seed_groups
 from zoo.runs.comparison.wandb_runs import files_of, is_remote, read_offline, read_online
-from zoo.runs.history import Run, expand, read
+from zoo.runs.history import Run, expand, marked, read
 
 STDOUT = Path("-")
 FEW = 3  # folders of pictures that are named
@@ -106,7 +106,7 @@ def compare(
     write_all(writes)
     for kind in printed:
         sys.stdout.write(texts[kind])
-    title = f"{common}: {len(found)} run{'s' * (len(found) != 1)}"
+    title = marked(f"{common}: {counted(len(found), 'run')}", shared_marks(found))
     console.print(title, style="bold", soft_wrap=True)
     for line in report:
         console.print(line, soft_wrap=True)
@@ -135,12 +135,12 @@ def _report(
     group: str | None,
 ) -> tuple[list[Text], list[Run]]:
     """The tables as lines, with what they leave out, and the runs that they show."""
-    singles, means = [], []
+    singles, means, said = [], [], shared_marks(runs)
     for title, part in families(runs).items():
         groups = grouped(part, group) if group else seed_groups(part)
-        singles.append(table_of(title, part))
+        singles.append(table_of(title, part, said=said))
         if seeds or group or any(len(each.members) > 1 for each in groups):
-            means.append(table_of(title, part, groups))
+            means.append(table_of(title, part, groups, said))
     for table in (*singles, *means):
         table.rows = only_metrics(table.rows, metrics)
     tables = means if seeds or group else singles
@@ -156,7 +156,7 @@ def _report(
     if len(runs) > 1 and not any(row.kind == "setting" for t in singles for row in t.rows):
         lines.append(Text("no settings differ"))
     rest = [(left_out, "run" if tables is singles else "line"), (columns, "column")]
-    texts = [f"{count:,} more {noun}{'s' * (count != 1)}" for count, noun in rest if count]
+    texts = [counted(count, f"more {noun}") for count, noun in rest if count]
     if texts:
         choices = "; --last, --filter, --metric and --sort choose" if left_out else ""
         lines.append(Text(f"{' and '.join(texts)}: --html FILE{choices}"))

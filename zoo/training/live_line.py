@@ -40,6 +40,7 @@ class LiveLine(EpochLines, ProgressBar):
         self._enabled = True
         self._due = 0.0  # when it is drawn next
         self._first: tuple[float, int] | None = None  # when a batch had ended, and the batches then
+        self._rate = ""
         self._rows: deque[tuple[float, float]] = deque()  # times, and the rows of the epoch then
 
     def disable(self) -> None:
@@ -71,6 +72,8 @@ class LiveLine(EpochLines, ProgressBar):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_epoch_start(trainer, pl_module)
         self._rows.clear()
+        if self._first:  # the first batch takes longer than those that follow
+            self._rows.append((time.monotonic(), 0))
 
     def on_train_batch_end(
         self,
@@ -139,7 +142,9 @@ class LiveLine(EpochLines, ProgressBar):
         (then, before), (latest, after) = self._rows[0], self._rows[-1]
         if latest > then:
             rate = (after - before) / (latest - then)
-            yield f"{rate:,.{0 if rate >= 100 else 1}f} {unit}"
+            self._rate = f"{rate:,.{0 if rate >= 100 else 1}f} {unit}"
+        if self._rate:
+            yield self._rate
         yield from self._left(trainer, now)
 
     def _left(self, trainer: Trainer, now: float) -> list[str]:

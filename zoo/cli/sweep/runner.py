@@ -20,6 +20,7 @@ from zoo.training.signals import GRACE, SignalListener
 PAUSE = 0.2  # seconds between two looks at the trials
 COMMAND = (sys.executable, "-m", "zoo.cli.trial")
 Say = Callable[[Trial, str], None]
+Look = Callable[[Sequence[Trial]], None]
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Runner:
         options: Of every trial, after those of the plan.
         slots: Environments of the trials that run at a time.
         say: Is told of each trial and what happened to it.
+        look: Is shown the trials that run, again and again.
     """
 
     def __init__(
@@ -80,9 +82,10 @@ class Runner:
         options: Sequence[str],
         slots: Sequence[dict[str, str]],
         say: Say,
+        look: Look = lambda running: None,
     ) -> None:
         self.study, self.plan, self.folder = study, plan, folder
-        self.options, self.say = options, say
+        self.options, self.say, self.look = options, say, look
         self.slots = [Slot(environment) for environment in slots]
 
     def run(self) -> None:
@@ -107,6 +110,7 @@ class Runner:
                 for slot in self.slots:
                     if slot.child:
                         self._watch(slot, slot.child)
+                self.look([slot.child.trial for slot in self.slots if slot.child])
 
     @contextmanager
     def _ended_in_any_case(self) -> Iterator[SignalListener]:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from zoo.catalogue import imported
-from zoo.cli.report import counted, plain_console
+from zoo.cli.report import counted, plain_console, waiting
 from zoo.cli.sweep.file import ANOTHER, Metric, Sweep, read_sweep
 from zoo.errors import InputError
 from zoo.files import write_json
@@ -66,7 +66,8 @@ def run_sweep(plan: Sweep, options: argparse.Namespace, overrides: list[str]) ->
     folder = options.runs / plan.name
     _refuse_others(folder)
     begun = _beginning(plan, overrides, options.seed)
-    facts = _facts_of(folder, begun) or _checked(plan, [*overrides, *trust])
+    with waiting("putting the first trial together"):
+        facts = _facts_of(folder, begun) or _checked(plan, [*overrides, *trust])
     with _locked(folder):
         if not (folder / RECORD).exists():
             (folder / "logs").mkdir(exist_ok=True)
@@ -219,6 +220,7 @@ def _run(
     options: argparse.Namespace,
     console: Console,
 ) -> int:
+    from zoo.cli.sweep.live import LiveTrials
     from zoo.cli.sweep.report import described, report, write_results
     from zoo.cli.sweep.runner import Runner
     from zoo.cli.sweep.study import Study, Trial
@@ -242,7 +244,9 @@ def _run(
     ended = sum(trial.state != "running" for trial in study.trials)
     before = f", {ended} have ended before" if ended else ""
     console.print(f"sweep: {folder}, {counted(study.total, 'trial')}{before}", soft_wrap=True)
-    Runner(study, plan, folder, own, _environments(options.jobs), say).run()
+    slots = _environments(options.jobs)
+    with LiveTrials(console, study, metric, names, facts["epochs"], len(slots)) as live:
+        Runner(study, plan, folder, own, slots, say, live.look).run()
     report(console, folder, study.trials, plan.parameters, metric, options.allow)
     if all(trial.state == "failed" for trial in study.trials):
         print("zoo: all trials failed", file=sys.stderr)

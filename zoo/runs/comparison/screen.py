@@ -49,20 +49,39 @@ def families(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return found
 
 
-def table_of(title: str, runs: Sequence[Run], groups: Sequence[Group] | None = None) -> Table:
+def shared_marks(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Returns what marks all of the runs."""
+    return tuple(mark for mark in runs[0].marks if all(mark in run.marks for run in runs))
+
+
+def table_of(
+    title: str,
+    runs: Sequence[Run],
+    groups: Sequence[Group] | None = None,
+    said: tuple[str, ...] = (),
+) -> Table:
     """Returns the table of the runs of a family, or of groups of them.
 
-    What marks all of them marks the family.
+    What marks all of them marks the family, unless that is said of all families.
     """
     rows = quantities(runs)
-    shared = [mark for mark in runs[0].marks if all(mark in run.marks for run in runs)]
+    shared = shared_marks(runs)
     if groups is None:
         names = [marked(r.label, tuple(m for m in r.marks if m not in shared)) for r in runs]
         members = [[run] for run in runs]
     else:
-        rows, names = averaged(rows, groups), [group.name for group in groups]
+        rows = averaged(rows, groups)
+        names = [_without(group.name, shared) for group in groups]
         members = [[runs[i] for i in group.members] for group in groups]
-    return Table(marked(title, tuple(shared)), names, rows, members, range(len(names)))
+    own = tuple(mark for mark in shared if mark not in said)
+    return Table(marked(title, own), names, rows, members, range(len(names)))
+
+
+def _without(name: str, marks: tuple[str, ...]) -> str:
+    """Returns the name of a group without what marks all of them."""
+    for mark in marks:
+        name = name.replace(f", {mark})", ")").replace(f" ({mark})", "")
+    return name
 
 
 def _recipe(run: Run) -> tuple[str, str]:
