@@ -67,6 +67,7 @@ def test_a_run_without_settings_has_no_nameless_one(capsys, config):
     with wandb.init(mode="offline", config=config, dir=str(Path().resolve())) as run:
         run.log({"loss": 1.0})
         run.log({"loss": 0.5})
+    finish()  # what was set up here is not silent
     (file,) = Path().glob("wandb/offline-run-*/run-*.wandb")
     assert "" not in read_offline(file).settings
     assert main(["compare", str(file), str(file.parent)]) == 0

@@ -63,7 +63,7 @@ def test_a_grid_runs_whole_and_is_reported(capsys):
     out = capsys.readouterr().out
     assert all("--allow=mine" in log.read_text() for log in Path("runs/s/logs").glob("*.txt"))
     rows = results()
-    assert [row["trial"] for row in rows[:2]] == ["5", "6"]  # quality 0.9, in the file's order
+    assert [row["trial"] for row in rows[:2]] == ["3", "4"]  # quality 0.9, by names
     accuracies = [float(row["val/accuracy"]) for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
     assert accuracies[0] == pytest.approx(0.9 * 0.75)
