@@ -67,7 +67,7 @@ def test_the_line_says_how_far_the_whole_run_is(width, monkeypatch, capsys):
     assert "waiting for the first batch ..." in lines
     ends = [line for line in lines if line.startswith("epoch ") and line.endswith(" s")]
     assert [line.partition("  ")[0] for line in ends] == ["epoch 1/2", "epoch 2/2"]
-    assert "train/loss_epoch" in ends[0]
+    assert "  train/loss_epoch" in ends[0]
 
 
 def test_the_line_goes_when_the_run_does(monkeypatch):
@@ -143,6 +143,14 @@ def test_narrow_lines_have_fewer_words_and_keep_their_end():
     assert fitting(parts, 79).split("  ")[2:5] == [
         *("loss 0.4321", "val/accuracy 0.8712", "12,345 rows/s")
     ]
+
+
+def test_the_line_of_an_epoch_is_one_line():
+    line = LiveLine(Console(file=StringIO(), force_terminal=True, width=80)).line
+    parts = ["epoch 10/100", "train/loss_epoch 2.2364", "val/accuracy 0.2940", "val/loss 2.0993"]
+    assert line(parts) == "  ".join(parts)
+    shorter = [parts[0], "train/loss 2.2364", *parts[2:], "10.5 s"]
+    assert line([*parts, "10.5 s"]) == "  ".join(shorter)
 
 
 def test_times_are_those_of_a_clock():

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, isfinite
 from typing import Any
 
@@ -49,6 +49,9 @@ class LiveLine(EpochLines, ProgressBar):
 
     def enable(self) -> None:
         self._enabled = True
+
+    def line(self, parts: Sequence[str]) -> str:
+        return "  ".join(shortened(parts, self._console.width))
 
     def say(self, text: str) -> None:
         """Shows what is waited for."""
@@ -212,13 +215,24 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def fitting(parts: tuple[str, ...], width: int) -> str:
-    """Returns the parts in one line, in fewer words where it is narrow; what comes last stays."""
+def shortened(parts: Sequence[str], width: int) -> list[str]:
+    """Returns the parts of a line, in fewer words where it would be too wide."""
     words = list(parts)
-    for name, short in (("train/loss", "loss"), ("validation", "val"), ("step ", "")):
+    for name, short in (
+        ("_epoch", ""),
+        ("train/loss", "loss"),
+        ("validation", "val"),
+        ("step ", ""),
+    ):
         if len("  ".join(words)) <= width:
             break
         words = [word.replace(name, short) for word in words]
+    return words
+
+
+def fitting(parts: Sequence[str], width: int) -> str:
+    """Returns the parts in one line, shortened; where it is too narrow the last one stays."""
+    words = shortened(parts, width)
     while len("  ".join(words)) > width and len(words) > 2:
         del words[-2]
     return "  ".join(words)[:width]

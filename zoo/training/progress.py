@@ -1,6 +1,7 @@
 """Plain progress where there is no terminal: one line an epoch."""
 
 import time
+from collections.abc import Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -10,6 +11,10 @@ class EpochLines(Callback):
 
     def __init__(self) -> None:
         self.start = self.seconds = 0.0
+
+    def line(self, parts: Sequence[str]) -> str:
+        """Returns what is said of an epoch as a line."""
+        return "  ".join(parts)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.start = time.perf_counter()  # of an epoch that was begun before, too
@@ -31,7 +36,7 @@ class EpochLines(Callback):
         names = sorted(metrics)
         own = [name for name in names if name == "train/loss_epoch" or name.startswith("val/")]
         shown = own or names  # of a model of others: all that it logs
-        measured = "  ".join(f"{name} {float(metrics[name]):.4f}" for name in shown)
-        done = trainer.current_epoch
-        print(f"epoch {done}/{trainer.max_epochs}  {measured}  {self.seconds:.1f} s", flush=True)
+        measured = [f"{name} {float(metrics[name]):.4f}" for name in shown]
+        done = f"epoch {trainer.current_epoch}/{trainer.max_epochs}"
+        print(self.line([done, *measured, f"{self.seconds:.1f} s"]), flush=True)
         self.seconds = 0.0
