@@ -139,8 +139,8 @@ class Mine(LightningModule):
 
 def test_help_of_a_users_own_model(capsys, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "mine.py").write_text(OWN)
-    named = ("--model", "mine.Mine", "--data", "FashionMNIST", "--allow", "mine")
+    (tmp_path / "gained.py").write_text(OWN)
+    named = ("--model", "gained.Mine", "--data", "FashionMNIST", "--allow", "gained")
     text = helped(capsys, "fit", *named)
     assert "--model.gain 2.0" in text
     assert "Factor of the logits." in text

@@ -19,7 +19,7 @@ from zoo.catalogue import (
     schedules,
 )
 from zoo.cli.allowed import refuse_foreign_classes
-from zoo.cli.experiment import Experiment, facts_of
+from zoo.cli.experiment import Experiment, arguments_of, facts_of
 from zoo.cli.names import class_path, only_recipe_of, pick, refuse_place
 from zoo.cli.overlays import apply
 from zoo.cli.short_options import in_full
@@ -66,7 +66,8 @@ def compose(
     choose(config, "model", model)
     choose(config, "data", data)
     apply(overlays, config)
-    overrides, lines = in_full(config, overrides)
+    known = arguments_of(config["model"]["class_path"])
+    overrides, lines = in_full(config, overrides, known)
     refuse_foreign_classes({}, overrides, allow)
     overrides = _choose_optimizer(config["model"], _added_callbacks(overrides))
     peaks = _peaks(config["model"]["init_args"], overrides)
@@ -139,7 +140,8 @@ def from_checkpoint(
         config["model"]["init_args"].pop(name, None)
     state = saved or {}
     same = state.get("class_path") == config["data"]["class_path"]
-    overrides, lines = in_full(config, overrides)
+    known = arguments_of(config["model"]["class_path"])
+    overrides, lines = in_full(config, overrides, known)
     refuse_foreign_classes({}, overrides, allow)
     note, state = "\n".join(lines), state if same else {}
     return Experiment(Path(source).stem, config, overrides, note, state)

@@ -6,7 +6,7 @@ What they set depends on the recipe; a run says it. No torch.
 import math
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 
 from zoo.catalogue import schedules
 from zoo.cli.names import suggestion
+from zoo.cli.show.foreign import options_at
 from zoo.errors import InputError
 
 SHORT = {  # what each is, and the option that it sets; that of a rate follows from the recipe
@@ -39,15 +40,14 @@ FORM = re.compile(rf"--({'|'.join(SHORT)})=(.*)", re.S)
 
 
 def in_full(
-    config: dict[str, Any], overrides: Iterable[str], arguments: Iterable[str] | None = None
+    config: dict[str, Any], overrides: Iterable[str], arguments: Collection[str]
 ) -> tuple[list[str], list[str]]:
     """Returns options with the short ones in full, and a line for each that says so.
 
     Args:
         config: Settings of the recipe, its classes by their class paths.
         overrides: Options `--name=value`.
-        arguments: Names of the arguments of the model; by default those of its class, for which
-            one of a user's own is imported.
+        arguments: Names of the arguments of the model.
 
     Raises:
         InputError: The model has no learning rate, or an option is given both ways.
@@ -86,7 +86,7 @@ def _plain(option: str) -> str:
 
 
 def rates(
-    config: dict[str, Any], overrides: Iterable[str], arguments: Iterable[str] | None = None
+    config: dict[str, Any], overrides: Iterable[str], arguments: Collection[str]
 ) -> list[str]:
     """Returns the names of the options that `--lr` sets; none where a model has no rate."""
     known = {_plain(option.partition("=")[0]): option for option in overrides}
@@ -96,19 +96,15 @@ def rates(
 
 
 def _rates(
-    config: dict[str, Any], given: dict[str, str], arguments: Iterable[str] | None
+    config: dict[str, Any], given: dict[str, str], arguments: Collection[str]
 ) -> Iterator[str]:
     """Yields where the learning rates stand: of each optimizer that has its own, or its schedule.
 
     A schedule with a peak, `max_lr`, passes the rate of its optimizer by.
     """
-    from zoo.cli.experiment import arguments_of
-    from zoo.cli.show.foreign import options_at
-
     path, settings = config["model"]["class_path"], config["model"].get("init_args") or {}
-    known = list(arguments_of(path) if arguments is None else arguments)
-    optimizers = [name for name in known if name.endswith("optimizer")]
-    plain = next((name for name in ("lr", "learning_rate") if name in known), None)
+    optimizers = [name for name in arguments if name.endswith("optimizer")]
+    plain = next((name for name in ("lr", "learning_rate") if name in arguments), None)
     if not optimizers and plain is None:
         raise InputError(f"--lr: {path.rpartition('.')[2]} has no learning rate")
     found = dict.fromkeys([] if optimizers else [f"model.{plain}"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from zoo.cli.experiment import arguments_of
 from zoo.cli.short_options import FORM, SHORT, in_full
 from zoo.cli.sweep.file import Sweep, sweep_of
 from zoo.errors import InputError
@@ -101,7 +102,9 @@ def in_full_grid(
     for name, values in parameters.items():
         names = [name]
         if name in SHORT:
-            given = in_full(config, [*plain, f"--{name}={values['values'][0]}"])[0][len(plain) :]
+            one = [*plain, f"--{name}={values['values'][0]}"]
+            known = arguments_of(config["model"]["class_path"])
+            given = in_full(config, one, known)[0][len(plain) :]
             names = [option.removeprefix("--").partition("=")[0] for option in given]
         if len(names) > 1:
             options = " and ".join(f"--{each}" for each in names)
