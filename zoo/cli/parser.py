@@ -122,10 +122,14 @@ def build_parser(asked: str = "predict") -> Parser:
     usage = "zoo predict [INPUT ...] --ckpt_path CKPT [--OPTION VALUE ...]"
     verb = verbs.add_parser("predict", help=text, usage=usage, epilog=rest, parents=[hidden])
     verb.add_argument(
-        "inputs", nargs="*", metavar="INPUT", help="files; by default the corpus's own to predict"
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="files, or -; by default the corpus's own to predict",
     )
     verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
-    verb.add_argument("--output", type=Path, help="file or folder for the output")
+    text = "file (.csv, .json or .jsonl for all rows) or folder for the output"
+    verb.add_argument("--output", type=Path, help=text)
     _add_trust(verb)
     verb.parts = lambda: (_options_of_task(name, each) for name, each in tasks.items())
 
