@@ -57,6 +57,7 @@ class WordBoundaries(TimeMachine):
 
     @cached_property
     def _vocab(self) -> Vocab:
+        self.prepare_data()  # facts are asked for before the Trainer does this
         letters = self.tokens("train")
         return Vocab.of(letters, specials=self.specials, min_freq=self.min_freq, order=self.order)
 

@@ -9,7 +9,7 @@ from beartype.door import is_bearable
 
 import datamodules
 from tests.conftest import ROOT
-from zoo.catalogue import corpora
+from zoo.catalogue import corpora, definitions, facts
 from zoo.runs.record import Described
 from zoo.training.corpus import names_of
 
@@ -57,6 +57,16 @@ def test_what_is_asked_has_its_type(name):
     for protocol in found:
         for part, wanted in asked(protocol):
             assert fits(getattr(corpus, part), wanted), f"{protocol.__name__}.{part}"
+
+
+@pytest.mark.parametrize("name", corpora())
+def test_facts_are_there_before_anything_is_prepared(name, tmp_path, monkeypatch):
+    """As the command asks for them, with an empty cache: what writes the stand-in is its fact."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+    corpus = getattr(datamodules, name)(synthetic=True)
+    for fact in facts(corpora()[name], definitions()):
+        if (name, fact) != ("Table", "target_mean"):  # of its stand-in, which has classes
+            getattr(corpus, fact)
 
 
 def test_another_type_does_not_fit():
