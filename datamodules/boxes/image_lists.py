@@ -13,6 +13,7 @@ from datamodules.files.json_files import read_json
 from datamodules.pictures.names import PictureNames
 from datamodules.pictures.reading import size_and_turn
 
+LISTED_BY = "zoo predict"  # the description of a list that numbers what was predicted
 BACK = {6: 8, 8: 6}  # orientations that undo others; the rest undo themselves
 
 
@@ -81,9 +82,13 @@ def _in_list(
 ) -> list[ListedImage]:
     """The pictures as a list has them; none where it lacks one or is no list."""
     try:
-        entries = read_json(path).get("images")
+        content = read_json(path)
     except CorpusError:
         return []
+    info = content.get("info")
+    if isinstance(info, dict) and info.get("description") == LISTED_BY:
+        return []  # of other pictures that were predicted
+    entries = content.get("images")
     start = os.path.commonpath([Path(str(each)).absolute().parent for each in pictures])
     names = PictureNames({os.path.relpath(str(each), start): each for each in pictures})
     found: dict[FilePath, ListedImage] = {}

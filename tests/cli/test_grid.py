@@ -41,6 +41,10 @@ def test_values_are_parted_by_commas(option, values):
         *("--trainer.devices=0,1", "--data.path=a,b.csv", "--data.target=price, net"),
         *("--model.hidden_sizes=[8,8]", "--data.augment=[{crop: {scale: [1, 2]}}, flip]"),
         *("--data.clean=a,,b", "--trainer.callbacks=X(1,2]", "--model.x=,"),
+        *("--data.label_column=a,b", "--data.target_path=fr,1.txt", "--data.pictures=a,b"),
+        *("--trainer.callbacks.filename={epoch},{step}", "--trainer.callbacks.dirpath=a,b"),
+        *("--trainer.callbacks=A,B", "--model.metrics=F1Score,AUROC", "--data.categorical=a,b"),
+        "--model.optimizer.lr='0.1,0.2'",
     ],
 )
 def test_other_commas_part_nothing(option):
@@ -50,6 +54,8 @@ def test_other_commas_part_nothing(option):
 def test_seeds_are_numbers_and_ranges():
     assert seeds_of("0-2") == [0, 1, 2]
     assert seeds_of("7,1-2,1") == [7, 1, 2]
+    with pytest.raises(InputError, match="a seed is from 0 to 4,294,967,295"):
+        seeds_of("0,5000000000")
     for text in ("", "x", "2-1", "1-", "-1", "0-99999", "1.5"):
         with pytest.raises(InputError, match="wanted seeds: 0-4, or 1,3,5"):
             seeds_of(text)
@@ -112,6 +118,11 @@ def test_what_is_for_a_single_run_is_refused(capsys, option):
 
 
 def test_errors_of_a_grid_are_said_before_it_begins(capsys):
+    assert "give one of them" in fails(capsys, *FIT, "--seeds=0-1", "--seed_everything=5")
+    line = fails(capsys, *FIT, "--epochs=1,2", "--trainer.max_epochs=3,4")
+    assert "--trainer.max_epochs" in line
+    assert "--lr fast: wanted a number" in fails(capsys, *FIT, "--lr=0.1,fast")
+    assert "*a is no value of a grid" in fails(capsys, *FIT, "--model.weight_decay=*a,b")
     assert "no recipe is called lenett" in fails(capsys, "fit", "lenett", "--seeds", "0-1")
     assert "no option model.lrr" in fails(capsys, *FIT, "--model.lrr=1", "--seeds=0-1")
 

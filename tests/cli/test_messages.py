@@ -43,6 +43,12 @@ SAID = [  # of options: what is said
         "StepLR needs step_size: add --model.lr_scheduler.step_s",
     ),
     ("--model.lr_scheduler StepLR --model.lr_scheduler.steps 3", "StepLR takes gamma, last_epoch"),
+    ("--model.optimizer.lr 0.3 --model.optimizer Sgd", "no optimizer is called Sgd"),
+    (
+        "--trainer.callbacks BackboneFinetuning",
+        "BackboneFinetuning: 'SoftmaxRegression' object has no",
+    ),
+    ("--trainer.callbacks LearningRateFinder", "learning rate finder"),
     ("--model.lr_scheduler LRScheduler", "LRScheduler: NotImplementedError"),
     ("--model.metrics null", "--model.metrics: wanted a value, not null"),
     ("--data.num_workers null", "--data.num_workers: wanted a value, not null"),
@@ -50,9 +56,9 @@ SAID = [  # of options: what is said
     ("--data.batch_size 2.5", "--data.batch_size: wanted a whole number, not 2.5"),
     (
         "--trainer.epochs 3",
-        "no option --trainer.epochs (did you mean --trainer.max_epochs?)",
+        "no option --trainer.epochs (did you mean --epochs?)",
     ),
-    ("--trainer.gpus 1", "there is no option --trainer.gpus (did you mean --trainer.devices?)"),
+    ("--trainer.gpus 1", "there is no option --trainer.gpus (did you mean --devices?)"),
     ("--trainer.max_epochs 0", "--trainer.max_epochs is 0: nothing would be trained"),
     ("--trainer.max_steps 0", "--trainer.max_steps is 0: nothing would be trained"),
     ("--trainer.limit_train_batches 0", "--trainer.limit_train_batches is 0: nothing would be tr"),
@@ -116,6 +122,15 @@ def test_a_schedule_follows_a_metric_too(capsys):
     options = ["--model.lr_scheduler", "ReduceLROnPlateau", "--model.lr_scheduler.monitor"]
     line = fails(capsys, *FIT, *options, "val_loss")
     assert "ReduceLROnPlateau follows val_loss" in line
+
+
+@pytest.mark.parametrize(
+    "name", ["train/loss", "train_loss", "train/los", "VAL/LOSS", "Train_Loss"]
+)
+def test_a_misspelt_metric_of_the_training_is_said_as_soon(capsys, name):
+    right = "val/loss" if name == "VAL/LOSS" else "train/loss_epoch"
+    line = fails(capsys, *FIT, *STOP, name)
+    assert f"follows {name}, which is not measured (did you mean {right}?)" in line
 
 
 def test_a_metric_of_the_training_may_be_followed():

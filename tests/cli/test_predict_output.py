@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from rich.cells import cell_len
 
 from tests.conftest import fails
+from zoo.checkpoints.checkpoint import read
 from zoo.cli.main import main
 from zoo.cli.report import ends, shortened
 
@@ -148,6 +150,68 @@ def test_a_score_is_a_share(checkpoint, pictures, capsys, score):
     assert f"score is {score}" in fails(capsys, *ask, f"--score={score}")
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs", "output"),
+    [
+        ("TinySSD", "pictures/1.png", "pictures"),
+        ("TinySSD", "pictures", "pictures"),
+        ("FastStyle", "pictures", "pictures/"),
+        ("FastStyle", "pictures/1.png", "pictures/1.png"),
+        ("LeNet", "pictures/0.png", "pictures/../pictures/0.png"),
+    ],
+)
+def test_nothing_that_is_predicted_is_written_over(
+    checkpoint, pictures, capsys, name, inputs, output
+):
+    before = {path: path.read_bytes() for path in pictures.iterdir()}
+    line = fails(
+        capsys, "predict", inputs, "--ckpt_path", str(checkpoint(name)), "--output", output
+    )
+    assert "is predicted, and would be written over" in line
+    assert {path: path.read_bytes() for path in pictures.iterdir()} == before
+
+
+def test_a_folder_has_a_slash_or_no_ending(checkpoint, pictures, capsys):
+    ask = ["predict", "pictures/1.png", "--ckpt_path", str(checkpoint("LeNet")), "--output"]
+    assert main([*ask, "results/2024.12.01/"]) == 0
+    assert Path("results/2024.12.01/predictions.csv").is_file()
+    assert main([*ask, "results/2024.12.01"]) == 0  # it is there now
+    Path("plain").write_text("mine")
+    assert "plain is a file without an ending" in fails(capsys, *ask, "plain")
+    assert "write a file, and upload it" in fails(capsys, *ask, "s3://bucket/a.csv")
+    fails(capsys, *ask, "v1.5")
+
+
+def test_a_table_without_boxes_has_its_header(checkpoint, pictures):
+    ask = ["predict", "pictures/1.png", "--ckpt_path", str(checkpoint("TinySSD"))]
+    assert main([*ask, "--score", "1", "--output", "none.csv"]) == 0
+    assert Path("none.csv").read_text().startswith("file,image_id,label")
+
+
+def test_a_list_of_other_predictions_gives_no_ids(checkpoint, pictures):
+    for folder in ("p1", "p2"):
+        Path(folder).mkdir()
+        (Path(folder) / "a.png").write_bytes((pictures / "1.png").read_bytes())
+    (Path("p2") / "b.png").write_bytes((pictures / "2.png").read_bytes())
+    ask = ["predict", "--ckpt_path", str(checkpoint("TinySSD")), "--score", "0", "--output"]
+    assert main([*ask, "first.json", "p2/b.png", "p2/a.png"]) == 0
+    assert main([*ask, "second.json", "p1/a.png"]) == 0
+    assert {row["image_id"] for row in rows_of(Path("second.json"))} == {1}
+    assert Path("second-images.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["LeNet", "BidirectionalRNN"])
+def test_what_is_no_number_is_refused(checkpoint, pictures, capsys, name):
+    held = read(checkpoint(name))
+    for value in held["state_dict"].values():
+        if value.is_floating_point():
+            value.fill_(float("nan"))
+    torch.save(held, "nan.ckpt")
+    given = ["pictures/1.png"] if name == "LeNet" else [TEXT]
+    ask = ["predict", *given, "--ckpt_path", "nan.ckpt", "--output", "a.json"]
+    assert "a probability is not a number" in fails(capsys, *ask)
+
+
 # Inputs
 
 
@@ -166,12 +230,28 @@ def test_a_picture_comes_by_standard_input(checkpoint, pictures, capsys, monkeyp
     assert "zoo: -: not a picture" in line
 
 
+def test_standard_input_has_its_name_in_every_task(checkpoint, capsys, monkeypatch):
+    for name in ("BidirectionalRNN", "MLPRegressor"):
+        content = io.BytesIO(b"a fine film")
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
+        code = main(["predict", "-", "--ckpt_path", str(checkpoint(name)), "--output", "a.json"])
+        said = capsys.readouterr()
+        assert "/stdin" not in said.out + said.err
+        assert code == (0 if name == "BidirectionalRNN" else 2)
+    assert rows_of(Path("a.json"))[0]["file"] == "-"
+
+
 @pytest.mark.parametrize("address", ["https://x.org/a.png", "s3://b/a.png", "HTTP://x/a"])
 def test_addresses_are_refused_in_words(checkpoint, capsys, address):
     line = fails(capsys, "predict", address, "--ckpt_path", str(checkpoint("LeNet")))
     assert f"{address} is an address: download it first" in line
     ask = ["--ckpt_path", str(checkpoint("BidirectionalRNN")), "--file", address]
     assert "is an address" in fails(capsys, "predict", *ask)
+    assert "is an address" in fails(capsys, "predict", "a.png", "--ckpt_path", address)
+    assert "is an address" in fails(capsys, "fit", "--config", address)
+    own = ["fit", "--model", "LeNet", "--data"]
+    assert "is an address" in fails(capsys, *own, "PictureFolder", f"--data.path={address}")
+    assert "is an address" in fails(capsys, *own, address)
 
 
 # What fits on a screen

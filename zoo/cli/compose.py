@@ -69,7 +69,7 @@ def compose(
     known = arguments_of(config["model"]["class_path"])
     overrides, lines = in_full(config, overrides, known)
     refuse_foreign_classes({}, overrides, allow)
-    overrides = _choose_optimizer(config["model"], _added_callbacks(overrides))
+    overrides = _choose_optimizer(config["model"], _added_callbacks(_classes_first(overrides)))
     peaks = _peaks(config["model"]["init_args"], overrides)
     note = "\n".join([*notes, *lines, *(text for _, text in peaks)])
     return Experiment(name, config, [*overrides, *(option for option, _ in peaks)], note)
@@ -209,6 +209,12 @@ def choose(config: dict[str, Any], group: str, name: str | None) -> None:
     if given.get("init_args"):
         given["init_args"] = renamed(given["class_path"], given["init_args"])
     config[group] = given
+
+
+def _classes_first(overrides: list[str]) -> list[str]:
+    """Returns options with each optimizer and schedule in front of its own settings."""
+    chosen = re.compile(r"--model\.\w*(optimizer|lr_scheduler)(\.class_path)?=")
+    return sorted(overrides, key=lambda option: not chosen.match(option))
 
 
 def _added_callbacks(overrides: list[str]) -> list[str]:

@@ -44,7 +44,7 @@ def in_one_line() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise InputError(joined(error)) from None
-    except (ValueError, ZeroDivisionError, TypeError, NotImplementedError) as error:
+    except (ValueError, ZeroDivisionError, TypeError, NotImplementedError, AttributeError) as error:
         complaint = _of_options(error)
         if complaint is None:
             raise
@@ -69,8 +69,12 @@ def in_one_line() -> Iterator[None]:
 
 def _of_options(error: Exception) -> str | None:
     """Returns what Trainer, optimizer or schedule says of its options; None of other errors."""
-    *_, (frame, _) = walk_tb(error.__traceback__)
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    frame = frames[-1]
     where, said = str(frame.f_globals["__name__"]), joined(error)
+    for caller in frames[-2:]:
+        if str(caller.f_globals["__name__"]).startswith("lightning.pytorch.callbacks."):
+            return f"{type(caller.f_locals.get('self')).__name__}: {said}"
     if where.startswith("torch.optim."):
         who = frame.f_locals.get("self")
         said = said or type(error).__name__

@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 
 from datamodules.files.errors import CorpusError
 from zoo.catalogue import recipes
+from zoo.cli.names import refuse_address
 from zoo.cli.overlays import TRAIN, split
 from zoo.cli.parser import build_parser
 from zoo.cli.short_options import SHORT, hint
@@ -23,6 +24,8 @@ DOTTED = re.compile(r"--[\w]+\.[\w.]+\+?$")
 SWITCH = "--wandb.log_model"  # which may stand without a value
 NUMBER = re.compile(r"-[\d.]")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # what a disk says that takes no more
+
+NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def _join_values(argv: Sequence[str]) -> list[str]:
@@ -72,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
+        if error.errno in NO_NAME:
+            print(f"zoo: {str(error.filename)[:80]}…: {error.strerror}", file=sys.stderr)
+            return 2
         if error.errno not in FULL:
             raise
         if not run_folder.given():
@@ -94,6 +100,11 @@ def _run(argv: list[str]) -> int:
     short = {name: vars(options).pop(f"short_{name}", None) for name in SHORT}
     short_overrides = [f"--{name}={value}" for name, value in short.items() if value is not None]
     options.overlays = overlays
+    for name in ("ckpt_path", "config", "file", "source"):
+        refuse_address(vars(options).get(name))
+    for option in overrides:
+        if re.match(r"--data\.\w*(path|root|annotations|pictures|content)=", option):
+            refuse_address(option.partition("=")[2])
     if vars(options).get("allow") and "" not in sys.path:
         sys.path.append(str(Path.cwd()))  # after all others: of a package that is not installed
     if vars(options).get("help") or vars(options).get("all"):

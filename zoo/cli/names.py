@@ -1,5 +1,6 @@
 """Names of models, corpora and recipes: what there is, and suggestions for a misspelt one."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -63,6 +64,7 @@ def refuse_place(kind: str, name: str) -> None:
     Raises:
         InputError: It is one.
     """
+    refuse_address(name)
     if "/" in name or ("." in name and Path(name).exists()):
         of_files = (
             f"your own files are read by one of a kind: --data PictureFolder --data.path {name}"
@@ -73,3 +75,18 @@ def refuse_place(kind: str, name: str) -> None:
             else "a class of your own is PACKAGE.Class, and --allow PACKAGE"
         )
         raise InputError(f"no {kind} is called {name}; {way}")
+
+
+def is_address(text: object) -> bool:
+    """Returns whether a text is the address of something elsewhere; of a path one slash is lost."""
+    return bool(re.match(r"[a-z][a-z0-9+.-]+:/", str(text), re.IGNORECASE))
+
+
+def refuse_address(text: object) -> None:
+    """Refuses an address where a file is wanted.
+
+    Raises:
+        InputError: It is one.
+    """
+    if is_address(text):
+        raise InputError(f"{text} is an address: download it first (curl -O), and name the file")

@@ -129,7 +129,7 @@ def build_parser(asked: str = "predict") -> Parser:
     )
     verb.add_argument("--ckpt_path", required=True, help="checkpoint; nothing else is needed")
     text = "file (.csv, .json or .jsonl for all rows) or folder for the output"
-    verb.add_argument("--output", type=Path, help=text)
+    verb.add_argument("--output", help=text)
     _add_trust(verb)
     verb.parts = lambda: (_options_of_task(name, each) for name, each in tasks.items())
 

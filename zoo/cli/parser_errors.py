@@ -102,7 +102,7 @@ def _arguments(group: str, path: str) -> list[str]:
 
 def _missing(option: str, rest: str) -> str:
     """Says which arguments a class needs, and how to give one."""
-    found = re.search(r"following arguments are required: ([\w., ]+)", rest)
+    found = re.search(r"following arguments are required: ([\w, ]+)", rest)
     found = found or re.search(r'[Kk]ey "([\w.]+)" is required', rest)
     if not found:
         return ""

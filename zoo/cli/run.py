@@ -235,6 +235,9 @@ def evaluate(options: argparse.Namespace, overrides: list[str]) -> int:
     with in_one_line():
         measured = measure(cli.model, cli.datamodule, ckpt_path=str(path), verbose=False)
     destroy_group()
+    limit = f"limit_{'val' if options.verb == 'validate' else 'test'}_batches"
+    if not measured and getattr(cli.trainer, limit) == 0:
+        raise InputError(f"--trainer.{limit} is 0: nothing would be measured")
     if not measured:
         raise InputError(f"{path}: trained on all rows: none is held out to validate on")
     (metrics,) = measured

@@ -1,5 +1,6 @@
 """Metrics that callbacks and schedules follow, by name: a misspelt one is said before training."""
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -12,8 +13,7 @@ from zoo.errors import InputError
 class MonitorCheck(Callback):
     """Compares the names with those that the first batches of the validation gave.
 
-    Lightning itself says that a metric is not there at the end of the first epoch. Names of the
-    training are not known before that, and are left to it.
+    Lightning itself says that a metric is not there at the end of the first epoch.
 
     Args:
         strict: Whether a name that is like one of the validation is taken for that, misspelt; a
@@ -31,11 +31,19 @@ class MonitorCheck(Callback):
         """
         known = list(trainer.callback_metrics)
         for who, name in monitored(trainer):
-            near = get_close_matches(name, known, n=1)
-            of_validation = name.startswith("val") or (self.strict and bool(near))
-            if known and name not in known and of_validation and not name.startswith("train"):
+            if not known or name in known:
+                continue
+            # What a task logs in training is known in part: what it logs in validation as well.
+            means = [re.sub(r"^val/(.*)", r"train/\1_epoch", each) for each in known]
+            of_training = name.lower().startswith("train")
+            choices = {each.removesuffix("_epoch"): each for each in means if of_training}
+            choices = choices or dict(zip(known, known, strict=True))
+            plain = name.lower().removesuffix("_epoch") if of_training else name.lower()
+            near = [choices[each] for each in get_close_matches(plain, choices, n=1)]
+            certain = self.strict and bool(near) and name not in choices.values()
+            if certain or name.lower().startswith("val"):
                 hint = f" (did you mean {near[0]}?)" if near else ""
-                there = ", ".join(sorted(known))
+                there = ", ".join(sorted(choices.values()))
                 raise InputError(f"{who} follows {name}, which is not measured{hint}: {there}")
 
 

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from zoo.cli.predict.prediction import ROWS, Prediction, write_figure, write_rows
+from zoo.cli.predict.prediction import (
+    ROWS,
+    Prediction,
+    refuse_not_finite,
+    write_figure,
+    write_rows,
+)
 from zoo.cli.predict.tables import encoded_rows
 from zoo.cli.report import Middle, ends, plain_console, print_table
 
@@ -52,6 +58,7 @@ def predict(prediction: Prediction, inputs: list[str], *, invert: bool = False) 
     given = {"files": files, "invert": invert, **arguments}
     corpus, probabilities = prediction.run(corpus_class, given)
     pictures, probabilities = prediction.readable(corpus.rows, probabilities)
+    refuse_not_finite(probabilities)
     labels, console = arguments["labels"], plain_console()
     if not inputs:
         print_table(_counted(probabilities, labels))
@@ -99,6 +106,7 @@ def _remark(prediction: Prediction, borders: Sequence[float]) -> str:
 def _label_rows(prediction: Prediction, inputs: list[str]) -> Path:
     """Labels the rows of tables, and writes the label of each."""
     corpus, probabilities = encoded_rows(prediction, inputs)
+    refuse_not_finite(probabilities)
     state = prediction.state
     classes = zip(corpus.identifiers, probabilities.argmax(dim=1).tolist(), strict=True)
     header = [state["identifier"] or "row", state["target"]]

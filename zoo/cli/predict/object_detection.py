@@ -48,7 +48,7 @@ def predict(prediction: Prediction, inputs: list[str], *, score: float | None = 
     Raises:
         InputError: There is no picture, a score is not from 0 to 1, or a file cannot be written.
     """
-    from datamodules.boxes.image_lists import listed_images
+    from datamodules.boxes.image_lists import LISTED_BY, listed_images
     from datamodules.pictures.reading import read_picture
     from zoo.object_detection.pictures import LEAST_SCORE
 
@@ -84,15 +84,16 @@ def predict(prediction: Prediction, inputs: list[str], *, score: float | None = 
                 write_text(folder / "labels" / f"{name}.txt", lines(each))
             shown = read_picture(picture, corpus.in_channels)
             write_figure(folder / f"{name}.png", _drawn(shown, each, labels, least), DPI)
-        write_rows(folder / TABLE, table)
+        write_rows(folder / TABLE, table, HEADER)
     if place.suffix.lower() != ".json":
-        write_rows(place, table)
+        write_rows(place, table, HEADER)
         return place
     write_text(place, json.dumps([box for rows in boxes for box in rows], indent=1))
     if source is None:
         source = place.with_name(f"{place.stem}-{IMAGES}" if single else IMAGES)
         names = ("id", "file_name", "width", "height")
         content = {
+            "info": {"description": LISTED_BY},
             "images": [dict(zip(names, image, strict=False)) for image in images],
             "annotations": [],
             "categories": [{"id": i, "name": n} for i, n in zip(ids, labels, strict=True)],

@@ -208,19 +208,30 @@ class Prediction:
         return self.output or self.places("")[""]
 
 
-def write_rows(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+def refuse_not_finite(probabilities: Any) -> None:
+    """Refuses probabilities of which one is not a number: the weights are damaged.
+
+    Raises:
+        InputError: One is not.
+    """
+    if not probabilities.isfinite().all():
+        raise InputError("a probability is not a number: the weights are damaged, train them again")
+
+
+def write_rows(path: Path, records: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> None:
     """Writes a row for each prediction: CSV, a JSON list, or a line of JSON each, by the ending.
 
     Args:
         path: File to write.
         records: Values by name; of a mapping within, CSV has a column `p(KEY)` for each key.
+        names: Names of the columns where there is no row.
 
     Raises:
         InputError: The file cannot be written.
     """
     if path.suffix.lower() == ".csv":
         flat = [_flat(record) for record in records]
-        names = dict.fromkeys(name for row in flat for name in row)
+        names = list(dict.fromkeys(name for row in flat for name in row)) or names
         write_csv(path, [names, *([row.get(name, "") for name in names] for row in flat)])
     elif path.suffix.lower() == ".json":
         write_text(path, json.dumps(list(records), indent=1, ensure_ascii=False) + "\n")

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from zoo.cli.predict.prediction import ROWS, Prediction
+from zoo.cli.predict.prediction import ROWS, Prediction, refuse_not_finite
 from zoo.cli.predict.shared_options import add_texts
 from zoo.errors import InputError
 
@@ -45,6 +45,7 @@ def predict(
     if inputs and text is None and file is None:
         prediction.refuse([], "a classifier of texts takes texts")
         found = _texts_of(inputs, prediction.state.get("text_column"))
+        found = [(prediction.named(where), line) for where, line in found]
     else:
         prediction.refuse(inputs, "a classifier of texts takes --text, --file or files of texts")
         ask = 'say what to classify: --text "a great film", --file LINES, or TEXT.txt ...'
@@ -65,6 +66,7 @@ def predict(
     for indices, rows, lengths in batches(tokens, vocab):
         with no_grad():
             shares = model.predict_step((rows, lengths, None), 0)
+        refuse_not_finite(shares)
         for index, row in zip(indices, shares.tolist(), strict=True):
             named = dict(zip(saved["classes"], (float(f"{p:.6g}") for p in row), strict=True))
             label = max(named, key=lambda each: named[each])

@@ -1,14 +1,16 @@
 """predict: what a trained model makes of files or of a text, from its checkpoint alone."""
 
 import argparse
-import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from datamodules.files.errors import CorpusError
 from zoo.catalogue import TASK, family_of, is_a
 from zoo.checkpoints.checkpoint import corpus_state, model_class, read, refuse_foreign
 from zoo.cli.allowed import refuse_foreign_classes
+from zoo.cli.names import is_address, refuse_address
 from zoo.cli.predict import families, options, rows_of_datamodule
 from zoo.cli.predict.prediction import Prediction
 from zoo.cli.report import plain_console
@@ -41,33 +43,60 @@ def predict(given: argparse.Namespace, overrides: list[str]) -> int:
     for name in own:
         if name not in options(family):
             raise InputError(f"{path} {does}: --{name} is not for that")
-    _check_output(given.output, f"{path} {does}", family.WRITES)
-    for text in (*given.inputs, given.output, own.get("file")):
-        if re.match(r"[a-z][a-z0-9+.-]+:/", str(text), re.IGNORECASE):
-            raise InputError(
-                f"{text} is an address: download it first (curl -O), and name the file"
-            )
+    output = _place_of(given.output, f"{path} {does}", family.WRITES, given.inputs)
+    for text in given.inputs:
+        refuse_address(text)
     state = corpus_state(checkpoint) or {}
-    prediction = Prediction(path, checkpoint, state, given.output, overrides, given.allow)
+    prediction = Prediction(path, checkpoint, state, output, overrides, given.allow)
     with TemporaryDirectory() as folder:
         if "-" in given.inputs:
             prediction.piped = Path(folder) / "stdin"
             prediction.piped.write_bytes(sys.stdin.buffer.read())
         inputs = [str(prediction.piped) if each == "-" else each for each in given.inputs]
-        written = family.predict(prediction, inputs, **own)
+        try:
+            written = family.predict(prediction, inputs, **own)
+        except (InputError, CorpusError) as error:
+            raise type(error)(prediction.named(error)) from None
     files = written if isinstance(written, list) else [written]
     plain_console().print(f"written: {' and '.join(map(str, files))}", soft_wrap=True)
     return prediction.code
 
 
-def _check_output(output: Path | None, what: str, endings: tuple[str, ...]) -> None:
-    """Refuses a file of an ending that a family does not write, before anything is predicted.
+def _place_of(
+    text: str | None, what: str, endings: tuple[str, ...], inputs: Sequence[str]
+) -> Path | None:
+    """Returns where the output is to go; refuses what cannot be, before anything is predicted.
+
+    Args:
+        text: File or folder that was asked for; one that ends with a slash is a folder.
+        what: The checkpoint, and what its models do.
+        endings: Endings of the files that they write.
+        inputs: Files and folders that are predicted, none of which may be written over.
 
     Raises:
-        InputError: It has such an ending.
+        InputError: It is an address or an input, or has another ending.
     """
-    if output is None or output.is_dir() or output.suffix.lower() in ("", *endings):
-        return
+    if text is None:
+        return None
+    if is_address(text):
+        raise InputError(f"--output {text} is an address: write a file, and upload it")
+    output, folder = Path(text), text.endswith("/")
+    files = [Path(each) for each in inputs if each != "-"]
+    for file in files:
+        if output.exists() and (
+            output.resolve() == file.resolve() or output.resolve() == file.resolve().parent
+        ):
+            raise InputError(f"--output {text}: {file} is predicted, and would be written over")
+    if output.is_dir() or (output.suffix.lower() in ("", *endings) and not folder):
+        if output.suffix == "" and output.is_file():
+            raise InputError(f"--output {text} is a file without an ending, and no folder")
+        return output
+    if folder:
+        try:
+            output.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(f"--output {text}: cannot be made ({error.strerror})") from None
+        return output
     *others, last = endings
     named = f"{', '.join(others)} or {last}" if others else last
-    raise InputError(f"--output {output}: {what}, into a folder or a file that ends with {named}")
+    raise InputError(f"--output {text}: {what}, into a folder or a file that ends with {named}")

@@ -11,14 +11,16 @@ from typing import Any
 
 import yaml
 
-from zoo.cli.experiment import arguments_of
+from zoo.cli.experiment import MOST_SEED, arguments_of
 from zoo.cli.short_options import FORM, SHORT, in_full
 from zoo.cli.sweep.file import Sweep, sweep_of
 from zoo.errors import InputError
 
 SEEDS = re.compile(r"(\d+)(?:-(\d+))?")
-TEXTS = (  # arguments whose value may have a comma
-    *("devices", "path", "root", "target", "identifier", "classes", "vectors", "weights"),
+TEXTS = re.compile(  # arguments whose value may have a comma, or is a list
+    r"(.*_)?(devices|path|paths|root|dir|dirpath|filename|name|column|pictures|annotations|content)"
+    r"|target|identifier|classes|categorical|vectors|weights|style|project|notes|tags"
+    r"|callbacks|logger|plugins|metrics|augment|monitor"
 )
 HERE = Path("the grid")  # in the place of a file, in messages
 
@@ -43,11 +45,13 @@ def split_grid(
     for option in overrides:
         name, _, text = option.removeprefix("--").partition("=")
         values = _values(text)
-        if len(values) > 1 and name.rpartition(".")[2] not in TEXTS:
-            parameters[name] = {"values": [yaml.safe_load(value) for value in values]}
+        if len(values) > 1 and not TEXTS.fullmatch(name.rpartition(".")[2]):
+            parameters[name] = {"values": [_parsed(option, value) for value in values]}
         else:
             rest.append(option)
     if seeds is not None:
+        if any(option.startswith("--seed_everything=") for option in overrides):
+            raise InputError("--seeds and --seed_everything: give one of them")
         parameters["seed_everything"] = {"values": seeds_of(seeds)}
     return parameters, rest
 
@@ -64,19 +68,30 @@ def seeds_of(text: str) -> list[int]:
         last = int(match[2] or match[1]) if match else -1
         if not match or last < int(match[1]) or last - int(match[1]) > 10_000:
             raise InputError(f"--seeds {text}: wanted seeds: 0-4, or 1,3,5")
+        if last > MOST_SEED:
+            raise InputError(f"--seeds {text}: a seed is from 0 to {MOST_SEED:,}")
         found += range(int(match[1]), last + 1)
     return list(dict.fromkeys(found))
 
 
+def _parsed(option: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"{option}: {value} is no value of a grid") from None
+
+
 def _values(text: str) -> list[str]:
-    """Returns the values that a text parts by commas, those within brackets not counted.
+    """Returns the values that a text parts by commas, those within brackets or quotes not counted.
 
     A text with a blank beside a comma, or with nothing between two, is one value.
     """
-    depth, values = 0, [""]
+    depth, quote, values = 0, "", [""]
     for sign in text:
-        depth += (sign in "[{(") - (sign in "]})")
-        if sign == "," and depth == 0:
+        if sign in "\"'":
+            quote = "" if sign == quote else quote or sign
+        depth += 0 if quote else (sign in "[{(") - (sign in "]})")
+        if sign == "," and depth == 0 and not quote:
             values.append("")
         else:
             values[-1] += sign
@@ -98,17 +113,20 @@ def in_full_grid(
         InputError: The model has several rates, or none.
     """
     found: dict[str, Any] = {}
-    plain = [option for option in overrides if not FORM.fullmatch(option)]
+    firsts = [f"--{name}={each['values'][0]}" for name, each in parameters.items()]
+    plain = [option for option in [*overrides, *firsts] if not FORM.fullmatch(option)]
     for name, values in parameters.items():
         names = [name]
         if name in SHORT:
-            one = [*plain, f"--{name}={values['values'][0]}"]
             known = arguments_of(config["model"]["class_path"])
-            given = in_full(config, one, known)[0][len(plain) :]
+            for value in values["values"][::-1]:  # all: one that is no rate is refused
+                given = in_full(config, [*plain, f"--{name}={value}"], known)[0][len(plain) :]
             names = [option.removeprefix("--").partition("=")[0] for option in given]
         if len(names) > 1:
             options = " and ".join(f"--{each}" for each in names)
             raise InputError(f"--{name} is {options}: a grid names one of them")
+        if names[0] in found:
+            raise InputError(f"--{name} and --{names[0]} are one: give one of them")
         found[names[0]] = values
     return found
 
@@ -132,6 +150,8 @@ def fit_grid(
     """
     from zoo.cli.sweep.verb import begun_with, run_sweep
 
+    if options.seeds is not None and options.seed_everything is not None:
+        raise InputError("--seeds and --seed_everything: give one of them")
     for single in ("ckpt_path", "profile", "print_config"):
         if getattr(options, single):
             raise InputError(f"--{single} is for a single run: give each option one value")

@@ -166,9 +166,12 @@ def _checked(plan: Sweep, overrides: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {"epochs": None if swept or not epochs or epochs < 1 else epochs}
     if plan.metric is None:
         model = imported(config["model"]["class_path"])
-        if not model.monitor:
+        monitor = getattr(model, "monitor", None)
+        if not monitor and plan.path.is_file():
             raise InputError(f"{plan.path}: metric: {model.__name__} has none of its own; name one")
-        facts |= {"metric": model.monitor, "maximize": model.monitor_mode == "max"}
+        mode = getattr(model, "monitor_mode", "min")
+        # A model of others most often logs this one; where it does not, the trials have no order.
+        facts |= {"metric": monitor or "val_loss", "maximize": mode == "max"}
     return facts
 
 
