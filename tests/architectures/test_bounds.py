@@ -48,4 +48,4 @@ def test_bounds():
 
 def test_the_command_says_it_in_one_line(capsys):
     line = fails(capsys, "fit", "mlp-fashion_mnist", "--data.synthetic=true", "--model.dropout=2")
-    assert line == "zoo: dropout has to be from 0 to 1, not 2.0"
+    assert line == "zoo: --model.dropout has to be from 0 to 1, not 2.0"

@@ -184,8 +184,8 @@ def test_a_checkpoint_alone_labels_new_texts(model, capsys):
         (["--text", "purr"], [None]),
         (["--file", "lines.txt"], [None, None, ""]),
     ):
-        assert main(["predict", *given, "--ckpt_path", ckpt, "--output", "said"]) == 0
-        lines = Path("said").read_text().removesuffix("\n").split("\n")
+        assert main(["predict", *given, "--ckpt_path", ckpt, "--output", "said.txt"]) == 0
+        lines = Path("said.txt").read_text().removesuffix("\n").split("\n")
         assert len(lines) == len(places)
         for line, place in zip(lines, places, strict=True):
             if place == "":
