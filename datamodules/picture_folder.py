@@ -136,6 +136,12 @@ class PictureFolder(OwnFile, PictureFileCorpus):
 
     def complete(self, state: dict[str, Any]) -> None:
         """Takes the classes of a checkpoint, where all that are found are among them."""
+        others = [label for label in self.labels if label not in state["labels"]]
+        if others:
+            raise CorpusError(
+                f"the checkpoint was trained on the classes {', '.join(state['labels'])}; "
+                f"{self.title} has {', '.join(others)} as well"
+            )
         if set(self.labels) < set(state["labels"]):
             self.labels = tuple(state["labels"])
             self.num_classes = len(self.labels)

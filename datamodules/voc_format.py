@@ -5,6 +5,7 @@ Source: Everingham et al. 2010, http://host.robots.ox.ac.uk/pascal/VOC; the fold
 Batch: (images, boxes, labels)
 """
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from datamodules.pictures.reading import picture_size
 from datamodules.synthetic import sprites
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
+FLAG = re.compile(r"\s+(-1|0|1)$")  # behind the name of a picture in a list of a class
 SETS = {"train": ("train", "trainval"), "val": ("val",), "test": ("test",)}  # of ImageSets/Main
 
 
@@ -79,7 +81,8 @@ class VOCFormat(OwnBoxes):
         """What the XML files of each part describe."""
         lists = {name: file for name, file in self._files.items() if name.lower().endswith(".xml")}
         divided: dict[str, list[Described]] = {}
-        sets = self._sets()
+        known = {PurePosixPath(name).stem for name in lists}
+        sets = {part: self._stems(part, lines, known) for part, lines in self._sets().items()}
         for name, file in lists.items():
             stem = PurePosixPath(name).stem
             named = [part for part, stems in sets.items() if stem in stems]
@@ -89,19 +92,34 @@ class VOCFormat(OwnBoxes):
             raise CorpusError(f"{self.place}: there are no XML files of boxes in it")
         return divided
 
-    def _sets(self) -> dict[str, set[str]]:
+    def _stems(self, part: str, lines: list[str], known: set[str]) -> set[str]:
+        """Returns the pictures that the lines of a part name, perhaps with a flag behind.
+
+        Raises:
+            CorpusError: One has no XML file, and what is bad is not left out.
+        """
+        names = {line: line if line in known else FLAG.sub("", line) for line in lines}
+        absent = [line for line, name in names.items() if name not in known]
+        if known and absent and not self.skip_bad:
+            raise CorpusError(
+                f"{self.place}: ImageSets/Main lists {absent[0]!r} for {part}, and there is no XML "
+                "file of that name; to leave out what is bad: --data.skip_bad true"
+            )
+        return set(names.values()) & known
+
+    def _sets(self) -> dict[str, list[str]]:
         """The pictures of each part by the lists in ImageSets/Main, where there are some."""
         lists = {
             PurePosixPath(name).stem: file
             for name, file in self._files.items()
             if name.lower().endswith(".txt") and "ImageSets/Main/" in name
         }
-        found: dict[str, set[str]] = {}
+        found: dict[str, list[str]] = {}
         for part, names in SETS.items():
             if file := next((lists[name] for name in names if name in lists), None):
                 place = Path(str(file))
                 lines = decoded(place, read_file(place)).splitlines()
-                found[part] = {line.split()[0] for line in lines if line.strip()}
+                found[part] = [line.strip() for line in lines if line.strip()]
         return found
 
     @cached_property

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from datamodules.files.class_folders import by_class
 from datamodules.files.errors import CorpusError
 from datamodules.files.file_paths import FilePath
-from datamodules.pictures.rows import named_pictures, pictures_in
+from datamodules.pictures.names import PictureNames
+from datamodules.pictures.rows import is_picture, named_pictures, pictures_in
 from datamodules.tables.lists import (
     LABELS,
     SPLITS,
@@ -15,6 +16,7 @@ from datamodules.tables.lists import (
     known_column,
     label_in,
     part_in,
+    refuse_joined,
     rows_of,
 )
 
@@ -73,6 +75,10 @@ def by_list(
     """
     rows = rows_of(path, "file")
     columns = list(rows[0][1])
+    if found := next((name for name in columns if is_picture(name)), None):
+        raise CorpusError(
+            f"{path}: its first line has to name the columns (file,label), not {found}"
+        )
     files = column_of(path, columns, file_column, FILES, "file_column", columns[:-1])
     split = known_column(columns, SPLITS)
     rest = [name for name in columns if name not in (files, split)]
@@ -80,8 +86,10 @@ def by_list(
     pictures = _Pictures(place)
     seen: dict[FilePath, tuple[str, str]] = {}
     divided: dict[str, list[Labelled]] = {}
+    every: list[str] = []
     for where, row in rows:
         label = label_in(where, row.get(labels), "picture")
+        every.append(label)
         picture = pictures.find(where, row.get(files))
         if picture in seen:
             before, which = seen[picture]
@@ -90,6 +98,9 @@ def by_list(
         seen[picture] = where.rpartition(", ")[2], label
         part = part_in(where, row, split)
         divided.setdefault(part, []).append(Labelled(picture, label))
+    refuse_joined(
+        ((where, label) for (where, row), label in zip(rows, every, strict=True)), "picture"
+    )
     return divided
 
 
@@ -109,18 +120,27 @@ class _Pictures:
         Raises:
             CorpusError: There is none, or there are several of that name.
         """
-        text = str(name or "").strip().replace("\\", "/")
+        given = str(name or "").strip()
+        text = given.replace("\\", "/")
         if not text:
             raise CorpusError(f"{where}: it names no file")
         if self.place.is_dir() and (path := self.place / text).is_file():
             return FilePath(path)
+        if "/" in text and (named := self._names.find(given)):
+            return named
         last = PurePosixPath(text).name
         found = self._named.get(last) or self._stems.get(last) or []
         if len(found) > 1:
             raise CorpusError(f"{where}: there are {found[0]} and {found[1]} for {text!r}")
         if not found:
-            raise CorpusError(f"{where}: there is no picture {text!r} in {self.place}")
+            raise CorpusError(f"{where}: there is no picture {given!r} in {self.place}")
         return found[0]
+
+    @cached_property
+    def _names(self) -> PictureNames:
+        """Finds paths of other machines."""
+        place = self.place if self.place.is_dir() else Path(f"{self.place}!")
+        return PictureNames(named_pictures(place))
 
     @cached_property
     def _all(self) -> list[FilePath]:

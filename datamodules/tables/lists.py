@@ -1,7 +1,7 @@
 """Lists of things and their labels in CSV, TSV, JSON or JSONL, as people and tools write them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from reprlib import repr as in_short
 from typing import Any
@@ -13,7 +13,7 @@ from datamodules.files.text import LINE_END, composed, decoded
 from datamodules.tables.reading import Layout, read_table
 
 LISTS = (".csv", ".tsv", ".json", ".jsonl")  # endings of lists
-LABELS = ("label", "class", "category", "target", "y")
+LABELS = ("label", "class", "category", "target", "sentiment", "y")
 SPLITS = ("split", "subset", "partition", "set")
 JOINED = ("|", ";")  # between the labels of one thing that has several
 
@@ -97,7 +97,7 @@ def column_of(
     found = given or known_column(columns, names) or (rest[0] if len(rest) == 1 else None)
     if found is None:
         raise CorpusError(
-            f"{path}: which of its columns is meant? --data.{option} one of {', '.join(columns)}"
+            f"{path}: which of its columns is meant? --data.{option} one of {', '.join(rest)}"
         )
     return found
 
@@ -143,3 +143,22 @@ def label_in(where: str, value: Any, unit: str) -> str:
     if value is None or not str(value).strip() or isinstance(value, float | list | dict):
         raise CorpusError(f"{where}: {in_short(value)} is no label")
     return composed(str(value).strip())
+
+
+def refuse_joined(rows: Iterable[tuple[str, str]], unit: str) -> None:
+    """Refuses a label that is several, as "a,b" is beside rows of a and of b.
+
+    Args:
+        rows: Where each row is, and its label.
+        unit: What has the label.
+
+    Raises:
+        CorpusError: A label is several; names the first such row.
+    """
+    first: dict[str, str] = {}
+    for where, label in rows:
+        first.setdefault(label, where)
+    for label, where in first.items():
+        parts = [part.strip() for part in label.split(",")]
+        if len(parts) > 1 and all(part in first for part in parts):
+            raise CorpusError(f"{where}: several labels, {label!r}: a {unit} has one class here")

@@ -16,6 +16,7 @@ from datamodules.tables.lists import (
     known_column,
     label_in,
     part_in,
+    refuse_joined,
     rows_of,
 )
 from datamodules.text.folders import MOST_BYTES, text_of
@@ -100,21 +101,20 @@ def by_list(
     for where, row in rows:
         text, label = _text_in(where, row.get(texts)), label_in(where, row.get(labels), "text")
         divided.setdefault(part_in(where, row, split), []).append(NamedText(where, text, label))
+    found = (each for part in divided.values() for each in part)
+    refuse_joined(((each[0], each[2]) for each in found), "text")
     return divided
 
 
 def texts_to_predict(path: Path, text_column: str | None = None) -> list[tuple[str, str]]:
-    """Returns where each text of a list is, and the text.
-
-    Raises:
-        CorpusError: A row has none; names the file and the line.
-    """
+    """Returns where each text of a list is, and the text; an empty one where a row has none."""
     rows = rows_of(path, "text")
     columns = list(rows[0][1])
     given = text_column if text_column in columns else None
     rest = [name for name in columns if name != known_column(columns, LABELS)]
     texts = _text_column(path, rest, given)
-    return [(where, _text_in(where, row.get(texts))) for where, row in rows]
+    found = [(where, row.get(texts)) for where, row in rows]
+    return [(where, composed(text) if isinstance(text, str) else "") for where, text in found]
 
 
 def _text_column(path: Path, columns: Sequence[str], given: str | None) -> str:

@@ -37,6 +37,14 @@ def trained(plain_net, capsys):
     return capsys.readouterr().out
 
 
+def test_a_first_batch_is_shown_by_its_shapes(plain_net, capsys):
+    assert main(["show", "plain_net.Squares", "--batch", *ALLOW]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        *("Squares", "batch[0]: 16 x 1, float32", "batch[1]: 16 x 1, float32"),
+    ]
+    assert "--allow plain_net" in fails(capsys, "show", "plain_net.Squares", "--batch")
+
+
 def test_both_are_trained_and_used_again(trained, capsys):
     assert "net-squares, 2 epochs: Squares" in trained
     assert "epoch 2/2  train_loss 0." in trained

@@ -196,6 +196,10 @@ def test_a_checkpoint_alone_labels_new_texts(model, capsys):
             assert 1 / 3 <= float(share) <= 1
             assert where == ([place] if place else [])
     capsys.readouterr()
+    some = listed("some.jsonl", [("bark",), (" ",), ("honey",)], ["text"])
+    assert main(["predict", some, "--ckpt_path", ckpt, "--output", "some.csv"]) == 1
+    assert "zoo: some.jsonl, line 2: there is no text\n" in capsys.readouterr().err
+    assert [line.count(",") > 3 for line in Path("some.csv").read_text().splitlines()[1:]]
     both = ("one.txt", "--text", "purr")
     assert "takes --text, --file or files" in fails(capsys, "predict", *both, "--ckpt_path", ckpt)
     assert "say what to classify" in fails(capsys, "predict", "--ckpt_path", ckpt)

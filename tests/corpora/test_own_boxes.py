@@ -290,3 +290,23 @@ def test_the_test_part_alone_has_the_classes_of_the_checkpoint(tmp_path, cls):
 )
 def test_parts_are_known_by_their_names(name, part):
     assert part_named(name) == part
+
+
+def test_voc_lists_of_names_with_blanks_and_flags(tmp_path):
+    voc(tmp_path, "JPEGImages", "Annotations")
+    for path in [*tmp_path.glob("*/*.jpg"), *tmp_path.glob("*/*.xml")]:
+        path.rename(path.with_name(f"my pic {path.name}"))
+    for path in tmp_path.glob("*/*.xml"):
+        number = path.stem[-1]
+        path.write_text(path.read_text().replace(f">{number}.jpg", f">my pic {number}.jpg"))
+    lists = tmp_path / "ImageSets/Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("my pic 0  1\nmy pic 1\n")
+    (lists / "val.txt").write_text("my pic 2 -1\n")
+    corpus = VOCFormat(path=tmp_path, **SMALL)
+    assert {part: len(found) for part, found in corpus._found.items()} == {"train": 2, "val": 1}
+    (lists / "val.txt").write_text("my pic 2\nghost\n")
+    with one_line(CorpusError, match="lists 'ghost' for val, and there is no XML file"):
+        prepared(VOCFormat(path=tmp_path, **SMALL), "fit")
+    left = VOCFormat(path=tmp_path, skip_bad=True, **SMALL)
+    assert {part: len(found) for part, found in left._found.items()} == {"train": 2, "val": 1}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from datamodules import PictureFolder
+from datamodules.files.errors import CorpusError
 from tests.conftest import fails, quiet_trainer, refused
 from tests.corpora.conftest import encoded, prepared
 from zoo.cli.main import main
@@ -227,6 +228,25 @@ def test_a_wrong_row_is_named(row, said, listed):
     assert path.name in message
 
 
+def test_labels_that_are_several_and_a_list_without_names_of_its_columns(listed):
+    entries = rows()
+    entries[3]["label"] = '"cat,dog"'
+    path = write_list(listed / "a.csv", entries)
+    message = refused(prepared, PictureFolder(path=path, **SMALL))
+    assert "a.csv, line 5: several labels, 'cat,dog': a picture has one class here" in message
+    text = write_list(listed / "b.csv", rows()).read_text()
+    Path(listed / "b.csv").write_text(text.partition("\n")[2])
+    message = refused(prepared, PictureFolder(path=listed / "b.csv", **SMALL))
+    assert "its first line has to name the columns (file,label), not cat0.png" in message
+
+
+@pytest.mark.parametrize("start", ["C:\\x\\all\\", "/home/o/all/", "ALL/"])
+def test_paths_of_other_machines_are_found_by_their_ends(listed, start):
+    write(listed, *(f"other/{name}{n}.png" for name in ("cat", "dog") for n in range(10)))
+    path = write_list(listed / "a.csv", rows(folder=start, ending=".PNG"))
+    assert sizes(PictureFolder(path=path, **SMALL)) == {"train": [9, 9], "val": [1, 1]}
+
+
 def test_a_name_that_two_pictures_have(listed):
     write(listed, "more/cat1.png")
     path = write_list(listed / "a.csv", rows())
@@ -253,6 +273,8 @@ def test_a_part_of_the_classes_is_tested_as_they_were_trained(tmp_path):
     other = PictureFolder(path=tmp_path / "other", **SMALL)
     with pytest.raises(Exception, match="was trained on the classes ant, bee, cow"):
         quiet_trainer().test(model, other, ckpt_path=tmp_path / "a.ckpt", verbose=False)
+    with pytest.raises(CorpusError, match="ant, bee, cow; Picture folder other has elk as well"):
+        other.complete({"labels": ["ant", "bee", "cow"]})
 
 
 def test_from_nothing_to_predictions(tmp_path, capsys):

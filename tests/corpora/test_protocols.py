@@ -65,7 +65,7 @@ def test_facts_are_there_before_anything_is_prepared(name, tmp_path, monkeypatch
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
     corpus = getattr(datamodules, name)(synthetic=True)
     for fact in facts(corpora()[name], definitions()):
-        if (name, fact) != ("Table", "target_mean"):  # of its stand-in, which has classes
+        if not (name == "Table" and fact.startswith("target_")):  # its stand-in has classes
             getattr(corpus, fact)
 
 

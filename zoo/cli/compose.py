@@ -19,7 +19,7 @@ from zoo.catalogue import (
     schedules,
 )
 from zoo.cli.allowed import refuse_foreign_classes
-from zoo.cli.experiment import Experiment, arguments_of, facts_of
+from zoo.cli.experiment import Experiment, arguments_of, facts_of, refuse_other_kinds
 from zoo.cli.names import class_path, only_recipe_of, pick, refuse_place
 from zoo.cli.overlays import apply
 from zoo.cli.short_options import in_full
@@ -66,6 +66,7 @@ def compose(
     choose(config, "model", model)
     choose(config, "data", data)
     apply(overlays, config)
+    refuse_other_kinds(config)
     known = arguments_of(config["model"]["class_path"])
     overrides, lines = in_full(config, overrides, known)
     refuse_foreign_classes({}, overrides, allow)
@@ -140,6 +141,7 @@ def from_checkpoint(
         config["model"]["init_args"].pop(name, None)
     state = saved or {}
     same = state.get("class_path") == config["data"]["class_path"]
+    refuse_other_kinds(config)
     known = arguments_of(config["model"]["class_path"])
     overrides, lines = in_full(config, overrides, known)
     refuse_foreign_classes({}, overrides, allow)

@@ -53,9 +53,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         self._refuse_seed()
+        refuse_other_kinds(self.config)
         model, data = (self.config[group]["class_path"] for group in ("model", "data"))
-        _refuse_other_kind("model", model)
-        _refuse_other_kind("data", data)
         wanted, offered = arguments_of(model), facts_of(data)
         self.facts = [name for name in wanted if name in offered]
         given = given_arguments("model", self.config["model"], self.overrides)
@@ -106,6 +105,16 @@ class Experiment:
                 return option.partition("=")[2]
         given = (self.config["model"].get("init_args") or {}).get("optimizer") or {}
         return given.get("class_path", "") if isinstance(given, dict) else str(given)
+
+
+def refuse_other_kinds(config: dict[str, Any]) -> None:
+    """Refuses classes of others that are no model, or no datamodule.
+
+    Raises:
+        InputError: One is something else.
+    """
+    for group in ("model", "data"):
+        _refuse_other_kind(group, config[group]["class_path"])
 
 
 def _refuse_other_kind(group: str, path: str) -> None:

@@ -79,6 +79,7 @@ def build_parser(asked: str = "predict") -> Parser:
     )
     kind.add_argument("--batch", action="store_true", help="the first batch of a corpus or recipe")
     verb.add_argument("--output", type=Path, help="PNG of the pictures")
+    _add_trust(verb)
 
     verb = verbs.add_parser("prepare", help="download and verify a corpus")
     verb.add_argument("corpus", metavar="CORPUS", help="name of it")
@@ -138,6 +139,7 @@ def build_parser(asked: str = "predict") -> Parser:
         "runs", nargs="+", metavar="RUN", help="run folders, folders of runs, offline runs of W&B"
     )
     verb.add_argument("--output", type=Path, help="PNG of learning curves")
+    _add_trust(verb)
     choose = verb.add_argument_group("which runs and columns")
     choose.add_argument("--last", type=int, metavar="N", help="the N runs that began last")
     choose.add_argument(

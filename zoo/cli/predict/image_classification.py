@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-DOES = "labels pictures"
+DOES = "labels pictures or rows of tables"
 WRITES = (*ROWS, ".png")
 COLUMNS, SHOWN = 6, 48
 

@@ -157,7 +157,9 @@ class Prediction:
         Raises:
             InputError: The file cannot be written.
         """
-        (path,) = self.places(".csv", stem="submission").values()
+        ((ending, path),) = self.places(".csv", stem="submission").items()
+        if ending not in ROWS:
+            raise InputError(f"--output {path}: these rows go into .csv, .json or .jsonl")
         write_rows(path, [dict(zip(header, row, strict=True)) for row in rows])
         return path
 

@@ -1,5 +1,6 @@
 """predict, for texts that have a class: which, and how probable it is."""
 
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ def predict(
         prediction.refuse([], "a classifier of texts takes texts")
         found = _texts_of(inputs, prediction.state.get("text_column"))
         found = [(prediction.named(where), line) for where, line in found]
+        for where, line in found:
+            if not line.strip():
+                print(f"zoo: {where}: there is no text", file=sys.stderr)
+                prediction.code = 1
     else:
         prediction.refuse(inputs, "a classifier of texts takes --text, --file or files of texts")
         ask = 'say what to classify: --text "a great film", --file LINES, or TEXT.txt ...'

@@ -1,6 +1,6 @@
 """show --batch: the first training batch of a corpus, as people look at it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from torch import Tensor
 
+from datamodules.corpus import Corpus
 from zoo.catalogue import corpora, definitions, recipes
 from zoo.cli.allowed import refuse_foreign_classes
 from zoo.cli.lightning import built_corpus
 from zoo.cli.names import pick
 from zoo.cli.predict.prediction import write_figure
-from zoo.cli.report import plain_console
+from zoo.cli.report import described, plain_console
 from zoo.image_classification.pictures import show
 from zoo.object_detection.pictures import show_boxed
 
@@ -23,25 +24,36 @@ ROWS, FEATURES = 8, 20
 WIDTH = 160  # characters of a text
 
 
-def show_batch(name: str, output: Path | None, overrides: list[str]) -> None:
+def show_batch(
+    name: str, output: Path | None, overrides: list[str], allow: Sequence[str] = ()
+) -> None:
     """Draws pictures with their labels or boxes, as they are trained on; prints texts and tables.
 
     Args:
         name: Name of a recipe or a corpus.
         output: Path of the PNG; by default `<name>-batch.png`.
         overrides: Options of the corpus, `--data.option=value`.
+        allow: Packages that the user trusts.
     """
-    name = pick("recipe or corpus", name, [*recipes(), *corpora()])
-    data = recipes()[name].config["data"] if name in recipes() else {}
-    chosen = recipes()[name].corpus if name in recipes() else name
-    settings = {**data, "class_path": corpora()[chosen].class_path}
-    refuse_foreign_classes({"data": settings}, overrides)
+    if "." in name:  # a datamodule of the user's own
+        settings = {"class_path": name}
+    else:
+        name = pick("recipe or corpus", name, [*recipes(), *corpora()])
+        data = recipes()[name].config["data"] if name in recipes() else {}
+        chosen = recipes()[name].corpus if name in recipes() else name
+        settings = {**data, "class_path": corpora()[chosen].class_path}
+    refuse_foreign_classes({"data": settings}, overrides, allow)
     corpus = built_corpus(settings, overrides)
     corpus.prepare_data()
     corpus.setup("fit")
     batch = corpus.on_after_batch_transfer(next(iter(corpus.train_dataloader())), 0)
-    console, names = plain_console(), _names(corpus, batch)
-    console.print(corpus.described, soft_wrap=True)
+    console = plain_console()
+    console.print(described(corpus), soft_wrap=True)
+    if not isinstance(corpus, Corpus):
+        for line in _shapes(batch):
+            console.print(line, soft_wrap=True)
+        return
+    names = _names(corpus, batch)
     for part, title in zip(batch, names, strict=True):
         if isinstance(part, Tensor):
             console.print(f"{title}: {_shape(part)}, {str(part.dtype).removeprefix('torch.')}")
@@ -53,6 +65,20 @@ def show_batch(name: str, output: Path | None, overrides: list[str]) -> None:
         console.print(_features(corpus, batch))
     else:
         console.print(_rows(corpus, batch, names))
+
+
+def _shapes(batch: Any, name: str = "batch") -> Iterator[str]:
+    """Yields a line for each tensor of a batch of others, which may be of any form."""
+    if isinstance(batch, Tensor):
+        yield f"{name}: {_shape(batch)}, {str(batch.dtype).removeprefix('torch.')}"
+    elif isinstance(batch, Mapping):
+        for key, part in batch.items():
+            yield from _shapes(part, f"{name}.{key}")
+    elif isinstance(batch, list | tuple):
+        for index, part in enumerate(batch):
+            yield from _shapes(part, f"{name}[{index}]")
+    else:
+        yield f"{name}: {type(batch).__name__}"
 
 
 def _names(corpus: Any, batch: Sequence[Any]) -> Sequence[str]:

@@ -38,7 +38,7 @@ def show(options: argparse.Namespace, overrides: list[str]) -> int:
     elif options.batch:
         from zoo.cli.show.batch import show_batch
 
-        show_batch(options.name, options.output, overrides)
+        show_batch(options.name, options.output, overrides, options.allow)
     elif options.card:
         show_card(options.name)
     else:
