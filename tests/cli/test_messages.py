@@ -64,6 +64,9 @@ SAID = [  # of options: what is said
     ("--trainer.limit_train_batches 0", "--trainer.limit_train_batches is 0: nothing would be tr"),
     ("--trainer.max_time 00:00:00:00", "nothing was trained: the run ended before its first step"),
     ("--seed_everything 99999999999", "--seed_everything 99999999999: a seed is from 0 to 4,294"),
+    ("--seed_everything x", "--seed_everything: wanted a whole number, not x"),
+    ("--seed_everything", "--seed_everything needs a value"),
+    ("--profile=3", "--profile takes no value"),
     ("--seed_everything -1", "--seed_everything -1: a seed is from 0 to 4,294,967,295"),
 ]
 
@@ -192,6 +195,26 @@ def test_a_timer_trains_though_yaml_does_not_know_its_default(capsys):
     assert main([*FIT, "--trainer.callbacks", "Timer", *duration]) == 0
     settings = Path("runs/softmax_regression-fashion_mnist/1/config.yaml").read_text()
     assert "interval: step" in settings
+
+
+@pytest.mark.parametrize("verb", ["submit", "cross-validate", "tune"])
+def test_nothing_to_train_is_said_by_every_verb(capsys, verb):
+    line = fails(capsys, verb, FIT[1], "--trainer.max_epochs", "0")
+    assert "--trainer.max_epochs is 0: nothing would be trained" in line
+
+
+def test_a_file_is_no_recipe(capsys):
+    assert "own.yaml is no recipe: a file of settings is given as --config own.yaml" in fails(
+        capsys, "fit", "own.yaml"
+    )
+
+
+def test_the_best_is_the_runs_own_beside_a_callback_of_the_users(capsys):
+    keep = ["--trainer.callbacks", "ModelCheckpoint", "--trainer.callbacks.dirpath", "kept"]
+    assert main([*FIT, *keep]) == 0
+    best = "runs/softmax_regression-fashion_mnist/1/checkpoints/best.ckpt"
+    assert f"best:     {best}" in capsys.readouterr().out
+    assert any(Path("kept").iterdir())
 
 
 def test_next_commands_are_quoted_and_one_epoch_is_one(capsys):

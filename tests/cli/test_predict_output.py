@@ -180,6 +180,10 @@ def test_a_folder_has_a_slash_or_no_ending(checkpoint, pictures, capsys):
     assert "plain is a file without an ending" in fails(capsys, *ask, "plain")
     assert "write a file, and upload it" in fails(capsys, *ask, "s3://bucket/a.csv")
     fails(capsys, *ask, "v1.5")
+    for text in ("", "-", ".csv"):
+        assert "wanted the name of a file or a folder" in fails(
+            capsys, *ask[:-1], f"--output={text}"
+        )
 
 
 def test_a_table_without_boxes_has_its_header(checkpoint, pictures):

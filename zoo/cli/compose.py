@@ -93,6 +93,8 @@ def settings(
         raise InputError(f"give a recipe ({recipe}) or a file (--config {config_file}), not both")
     if config_file:
         name, config = _run_name(Path(config_file)), _read_config(Path(config_file))
+    elif recipe and recipe.endswith((".yaml", ".yml")):
+        raise InputError(f"{recipe} is no recipe: a file of settings is given as --config {recipe}")
     elif recipe:
         name = pick("recipe", only_recipe_of(recipe), recipes())
         config = deepcopy(recipes()[name].config)

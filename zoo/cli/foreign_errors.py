@@ -26,6 +26,18 @@ NOISE = (  # Lightning's warnings in a normal run
 
 def of_argparse(message: str) -> str:
     """Returns what argparse finds wrong, with a suggestion for a misspelt choice."""
+    kind = re.search(r"argument (\S+?)(?:/\S+)?: invalid (int|float) value: '(.*)'", message)
+    if kind:
+        wanted = "a whole number" if kind[2] == "int" else "a number"
+        return f"{kind[1]}: wanted {wanted}, not {kind[3]}"
+    if missing := re.search(
+        r"argument (\S+?)(?:/\S+)?: expected (one|at least one) argument", message
+    ):
+        return (
+            f"{missing[1]} needs a value; one that begins with a dash is given as {missing[1]}=-1"
+        )
+    if flag := re.search(r"argument (\S+?)(?:/\S+)?: ignored explicit argument", message):
+        return f"{flag[1]} takes no value"
     choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
     if not choice:
         return message

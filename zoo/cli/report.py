@@ -111,6 +111,14 @@ def report_profile(profiler: Any, console: Console) -> None:
     console.print(f"profile:  {where}", soft_wrap=True)
 
 
+def best_of(trainer: Any) -> Any:
+    """Returns the callback that keeps the best checkpoint: the zoo's before one of the user's."""
+    from zoo.checkpoints.best_checkpoint import BestCheckpoint  # torch
+
+    own = (each for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint))
+    return next(own, trainer.checkpoint_callback)
+
+
 def report_fit(cli: Any, run: Path, console: Console) -> None:
     """Prints what a run measured, where its files are, and the commands that use them."""
     trainer = cli.trainer
@@ -118,7 +126,7 @@ def report_fit(cli: Any, run: Path, console: Console) -> None:
     length = counted(trainer.current_epoch, "epoch")
     title = f"{cli.experiment.name}, {length}: {described(cli.datamodule)}"
     print_metrics(console, title, metrics)
-    saved = trainer.checkpoint_callback
+    saved = best_of(trainer)
     best = getattr(saved, "best_model_path", "")
     lines = [f"run:      {run}"]
     if (run / "pictures").exists():

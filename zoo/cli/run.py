@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from zoo.cli.foreign_errors import in_one_line
 from zoo.cli.names import class_path
 from zoo.cli.overlays import refuse
 from zoo.cli.report import (
+    best_of,
     counted,
     plain_console,
     report_changes,
@@ -85,6 +87,7 @@ def experiment_of(options: argparse.Namespace, overrides: list[str]) -> Experime
     named = (options.recipe, options.config, options.model, options.data)
     overrides = _with_seed(options, overrides)
     experiment = compose(*named, overrides, options.overlays, options.allow)
+    _refuse_no_steps(experiment)
     refuse(options.overlays, experiment, here=options.verb != "submit")
     return experiment
 
@@ -166,7 +169,6 @@ def train(
 
     with waiting(f"building {experiment.title()}"):
         cli = ZooCLI(experiment, run, wandb, profiler=profiler, begun=begun)
-    _refuse_no_steps(cli.trainer)
     if begun and ckpt_path:
         load_weights(cli.model, begun, ckpt_path)
         report_changes(cli, begun, console)
@@ -190,7 +192,7 @@ def _put_up(cli: Any) -> None:
     from zoo.cli.export.model_card import of_checkpoint
     from zoo.runs.wandb_logger import RedactedWandbLogger
 
-    saved: Any = cli.trainer.checkpoint_callback
+    saved = best_of(cli.trainer)
     best = Path(getattr(saved, "best_model_path", ""))
     loggers = [each for each in cli.trainer.loggers if isinstance(each, RedactedWandbLogger)]
     for logger in loggers if best.is_file() else ():
@@ -199,14 +201,14 @@ def _put_up(cli: Any) -> None:
         logger.log_checkpoint(best, of_checkpoint(best, cli.model), metadata)
 
 
-def _refuse_no_steps(trainer: Any) -> None:
+def _refuse_no_steps(experiment: Experiment) -> None:
     """Refuses options by which nothing would be trained.
 
     Raises:
         InputError: There is one.
     """
     for name in ("max_epochs", "max_steps", "limit_train_batches"):
-        if getattr(trainer, name) == 0:
+        if re.fullmatch(r"[+-]?0+(\.0*)?", str(experiment.trainer_option(name))):
             raise InputError(f"--trainer.{name} is 0: nothing would be trained")
 
 

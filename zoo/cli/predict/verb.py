@@ -81,6 +81,8 @@ def _place_of(
     if is_address(text):
         raise InputError(f"--output {text} is an address: write a file, and upload it")
     output, folder = Path(text), text.endswith("/")
+    if text in ("", "-") or (output.name.startswith(".") and output.suffix == ""):
+        raise InputError(f"--output {text}: wanted the name of a file or a folder")
     files = [Path(each) for each in inputs if each != "-"]
     for file in files:
         if output.exists() and (
