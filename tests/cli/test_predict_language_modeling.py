@@ -71,4 +71,4 @@ def test_a_prompt_is_for_models_of_text(capsys):
     path = f"runs/{name}/1/checkpoints/last.ckpt"
     capsys.readouterr()
     line = fails(capsys, "predict", "--ckpt_path", path, "--prompt", "a")
-    assert "labels pictures: --prompt is not for that" in line
+    assert "labels pictures or rows of tables: --prompt is not for that" in line

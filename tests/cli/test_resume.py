@@ -83,7 +83,7 @@ def test_a_schedule_at_its_end_has_one_way_on(capsys):
     run = fit(start=QUICK)
     way = "--model.lr_scheduler null --model.optimizer.lr"
     line = refusal(capsys, run, start=QUICK)
-    assert "at the end of its 1 epochs already: raise --trainer.max_epochs" in line
+    assert "at the end of its 1 epoch already: raise --trainer.max_epochs" in line
     assert way in line
     assert way in refusal(capsys, run, "--trainer.max_epochs", "2", start=QUICK)
     again = go_on(run, "--model.optimizer.lr", 0.25)
