@@ -90,7 +90,7 @@ def test_another_run_gets_the_next_number_and_one_line_a_fold(validated, monkeyp
         (["--model", "SkipGram", "--data", "TextFileWindows"], "TextFileWindows offers no folds"),
         ([RECIPE, *QUICK, "--folds", "5000"], "5,000 folds of 600 rows"),
         ([RECIPE, *QUICK, "--folds", "1"], "num_folds must be at least 2"),
-        ([RECIPE, *QUICK, "--folds", "many"], "invalid int"),
+        ([RECIPE, *QUICK, "--folds", "many"], "--folds: wanted a whole number, not many"),
         ([RECIPE, *QUICK, "--data.fold", "2"], "--data.fold is set by --folds"),
         ([RECIPE, *QUICK, "--ckpt_path", "x.ckpt"], "does not know --ckpt_path"),
     ],

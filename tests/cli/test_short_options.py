@@ -111,7 +111,7 @@ def test_a_run_says_what_short_forms_became(trained, capsys):
         ("fit {} --epochs 1 --trainer.max_epochs 2", "leave out --trainer.max_epochs=2, or"),
         ("fit {} --lr fast", "--lr fast: wanted a number"),
         ("fit {} --epochs many", "--trainer.max_epochs: wanted a whole number, not many"),
-        ("fit {} --epochs", "--epochs: expected one argument"),
+        ("fit {} --epochs", "--epochs needs a value"),
         ("fit surface-gradient_noise --batch_size x", "batch_size"),
     ],
 )

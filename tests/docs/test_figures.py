@@ -162,7 +162,7 @@ def test_list_names_topics_and_figures_and_draws_nothing(capsys):
     [
         (["--only", "99"], "there is no topic 99: choose from 3, "),
         (["--only", "3", "out"], "FOLDER comes before --only"),
-        (["--only"], "--only: expected at least one argument"),
+        (["--only"], "--only needs a value"),
         (["--onl", "3"], "unrecognized arguments: --onl"),
         (["taken", "--only", "3"], "taken: cannot be written (File exists)"),
         (["taken/below", "--only", "3"], "taken/below: cannot be written (Not a directory)"),
