@@ -168,7 +168,7 @@ def test_less_pages_by_default():
     assert len(terminal.until("NiN ").splitlines()) <= 24
     terminal.send("\x03")  # for the pager
     terminal.send(" ")
-    terminal.until("\n  Surface ")
+    terminal.until("ResNeXt ")
     terminal.send("q")
     assert terminal.end()[0] == 0
 
