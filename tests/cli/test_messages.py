@@ -49,7 +49,7 @@ SAID = [  # of options: what is said
         "BackboneFinetuning: 'SoftmaxRegression' object has no",
     ),
     ("--trainer.callbacks LearningRateFinder", "learning rate finder"),
-    ("--model.lr_scheduler LRScheduler", "LRScheduler: NotImplementedError"),
+    ("--model.lr_scheduler LRScheduler", "LRScheduler: a base class; name one that is"),
     ("--model.metrics null", "--model.metrics: wanted a value, not null"),
     ("--data.num_workers null", "--data.num_workers: wanted a value, not null"),
     ("--data.batch_size 0", "--data.batch_size must be at least 1, not 0"),

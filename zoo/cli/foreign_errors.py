@@ -12,6 +12,7 @@ from typing import Any
 from zoo.cli.names import suggestion
 from zoo.errors import InputError
 
+THEIRS = "lightning.pytorch."
 NOISE = (  # Lightning's warnings in a normal run
     ".*smaller than the logging interval.*",
     ".*Checkpoint directory .* exists and is not empty.*",
@@ -84,15 +85,16 @@ def _of_options(error: Exception) -> str | None:
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     frame = frames[-1]
     where, said = str(frame.f_globals["__name__"]), joined(error)
-    for caller in frames[-2:]:
+    for caller in frames[-2:] if where.startswith(("torch.", "lightning.")) else ():
         if str(caller.f_globals["__name__"]).startswith("lightning.pytorch.callbacks."):
             return f"{type(caller.f_locals.get('self')).__name__}: {said}"
     if where.startswith("torch.optim."):
         who = frame.f_locals.get("self")
-        said = said or type(error).__name__
+        said = said or "a base class; name one that is derived from it"
         return f"{type(who).__name__}: {said}" if who is not None else said
-    of_options = not isinstance(error, TypeError) and where.startswith("lightning.pytorch.")
-    return said if of_options else None
+    # Of an object that Lightning was handed, a bug shows in the same two ways: with its traceback.
+    home = "lightning.pytorch.tuner." if isinstance(error, TypeError | AttributeError) else THEIRS
+    return said if where.startswith(home) else None
 
 
 def joined(error: BaseException) -> str:

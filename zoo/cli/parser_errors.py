@@ -12,15 +12,9 @@ from typing import Any
 
 from zoo.catalogue import imported, optimizers, schedules
 from zoo.cli.names import listed, suggestion
+from zoo.cli.short_options import OTHER_NAMES
 
 KEY = re.compile(r'^(\s*).*?[Pp]arser key "([\w.]+)":', re.MULTILINE)
-SYNONYMS = {  # names of other tools
-    "learning_rate": "lr",
-    "wd": "weight_decay",
-    "gpus": "devices",
-    "epochs": "max_epochs",
-    "steps": "max_steps",
-}
 CLASSES = {"callbacks": "Callback", "logger": "Logger"}  # options of the Trainer
 KINDS = {  # types of Python as people say them
     "int": "a whole number",
@@ -80,7 +74,7 @@ def _unknown(option: str, rest: str) -> str:
     before, _, last = name.rpartition(".")
     chosen = re.search(r"class_path='([\w.]+)'", rest)
     own = _arguments(before, chosen[1] if chosen else "")
-    same = SYNONYMS.get(last, last)
+    same = next((ours for ours, others in OTHER_NAMES.items() if last in others), last)
     near = [same] if same in own else get_close_matches(last, own, n=1)
     hint = f" (did you mean --{before}.{near[0]}?)" if near else ""
     title = chosen[1].rpartition(".")[2] if chosen else ""
