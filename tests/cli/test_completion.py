@@ -19,9 +19,9 @@ from tests.terminals import Terminal
 from zoo.catalogue import architectures, corpora, recipes
 from zoo.checkpoints.bundled import bundled
 from zoo.cli import completion
+from zoo.cli.foreign_signatures import torch_classes
 from zoo.cli.main import VERBS, main
 from zoo.cli.overlays import overlays
-from zoo.cli.show.foreign import torch_classes
 
 LENET = "zoo fit lenet-fashion_mnist"
 WHOLE = [  # what is typed, and the line that it becomes

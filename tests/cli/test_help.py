@@ -16,11 +16,11 @@ from tests.conftest import all_architectures, all_recipes, fails, imported
 from tests.terminals import Terminal
 from zoo.catalogue import architectures, arguments, corpora, definitions, facts, recipes
 from zoo.cli import help as help_page
+from zoo.cli.foreign_signatures import first_sentence, options_at, trainer_options
 from zoo.cli.main import main
 from zoo.cli.overlays import overlays
 from zoo.cli.predict import families, options
 from zoo.cli.run import experiment_of
-from zoo.cli.show.foreign import first_sentence, options_at, trainer_options
 
 OF_EACH = [next(r for r in all_recipes() if r.model == d.name) for d in all_architectures()]
 

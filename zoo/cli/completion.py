@@ -16,11 +16,11 @@ import yaml
 
 from zoo.catalogue import LOADER, architectures, corpora, optimizers, recipes, schedules
 from zoo.checkpoints.bundled import bundled
+from zoo.cli.foreign_signatures import first_sentence, torch_classes
 from zoo.cli.help import Page
 from zoo.cli.overlays import TRAIN, overlays
 from zoo.cli.parser import Parser, build_parser
 from zoo.cli.short_options import SHORT
-from zoo.cli.show.foreign import first_sentence, torch_classes
 from zoo.errors import InputError
 
 BASH = r"""# Completion of zoo: zoo completion bash >> ~/.bashrc

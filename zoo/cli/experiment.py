@@ -19,9 +19,9 @@ from zoo.catalogue import (
     owner,
     renamed,
 )
+from zoo.cli.foreign_signatures import trainer_options
 from zoo.cli.names import listed, suggestion
 from zoo.cli.short_options import SHORT, hint, other_name
-from zoo.cli.show.foreign import trainer_options
 from zoo.errors import InputError
 
 MOST_SEED = 2**32 - 1  # numpy's

@@ -9,11 +9,11 @@ import yaml
 
 from zoo.catalogue import ancestry, facts, optimizers, recipes, schedules
 from zoo.cli.compose import DEFAULT_OPTIMIZER, choose, settings
+from zoo.cli.foreign_signatures import first_sentence, options_at, trainer_options
 from zoo.cli.overlays import apply, overlays
 from zoo.cli.parser import Parser
 from zoo.cli.short_options import SHORT, in_full, rates
 from zoo.cli.show.docstrings import Option, options_of, read
-from zoo.cli.show.foreign import first_sentence, options_at, trainer_options
 from zoo.errors import InputError
 
 TRAINER = {  # the options of the Trainer that matter most

@@ -141,7 +141,7 @@ def _run(argv: list[str]) -> int:
 def _dotted(options: argparse.Namespace) -> Iterator[str]:
     """Yields the options of the Trainer, and of what a recipe trains."""
     from zoo.cli.experiment import arguments_of
-    from zoo.cli.show.foreign import trainer_options
+    from zoo.cli.foreign_signatures import trainer_options
 
     yield from (f"--trainer.{name}" for name in trainer_options())
     if recipe := recipes().get(vars(options).get("recipe") or ""):

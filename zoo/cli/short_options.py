@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from zoo.catalogue import schedules
+from zoo.cli.foreign_signatures import options_at
 from zoo.cli.names import suggestion
-from zoo.cli.show.foreign import options_at
 from zoo.errors import InputError
 
 SHORT = {  # what each is, and the option that it sets; that of a rate follows from the recipe
